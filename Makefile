@@ -1,0 +1,47 @@
+# The README's two commands are `make demo` and `make test`; each builds .venv first when it is missing or stale.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export PYTHONDONTWRITEBYTECODE := 1
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(READY) ## build .venv with everything, from pinned and hash-checked requirements
+
+$(READY): requirements/dev.txt pyproject.toml scripts/setup
+	scripts/setup $(VENV)
+	@touch $@
+
+demo: $(READY) ## quantify sample_slides/ into demo_results/ and say where the report is
+	$(BIN)/histoquant run sample_slides -o demo_results
+	@echo "Open demo_results/report.html"
+
+test: $(READY) ## lint, format check, types, tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -n 2 -m "not full"
+
+full: $(READY) ## the long suites too
+	$(BIN)/pytest -n 2
+
+format: $(READY) ## apply the formatter and the safe lint fixes
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+accuracy: $(READY) ## phantoms and annotated images against truth, as the README's table
+	$(BIN)/python benchmarks/accuracy.py
+
+lock: ## renew requirements/dev.txt (needs uv)
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --fork-strategy fewest \
+	  --generate-hashes --no-emit-index-url --no-header --upgrade -o requirements/dev.txt
+
+clean: ## remove what the commands above made
+	rm -rf $(VENV) demo_results build dist .pytest_cache .mypy_cache .ruff_cache
+
+.PHONY: help setup demo test full format accuracy lock clean

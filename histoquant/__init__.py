@@ -1,0 +1,1 @@
+"""Immunohistochemistry whole-slide images into numbers a trial can rest on."""

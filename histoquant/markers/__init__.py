@@ -1,0 +1,1 @@
+"""Markers: what positive means, one file each."""

@@ -1,0 +1,1 @@
+"""Nuclei, cells and vessels: arrays in, tables out; no files, no scheduler."""

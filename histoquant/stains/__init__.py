@@ -1,0 +1,18 @@
+"""Optical density, white point, stain vectors and their estimation, unmixing."""
+
+from __future__ import annotations
+
+from histoquant.stains.density import optical_density, total_od, total_od_mod, unmix, unmix_mod
+from histoquant.stains.vectors import H_DAB, H_E, StainVectors, angle_deg
+
+__all__ = [
+    "H_DAB",
+    "H_E",
+    "StainVectors",
+    "angle_deg",
+    "optical_density",
+    "total_od",
+    "total_od_mod",
+    "unmix",
+    "unmix_mod",
+]

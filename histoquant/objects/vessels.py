@@ -1,0 +1,227 @@
+"""Vessels of a CD31 section: stain planes of one window in, a table of the vessels it owns out.
+
+A vessel is one connected CD31+ wall, with the pieces of wall that continue it across short gaps. It
+belongs to the tile whose core holds its first raster pixel. All decisions look at the vessel and
+what lies within a few micrometres of it, so a window that shows that much decides like any other;
+a vessel whose surroundings a window does not show is reported, not guessed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from histoquant.objects.vessels_join import Group, group_pieces
+from histoquant.objects.vessels_measure import Scene, measure_vessel, vessel_parts
+from histoquant.objects.vessels_nodes import Pieces, find_pieces, smooth_mod, trusted_edges
+from histoquant.objects.vessels_params import (
+    DEFAULT_PARAMS,
+    VesselParams,
+    vessels_cap_halo_px,
+    vessels_halo_px,
+)
+
+if TYPE_CHECKING:
+    from histoquant.objects.planes import Planes
+
+__all__ = [
+    "SCHEMA",
+    "VesselCore",
+    "VesselParams",
+    "VesselResult",
+    "find_vessels",
+    "vessels_cap_halo_px",
+    "vessels_halo_px",
+]
+
+SENSITIVITY = (0.8, 1.2)
+"""Multiples of the threshold at which vessels are counted again (formula F17)."""
+
+SCHEMA = pa.schema(
+    [
+        ("first_y_px", pa.int32()),
+        ("first_x_px", pa.int32()),
+        ("centroid_y_px", pa.float64()),
+        ("centroid_x_px", pa.float64()),
+        ("box_y0_px", pa.int32()),
+        ("box_x0_px", pa.int32()),
+        ("box_y1_px", pa.int32()),
+        ("box_x1_px", pa.int32()),
+        ("endothelial_area_um2", pa.float64()),
+        ("lumen_area_um2", pa.float64()),
+        ("outer_area_um2", pa.float64()),
+        ("equivalent_diameter_um", pa.float64()),
+        ("perimeter_um", pa.float64()),
+        ("roundness", pa.float64()),
+        ("elongation", pa.float64()),
+        ("solidity", pa.float64()),
+        ("nuclei", pa.int32()),
+        ("dab_od", pa.float64()),
+        ("vessel", pa.bool_()),
+        ("outer_xy_px", pa.list_(pa.int32())),
+        ("lumens_xy_px", pa.list_(pa.list_(pa.int32()))),
+    ]
+)
+"""Columns of `VesselResult.table`. Coordinates are plane pixels (pixel centres at whole numbers);
+boxes are half open; polygons are flat x, y, x, y lists through border pixels."""
+
+
+@dataclass(frozen=True)
+class VesselCore:
+    """What a window owns and where it lies.
+
+    Attributes
+    ----------
+    y0, x0, y1, x1 : int
+        Core in window pixels, half open: a vessel is ours if its first raster pixel lies in it.
+    open_edges : tuple of bool
+        Top, left, bottom, right: whether the slide goes on beyond that edge of the window.
+    origin_yx : tuple of int
+        Plane coordinates of the window's first pixel; results are given in plane coordinates.
+    margin_px : int
+        Extra rim at open edges in which the caller's nuclei are not final.
+    """
+
+    y0: int
+    x0: int
+    y1: int
+    x1: int
+    open_edges: tuple[bool, bool, bool, bool] = (True, True, True, True)
+    origin_yx: tuple[int, int] = (0, 0)
+    margin_px: int = 0
+
+
+@dataclass(frozen=True)
+class VesselResult:
+    """Vessels owned by a core.
+
+    Attributes
+    ----------
+    table : pyarrow.Table
+        `SCHEMA`, one row per object, in raster order of the first pixel. Rows with ``vessel`` false
+        are single cells that carry the stain (class nonvascular).
+    unclosed : ndarray of int64, shape (n, 2)
+        First visible pixels (y, x, plane) of objects that depend on pixels beyond the window, at the
+        threshold or at its multiples in `SENSITIVITY`. While there are any, read a larger window
+        around the same core and use its result instead; at `vessels_cap_halo_px` there are none.
+    oversize : bool
+        An object longer than ``max_extent_um`` was dropped. The same for every tiling as an "any"
+        over all tiles.
+    count_low, count_high : int
+        Vessels owned at 0.8 and 1.2 of the threshold.
+    """
+
+    table: pa.Table
+    unclosed: NDArray[np.int64]
+    oversize: bool
+    count_low: int
+    count_high: int
+
+
+@dataclass
+class _Found:
+    """Rows, undecided objects and dropped objects at one threshold."""
+
+    rows: list[dict[str, object]]
+    unclosed: list[tuple[int, int]]
+    oversize: bool
+
+
+def _owned(pieces: Pieces, group: Group, core: VesselCore) -> bool:
+    y, x = pieces.first[group.members[0]]
+    return bool(core.y0 <= y < core.y1 and core.x0 <= x < core.x1)
+
+
+def _too_long(pieces: Pieces, group: Group, params: VesselParams, mpp: float) -> bool:
+    boxes = pieces.box[list(group.members)]
+    sides = boxes[:, 2:].max(axis=0) - boxes[:, :2].min(axis=0)
+    return bool(sides.max() * mpp > params.max_extent_um)
+
+
+def _find(scene: Scene, core: VesselCore, params: VesselParams) -> _Found:
+    """Everything the core owns at one threshold."""
+    pieces = find_pieces(scene.smooth, scene.hematoxylin, params, core.open_edges, scene.mpp)
+    found = _Found([], [], False)
+    oy, ox = core.origin_yx
+    for group in group_pieces(pieces, params, core.open_edges, scene.mpp):
+        if not _owned(pieces, group, core):
+            continue
+        y, x = (int(v) for v in pieces.first[group.members[0]])
+        if _too_long(pieces, group, params, scene.mpp):
+            found.oversize = True
+        elif group.doubtful:
+            found.unclosed.append((y + oy, x + ox))
+        else:
+            row = measure_vessel(scene, vessel_parts(scene, pieces, group, params), core.origin_yx, params)
+            if row is not None:
+                found.rows.append({"first_y_px": y + oy, "first_x_px": x + ox, **row})
+    return found
+
+
+def _trusted(
+    planes: Planes, core: VesselCore, nuclei_yx: NDArray[np.integer] | None
+) -> tuple[Scene, VesselCore]:
+    """Smoothed scene without the rim that the filter cannot know, and the core in its coordinates."""
+    smooth = smooth_mod(planes.dab, planes.valid)
+    top, left, bottom, right = trusted_edges(core.open_edges, core.margin_px)
+    height, width = smooth.shape
+    part = (slice(top, height - bottom), slice(left, width - right))
+    seeds = None if nuclei_yx is None else np.asarray(nuclei_yx, np.int64) - np.array([top, left])
+    scene = Scene(
+        smooth[part], planes.dab[part], planes.hematoxylin[part], planes.total[part], seeds, planes.mpp
+    )
+    moved = replace(
+        core,
+        y0=core.y0 - top,
+        y1=core.y1 - top,
+        x0=core.x0 - left,
+        x1=core.x1 - left,
+        origin_yx=(core.origin_yx[0] + top, core.origin_yx[1] + left),
+    )
+    return scene, moved
+
+
+def find_vessels(
+    planes: Planes,
+    core: VesselCore,
+    params: VesselParams = DEFAULT_PARAMS,
+    nuclei_yx: NDArray[np.integer] | None = None,
+) -> VesselResult:
+    """Find the vessels whose first raster pixel lies in the core of a window.
+
+    Parameters
+    ----------
+    planes : Planes
+        Window: ``dab``, ``hematoxylin``, ``total`` int16 in thousandths of optical density, ``valid``
+        bool, all of shape (h, w), and ``mpp`` in um per pixel. Read it with `vessels_halo_px` around
+        the core at first.
+    core : VesselCore
+        What the window owns, and at which edges the slide goes on.
+    params : VesselParams
+        Rules; ``threshold_od`` is the marker's locked threshold.
+    nuclei_yx : ndarray of int, shape (n, 2), optional
+        Seed pixels (y, x) of nuclei in the window; they are counted per vessel.
+
+    Returns
+    -------
+    VesselResult
+    """
+    scene, moved = _trusted(planes, core, nuclei_yx)
+    found = _find(scene, moved, params)
+    low, high = (
+        _find(scene, moved, replace(params, threshold_od=params.threshold_od * factor))
+        for factor in SENSITIVITY
+    )
+    unclosed = sorted({*found.unclosed, *low.unclosed, *high.unclosed})
+    columns = {field.name: pa.array([row[field.name] for row in found.rows], field.type) for field in SCHEMA}
+    return VesselResult(
+        pa.table(columns, schema=SCHEMA),
+        np.array(unclosed, np.int64).reshape(-1, 2),
+        found.oversize,
+        sum(bool(row["vessel"]) for row in low.rows),
+        sum(bool(row["vessel"]) for row in high.rows),
+    )

@@ -1,0 +1,161 @@
+"""Painting on RGB arrays: batches of dots and polygons, hatching, map outlines; all in place, all fast."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from histoquant.report.marks import Polygons
+from histoquant.report.palette import HALO_LIGHT, RGB, Hatch
+
+Picture = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.uint8]
+
+_SHIFT = 4  # sixteenths of a pixel: cv2's fixed-point corners
+_MAX_COORDINATE_PX = 30_000.0  # cv2 keeps corners in 32-bit fixed point; anything further is off the picture
+
+
+def check_rgb(rgb: npt.NDArray[np.uint8]) -> Picture:
+    """Return ``rgb`` as contiguous uint8 (h, w, 3), or say what is wrong with it."""
+    if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or rgb.size == 0:
+        raise ValueError(f"a picture must be uint8 (h, w, 3), not {rgb.dtype} {rgb.shape}")
+    return np.ascontiguousarray(rgb)
+
+
+def fit(rgb: Picture, longest_px: int) -> Picture:
+    """Shrink so that the longest side is at most ``longest_px`` (area average); never enlarge."""
+    h, w = rgb.shape[:2]
+    factor = longest_px / max(h, w)
+    if factor >= 1:
+        return rgb
+    size = (max(1, round(w * factor)), max(1, round(h * factor)))
+    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def wash(rgb: Picture, lift: float, gray: float) -> Picture:
+    """Fade a picture: mix ``gray`` of its luminance in, then ``lift`` of white, both 0 to 1."""
+    luminance = cv2.cvtColor(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    keep = (1.0 - lift) * (1.0 - gray)
+    return np.asarray(cv2.addWeighted(rgb, keep, luminance, (1.0 - lift) * gray, 255.0 * lift), np.uint8)
+
+
+def blend(image: Picture, mask: Mask, color: RGB, alpha: float) -> None:
+    """Mix ``color`` into ``image`` where ``mask`` (0 to 255) says so, at most ``alpha``."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    if not len(rows):
+        return
+    columns = np.flatnonzero(mask.any(axis=0))
+    box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+    part, weight = image[box], mask[box]
+    where = weight > 0
+    share = weight[where].astype(np.float32)[:, None] * np.float32(alpha / 255.0)
+    old = part[where].astype(np.float32)
+    part[where] = np.rint(old + (np.asarray(color, np.float32) - old) * share).astype(np.uint8)
+
+
+def dot_mask(shape: tuple[int, int], xy: npt.NDArray[np.float64], diameter_px: float) -> Mask:
+    """Return soft-edged discs of ``diameter_px`` at ``xy`` (n, 2) as uint8 (h, w)."""
+    h, w = shape
+    column, row = np.rint(xy[:, 0]).astype(np.int64), np.rint(xy[:, 1]).astype(np.int64)
+    inside = (column >= 0) & (row >= 0) & (column < w) & (row < h)
+    mask = np.zeros((h, w), np.uint8)
+    mask[row[inside], column[inside]] = 255
+    size = max(1, round(diameter_px))
+    if size > 1:
+        mask = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
+    return np.asarray(cv2.GaussianBlur(mask, (3, 3), 0) if size > 3 else mask, np.uint8)
+
+
+def paint_dots(
+    image: Picture,
+    xy: npt.NDArray[np.float64],
+    color: RGB,
+    diameter_px: float,
+    halo_px: float = 0.0,
+    alpha: float = 1.0,
+) -> None:
+    """Paint discs of opacity ``alpha``; with ``halo_px`` every disc gets a white rim, all rims below all discs."""
+    if not len(xy):
+        return
+    shape = (image.shape[0], image.shape[1])
+    if halo_px > 0:
+        blend(image, dot_mask(shape, xy, diameter_px + 2 * halo_px), HALO_LIGHT, 0.9)
+    blend(image, dot_mask(shape, xy, diameter_px), color, alpha)
+
+
+def _corners(polygons: Polygons, at_least: int) -> list[npt.NDArray[np.int32]]:
+    safe = np.nan_to_num(polygons.points, nan=-_MAX_COORDINATE_PX)
+    safe = np.clip(safe, -_MAX_COORDINATE_PX, _MAX_COORDINATE_PX)
+    fixed = np.rint(safe * (1 << _SHIFT)).astype(np.int32)
+    o = polygons.offsets.tolist()
+    return [fixed[a:b] for a, b in zip(o[:-1], o[1:], strict=True) if b - a >= at_least]
+
+
+def stroke(image: Picture, polygons: Polygons, color: RGB, width_px: int, halo: RGB | None = None) -> None:
+    """Draw closed outlines ``width_px`` wide, over a halo one to two pixels wider on each side."""
+    corners = _corners(polygons, 2)
+    if not corners:
+        return
+    if halo is not None:
+        rim = width_px + 2 * max(1, round(width_px / 3))
+        cv2.polylines(image, corners, True, halo, rim, cv2.LINE_AA, _SHIFT)
+    cv2.polylines(image, corners, True, color, width_px, cv2.LINE_AA, _SHIFT)
+
+
+def fill_mask(shape: tuple[int, int], polygons: Polygons) -> Mask:
+    """Return the union of the polygons as uint8 0/255 (h, w); overlaps stay filled."""
+    mask = np.zeros(shape, np.uint8)
+    for corners in _corners(polygons, 3):
+        cv2.fillPoly(mask, [corners], 255, cv2.LINE_8, _SHIFT)
+    return mask
+
+
+def warp_map(
+    values: npt.NDArray[np.uint8],
+    um_per_map_px: tuple[float, float],
+    shape: tuple[int, int],
+    mpp: float,
+    origin_um: tuple[float, float] = (0.0, 0.0),
+    smooth: bool = False,
+) -> Mask:
+    """Lay a coarse map over a picture of ``shape`` (h, w) at ``mpp`` whose corner lies at ``origin_um``."""
+    sx, sy = mpp / um_per_map_px[0], mpp / um_per_map_px[1]
+    ox, oy = origin_um[0] / um_per_map_px[0], origin_um[1] / um_per_map_px[1]
+    matrix = np.array([[sx, 0, 0.5 * sx - 0.5 + ox], [0, sy, 0.5 * sy - 0.5 + oy]])
+    flags = (cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST) | cv2.WARP_INVERSE_MAP
+    size = (shape[1], shape[0])
+    return np.asarray(cv2.warpAffine(np.ascontiguousarray(values), matrix, size, flags=flags), np.uint8)
+
+
+def contour_polygons(mask: Mask) -> Polygons:
+    """Return the outlines of a 0/255 mask, holes included."""
+    found, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    return Polygons.pack([c.reshape(-1, 2) for c in found if len(c) >= 3])
+
+
+def hatch_pattern(shape: tuple[int, int], pattern: str, period_px: int, line_px: int) -> Mask:
+    """Return a line pattern (``/ \\ x | - + .``) as uint8 0/255 (h, w)."""
+    y, x = np.ogrid[: shape[0], : shape[1]]
+    period, line = max(2, period_px), max(1, line_px)
+    strokes = {
+        "/": lambda: (x + y) % period < line,
+        "\\": lambda: (x - y) % period < line,
+        "x": lambda: ((x + y) % period < line) | ((x - y) % period < line),
+        "|": lambda: np.broadcast_to(x % period < line, shape),
+        "-": lambda: np.broadcast_to(y % period < line, shape),
+        "+": lambda: (x % period < line) | (y % period < line),
+        ".": lambda: (x % period < 2 * line) & (y % period < 2 * line),
+    }
+    on = strokes[pattern]()
+    return np.asarray(on, np.uint8) * np.uint8(255)
+
+
+def paint_hatch(image: Picture, mask: Mask, hatch: Hatch, period_px: int) -> None:
+    """Hatch and outline ``mask`` (0/255): a pale veil, the pattern, then a solid edge."""
+    if not mask.any():
+        return
+    line = max(1, period_px // 6)
+    blend(image, mask, HALO_LIGHT, 0.45)
+    blend(image, mask & hatch_pattern(mask.shape, hatch.pattern, period_px, line), hatch.color, 0.9)
+    stroke(image, contour_polygons(mask), hatch.color, line)

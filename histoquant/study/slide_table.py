@@ -1,0 +1,258 @@
+"""The slide table: one CSV row per slide, checked cell by cell before any slide is opened."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from histoquant.errors import StudyError
+from histoquant.study.patterns import slide_stem
+from histoquant.study.rules import (
+    ID_RULE,
+    UNBLINDING_CURE,
+    comparable,
+    did_you_mean,
+    is_id,
+    is_unblinding,
+    path_below,
+)
+
+ID_COLUMNS = ("patient", "tract", "timepoint", "marker", "section", "block", "batch", "clone")
+COLUMNS = ("slide", *ID_COLUMNS, "mpp")
+# A trial's table is thousands of rows; ten million characters is a wrong file.
+_MAX_CHARACTERS = 10_000_000
+_MAX_FAULTS_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class SlideRow:
+    """One row of the slide table.
+
+    Attributes
+    ----------
+    line : int
+        Line in the file, the header being line 1.
+    slide : str
+        The slide as written, with ``/`` between folders.
+    path : Path
+        Where it would lie, absolute.
+    patient, tract, timepoint, marker, section, block, batch, clone : str or None
+        As written; None where the cell is empty.
+    mpp : float or None
+        um/px.
+    """
+
+    line: int
+    slide: str
+    path: Path
+    patient: str | None = None
+    tract: str | None = None
+    timepoint: str | None = None
+    marker: str | None = None
+    section: str | None = None
+    block: str | None = None
+    batch: str | None = None
+    clone: str | None = None
+    mpp: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SlideTable:
+    """All rows of one slide table.
+
+    Attributes
+    ----------
+    name : str
+        File name, for messages.
+    rows : tuple of SlideRow
+    """
+
+    name: str
+    rows: tuple[SlideRow, ...]
+
+    def find(self, path: Path) -> SlideRow | None:
+        """Return the row of a slide: by its place, else by its file name, with or without its ending."""
+        place = comparable(str(path.resolve()))
+        for row in self.rows:
+            if comparable(str(row.path)) == place:
+                return row
+        names = (comparable(path.name), comparable(slide_stem(path)))
+        loose = (row for row in self.rows if "/" not in row.slide and not row.path.exists())
+        return next((row for row in loose if comparable(row.slide) in names), None)
+
+    def match(self, paths: Iterable[Path]) -> dict[Path, SlideRow]:
+        """Give each slide its row.
+
+        Parameters
+        ----------
+        paths : iterable of Path
+            Slides of the run.
+
+        Returns
+        -------
+        dict of Path to SlideRow
+            Slides without a row are left out.
+
+        Raises
+        ------
+        StudyError
+            If one row fits two slides.
+        """
+        found = {path: row for path in paths if (row := self.find(path)) is not None}
+        by_line: dict[int, Path] = {}
+        for path, row in found.items():
+            other = by_line.setdefault(row.line, path)
+            if other != path:
+                raise StudyError(
+                    f"{self.name}: row {row.line}, column slide: {row.slide!r} fits both {other} and {path}. "
+                    "Write the path relative to the study folder."
+                )
+        return found
+
+
+def read_slide_table(path: Path, folder: Path, timepoints: Iterable[str] = ()) -> SlideTable:
+    """Read and check a slide table.
+
+    Parameters
+    ----------
+    path : Path
+        CSV file: comma, semicolon or tab between cells, UTF-8, columns among `COLUMNS`, ``slide`` required.
+    folder : Path
+        The study folder, below which every slide must lie.
+    timepoints : iterable of str
+        Declared labels; when there are any, no other may be used. Case follows the declaration.
+
+    Returns
+    -------
+    SlideTable
+
+    Raises
+    ------
+    StudyError
+        With every fault found (the first 20), each naming row, column and cure.
+    """
+    lines = _cells(path)
+    header_line, header = next(lines, (1, []))
+    columns = _header(path.name, [cell.strip().lower() for cell in header])
+    labels = {label.casefold(): label for label in timepoints}
+    rows: list[SlideRow] = []
+    faults: list[str] = []
+    seen: dict[str, int] = {}
+    for line, cells in lines:
+        if not any(cell.strip() for cell in cells):
+            continue
+        if len(cells) != len(columns):
+            faults.append(
+                f"row {line}: {len(cells)} cells, the header (row {header_line}) has {len(columns)}; "
+                "add or remove separators, or quote a cell that holds one"
+            )
+            continue
+        said = {name: cell.strip() for name, cell in zip(columns, cells, strict=True)}
+        row, wrong = _row(line, said, folder, labels)
+        faults += wrong
+        if row is not None:
+            first = seen.setdefault(comparable(str(row.path)), line)
+            if first != line:
+                faults.append(
+                    f"row {line}, column slide: {row.slide!r} is already in row {first}; keep one of them"
+                )
+            rows.append(row)
+    if faults:
+        more = f" ... and {len(faults) - _MAX_FAULTS_SHOWN} more." if len(faults) > _MAX_FAULTS_SHOWN else ""
+        raise StudyError(f"{path.name}: " + ". ".join(faults[:_MAX_FAULTS_SHOWN]) + "." + more)
+    if not rows:
+        raise StudyError(
+            f"{path.name}: no slides listed. Add one row per slide, or remove `table` from study.toml."
+        )
+    return SlideTable(path.name, tuple(rows))
+
+
+def _cells(path: Path) -> Iterator[tuple[int, list[str]]]:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise StudyError(f"{path.name}: not UTF-8 text. Save it as 'CSV UTF-8'.") from None
+    except OSError as error:
+        raise StudyError(
+            f"{path.name}: cannot be read ({error.strerror}). Check its name and rights."
+        ) from None
+    if len(text) > _MAX_CHARACTERS or "\0" in text:
+        raise StudyError(f"{path.name}: not a slide table (binary, or over 10 million characters).")
+    first = text.split("\n", 1)[0]
+    separator = max(",;\t", key=first.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    try:
+        for cells in reader:
+            yield reader.line_num, cells
+    except csv.Error as error:
+        raise StudyError(f"{path.name}: row {reader.line_num}: {error}. Check the quotes.") from None
+
+
+def _header(table: str, columns: list[str]) -> list[str]:
+    unblinding = [name for name in columns if is_unblinding(name)]
+    if unblinding:
+        raise StudyError(f"{table}: row 1, column {unblinding[0]!r} tells arm or outcome. {UNBLINDING_CURE}.")
+    unknown = [name for name in columns if name not in COLUMNS]
+    if unknown:
+        raise StudyError(
+            f"{table}: row 1: unknown column {unknown[0]!r}.{did_you_mean(unknown[0], COLUMNS)} "
+            f"Columns: {', '.join(COLUMNS)}."
+        )
+    twice = [name for name in COLUMNS if columns.count(name) > 1]
+    if twice:
+        raise StudyError(f"{table}: row 1: column {twice[0]!r} occurs twice. Keep one of them.")
+    if "slide" not in columns:
+        raise StudyError(f"{table}: row 1: no column 'slide'. Add it, with the file name of each slide.")
+    return columns
+
+
+def _row(
+    line: int, said: Mapping[str, str], folder: Path, labels: Mapping[str, str]
+) -> tuple[SlideRow | None, list[str]]:
+    faults = []
+    identity: dict[str, str] = {}
+    for name in ID_COLUMNS:
+        text = said.get(name, "")
+        # "H&E" is how people write the stain; it names nothing on disk
+        if text and not is_id(text) and not (name == "marker" and text.upper() == "H&E"):
+            faults.append(f"row {line}, column {name}: {text!r} cannot be used; use {ID_RULE}")
+        elif text:
+            identity[name] = text
+    faults += _settle_timepoint(line, identity, labels)
+    mpp, fault = _mpp(line, said.get("mpp", ""))
+    faults += fault
+    try:
+        path = path_below(folder, said["slide"])
+    except ValueError as error:
+        return None, [*faults, f"row {line}, column slide: {said['slide']!r} {error}"]
+    slide = said["slide"].replace("\\", "/").removeprefix("./")
+    return SlideRow(line, slide, path, mpp=mpp, **identity), faults
+
+
+def _settle_timepoint(line: int, identity: dict[str, str], labels: Mapping[str, str]) -> list[str]:
+    text = identity.get("timepoint")
+    if text is None or not labels:
+        return []
+    if text.casefold() in labels:
+        identity["timepoint"] = labels[text.casefold()]
+        return []
+    return [
+        f"row {line}, column timepoint: {text!r} is not declared (declared: {', '.join(labels.values())}); "
+        "correct it, or add it to [[timepoints]] in study.toml"
+    ]
+
+
+def _mpp(line: int, text: str) -> tuple[float | None, list[str]]:
+    if not text:
+        return None, []
+    try:
+        value = math.nan if "_" in text else float(text)
+    except ValueError:
+        value = math.nan
+    if math.isfinite(value) and value > 0:
+        return value, []
+    return None, [f"row {line}, column mpp: {text!r} is not a positive number of um/px; write it like 0.25"]

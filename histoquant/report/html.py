@@ -1,0 +1,155 @@
+"""``report.html``: one page that works offline, runs no script and fetches nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from histoquant.report.numbers import as_text
+from histoquant.report.pictures import Embedded, embed, read_small
+from histoquant.report.plots import TimepointPlot, draw_timepoints
+from histoquant.report.series import plots_from_biopsies, plots_from_slides
+from histoquant.report.view import SlideView, biopsy_table, glossary, parameter_rows, slide_view, tally
+
+REPORT_NAME: Final = "report.html"
+PICTURE_BUDGET_BYTES: Final = 26_000_000  # JPEG bytes of all pictures: base64 adds a third, a page under 40 MB
+_SLIDE_BUDGET_BYTES: Final = 420_000  # few slides: still no more than a page a mail server accepts
+# (file, longest side in px, share of a slide's budget)
+_PICTURES: Final = (
+    ("thumbnail.png", 440, 0.12),
+    ("overlay.png", 1000, 0.56),
+    ("fields.png", 1000, 0.32),
+)
+_SAFE_ID: Final = re.compile(r"[A-Za-z0-9._ -]{1,200}")
+
+
+def _slide_folder(out_dir: Path, slide_id: str) -> Path | None:
+    """Return a slide's folder, or ``None`` for an id that is not a plain folder name."""
+    if not _SAFE_ID.fullmatch(slide_id) or slide_id.strip(". ") == "":
+        return None
+    return out_dir / "slides" / slide_id
+
+
+def _pictures_of(out_dir: Path, slide_id: str, budget_bytes: float) -> dict[str, Embedded | None]:
+    folder = _slide_folder(out_dir, slide_id)
+    found: dict[str, Embedded | None] = {name.removesuffix(".png"): None for name, _, _ in _PICTURES}
+    if folder is None:
+        return found
+    for name, longest_px, share in _PICTURES:
+        picture = read_small(folder / name)
+        if picture is not None:
+            href = f"slides/{quote(slide_id)}/{name}"
+            found[name.removesuffix(".png")] = embed(picture, longest_px, int(budget_bytes * share), href)
+    return found
+
+
+def _slide_views(out_dir: Path, slides: pd.DataFrame) -> list[SlideView]:
+    records = [{str(k): v for k, v in record.items()} for record in slides.to_dict("records")]
+    budget = min(_SLIDE_BUDGET_BYTES, PICTURE_BUDGET_BYTES / max(1, len(records)))
+
+    def view(item: tuple[int, dict[str, Any]]) -> SlideView:
+        number, record = item
+        pictures = _pictures_of(out_dir, as_text(record.get("slide_id")), budget)
+        return slide_view(number, record, pictures)
+
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        return list(pool.map(view, enumerate(records, start=1)))
+
+
+def _is_wide(svg: bytes) -> bool:
+    """Tell whether a plot needs the page's whole width."""
+    match = re.search(rb"<svg[^>]*? width=\"([\d.]+)pt\"", svg)
+    return match is not None and float(match.group(1)) > 600
+
+
+def _drawn(plots: list[TimepointPlot]) -> list[dict[str, Any]]:
+    drawn = []
+    for plot in plots:
+        svg = draw_timepoints(plot)
+        if svg is not None:
+            uri = "data:image/svg+xml;base64," + base64.b64encode(svg).decode("ascii")
+            drawn.append({"title": plot.title, "uri": uri, "wide": _is_wide(svg)})
+    return drawn
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("histoquant.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def content_security_policy(style: str) -> str:
+    """Return the policy of a page whose only style sheet is ``style``: no script, no request, no frame."""
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
+    return f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+
+
+def write_report(
+    out_dir: str | Path, slides: pd.DataFrame, biopsies: pd.DataFrame, run: Mapping[str, Any]
+) -> Path:
+    """Write ``report.html`` into ``out_dir``.
+
+    Parameters
+    ----------
+    out_dir : path
+        Output folder; pictures are looked for in ``slides/<slide_id>/`` and may be missing.
+    slides : DataFrame
+        ``slides.csv``: one row per input slide, failed and refused ones too.
+    biopsies : DataFrame
+        ``biopsies.csv``; may be empty.
+    run : mapping
+        ``version``, ``command``, ``parameters`` (may be nested), optionally ``study`` and ``started``.
+
+    Returns
+    -------
+    Path
+        The page. Its bytes depend on the arguments and pictures only.
+    """
+    out = Path(out_dir)
+    views = _slide_views(out, slides)
+    markers = frozenset(v.marker for v in views if v.marker)
+    plots = plots_from_biopsies(biopsies, markers) or plots_from_slides(slides)
+    environment = _environment()
+    style = environment.get_template("report.css").render()
+    page = environment.get_template("report.html.j2").render(
+        policy=content_security_policy(style),
+        style=Markup(style),  # noqa: S704 - our own file, no input in it
+        run={k: as_text(run.get(k)) for k in ("version", "command", "study", "started")},
+        parameters=parameter_rows(run.get("parameters") or {}),
+        slides=views,
+        unusable=[v for v in views if not v.usable],
+        counts=tally(views),
+        markers=sorted(markers),
+        biopsies=biopsy_table(biopsies, markers),
+        plots=_drawn([p for p in plots if not p.vascular]),
+        vascular=_drawn([p for p in plots if p.vascular]),
+        glossary=glossary(views),
+    )
+    return _replace(out / REPORT_NAME, page)
+
+
+def _replace(path: Path, text: str) -> Path:
+    """Write whole or not at all: a reader never opens half a page."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"tmp.{os.getpid()}.{path.name}")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,221 @@
+"""Tables turned into the plain words and strings the page shows; nothing is computed here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pandas as pd
+
+from histoquant.report.numbers import as_number, as_text, interval_text, number_text
+from histoquant.report.pictures import Embedded
+from histoquant.report.reasons import Explanation, explain, split_flags
+from histoquant.report.series import KEYS, split_marker, spoken_measure, unit_of
+
+Row = Mapping[str, Any]
+
+_STATES: Final = {
+    "OK": ("ok", "OK"),
+    "OK_WITH_FLAGS": ("flagged", "Flagged"),
+    "FAILED": ("failed", "Failed"),
+    "REFUSED": ("refused", "Refused"),
+}
+# (column, label, unit) of the per-slide numbers, in reading order; absent columns are skipped
+_FACTS: Final = (
+    ("positive_per_mm2", "{marker}+ cells", "/mm²"),
+    ("positive_percent", "{marker}+ of nuclei", "%"),
+    ("positive_area_percent", "{marker}+ area", "%"),
+    ("positive", "{marker}+ cells counted", ""),
+    ("positive_by_area", "{marker}+ cells by area", ""),
+    ("clusters", "{marker}+ clusters", ""),
+    ("diffuse_per_mm2", "{marker}+ outside aggregates", "/mm²"),
+    ("aggregates", "aggregates", ""),
+    ("aggregate_area_percent", "aggregate area", "%"),
+    ("vessels_per_mm2", "vessels", "/mm²"),
+    ("vessels", "vessels counted", ""),
+    ("endothelial_area_percent", "endothelial area", "%"),
+    ("lumen_area_percent", "lumen area", "%"),
+    ("median_diameter_um", "median vessel diameter", "µm"),
+    ("hotspot_per_mm2", "densest field", "/mm²"),
+    ("nuclei", "nuclei", ""),
+    ("tissue_mm2", "tissue measured", "mm²"),
+    ("excluded_mm2", "tissue excluded", "mm²"),
+    ("dab_threshold_od", "DAB threshold", "OD"),
+    ("threshold_elasticity", "threshold elasticity", ""),
+    ("mpp", "resolution", "µm/px"),
+)
+_WORDS_PER_SLIDE: Final = (("mpp_source", "resolution from"), ("stain_source", "stain vectors from"))
+_HIDDEN_FOR: Final = {"CD31": {"positive_per_mm2", "positive_percent", "positive"}}
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One labelled number; ``text`` is empty where it was not measured."""
+
+    label: str
+    text: str
+
+
+@dataclass(frozen=True)
+class SlideView:
+    """One slide as the page shows it."""
+
+    number: int
+    slide_id: str
+    file: str
+    state: str
+    state_word: str
+    identity: tuple[str, str, str]
+    marker: str
+    headline: str
+    facts: tuple[Fact, ...]
+    flags: tuple[Explanation, ...]
+    reason: Explanation | None
+    pictures: Mapping[str, Embedded | None] = field(default_factory=dict)
+
+    @property
+    def usable(self) -> bool:
+        """Whether the slide has numbers."""
+        return self.state in {"ok", "flagged"}
+
+
+def _density_of(row: Row) -> tuple[str, str]:
+    """Return the slide's leading number and its name."""
+    marker = as_text(row.get("marker"))
+    if as_number(row.get("vessels_per_mm2")) is not None:
+        return _fact_text(row, "vessels_per_mm2", "/mm²"), "vessels"
+    name = f"{marker}+ cells" if marker else "positive cells"
+    return _fact_text(row, "positive_per_mm2", "/mm²"), name
+
+
+def _fact_text(row: Row, column: str, unit: str) -> str:
+    low, high = row.get(f"{column}_low"), row.get(f"{column}_high")
+    return interval_text(row.get(column), low, high, unit) or ""
+
+
+def _facts(row: Row, marker: str) -> tuple[Fact, ...]:
+    hidden = _HIDDEN_FOR.get(marker.upper(), set()) if as_number(row.get("vessels")) is not None else set()
+    facts = []
+    for column, label, unit in _FACTS:
+        text = _fact_text(row, column, unit) if column not in hidden else ""
+        if text:
+            facts.append(Fact(label.format(marker=marker or "marker"), text))
+    for column, label in _WORDS_PER_SLIDE:
+        word = as_text(row.get(column))
+        if word:
+            facts.append(Fact(label, word))
+    return tuple(facts)
+
+
+def slide_view(number: int, row: Row, pictures: Mapping[str, Embedded | None]) -> SlideView:
+    """Return one row of ``slides.csv`` in words."""
+    status = as_text(row.get("status")) or "FAILED"
+    state, word = _STATES.get(status.upper(), ("failed", status))
+    marker = as_text(row.get("marker"))
+    reason = as_text(row.get("reason"))
+    headline, _ = _density_of(row)
+    return SlideView(
+        number=number,
+        slide_id=as_text(row.get("slide_id")) or f"slide {number}",
+        file=as_text(row.get("file")),
+        state=state,
+        state_word=word,
+        identity=(as_text(row.get(KEYS[0])), as_text(row.get(KEYS[1])), as_text(row.get(KEYS[2]))),
+        marker=marker,
+        headline=headline,
+        facts=_facts(row, marker) if state in {"ok", "flagged"} else (),
+        flags=tuple(explain(flag) for flag in split_flags(as_text(row.get("flags")))),
+        reason=explain(reason) if reason else None,
+        pictures=pictures,
+    )
+
+
+def tally(slides: Sequence[SlideView]) -> dict[str, int]:
+    """Count slides by state; every state is present."""
+    counts = Counter(s.state for s in slides)
+    return {state: counts.get(state, 0) for state, _ in _STATES.values()}
+
+
+def glossary(slides: Sequence[SlideView]) -> list[tuple[Explanation, int]]:
+    """Return every code met, in words, with the number of slides it concerns; the most frequent first."""
+    seen: dict[str, Explanation] = {}
+    count: Counter[str] = Counter()
+    for slide in slides:
+        met = {e.code: explain(e.code) for e in (*slide.flags, *([slide.reason] if slide.reason else [])) if e.code}
+        seen.update(met)
+        count.update(met.keys())
+    return [(seen[code], n) for code, n in sorted(count.items(), key=lambda item: (-item[1], item[0]))]
+
+
+@dataclass(frozen=True)
+class BiopsyTable:
+    """The biopsy table in words: header cells and rows of cells; an empty cell was not measured."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numeric: tuple[bool, ...]
+
+
+def _heading(column: str, markers: frozenset[str]) -> str:
+    fixed = {
+        "inflammation_score": "Index, exploratory",
+        "inflammation_grade": "Grade, uncalibrated",
+        "score_status": "Index status",
+    }
+    if column in fixed:
+        return fixed[column]
+    marker, measure = split_marker(column, markers)
+    unit = unit_of(column)
+    if not marker:
+        text = column.replace("_", " ")
+        return text[:1].upper() + text[1:]
+    return f"{spoken_measure(marker, measure)}{', ' + unit if unit else ''}"
+
+
+def _biopsy_columns(biopsies: pd.DataFrame, markers: frozenset[str]) -> list[str]:
+    """Return the columns shown: identity, densities and shares, index; the CSV holds the rest."""
+    names = [str(c) for c in biopsies.columns]
+    lead = [c for c in (*KEYS, "month") if c in names]
+    scores = [c for c in ("inflammation_score", "inflammation_grade", "score_status") if c in names]
+    shown = []
+    for name in names:
+        marker, measure = split_marker(name, markers)
+        if name.endswith(("_low", "_high")) or name in lead or name in scores:
+            continue
+        if marker and measure.endswith(("per_mm2", "percent", "status", "reason")):
+            shown.append(name)
+    return [*lead, *shown, *scores]
+
+
+def biopsy_table(biopsies: pd.DataFrame, markers: frozenset[str]) -> BiopsyTable:
+    """Return ``biopsies.csv`` with estimates and bounds in one cell."""
+    columns = _biopsy_columns(biopsies, markers)
+    records = biopsies.to_dict("records")
+    columns = [c for c in columns if any(as_text(r.get(c)) for r in records)]
+    numeric = tuple(c not in KEYS and any(as_number(r.get(c)) is not None for r in records) for c in columns)
+    rows = []
+    for record in records:
+        cells = []
+        for column, is_number in zip(columns, numeric, strict=True):
+            if is_number:
+                text = interval_text(record.get(column), record.get(f"{column}_low"), record.get(f"{column}_high"))
+                cells.append(text or "")
+            else:
+                text = as_text(record.get(column))
+                cells.append(explain(text).meaning if column not in KEYS and text.isupper() else text)
+        rows.append(tuple(cells))
+    return BiopsyTable(tuple(_heading(c, markers) for c in columns), tuple(rows), numeric)
+
+
+def parameter_rows(value: Any, prefix: str = "") -> list[tuple[str, str]]:
+    """Flatten nested parameters into (dotted name, text) rows."""
+    if isinstance(value, Mapping):
+        return [row for k, v in value.items() for row in parameter_rows(v, f"{prefix}.{k}" if prefix else str(k))]
+    if isinstance(value, (list, tuple)):
+        return [(prefix, ", ".join(as_text(v) for v in value))]
+    if isinstance(value, bool):
+        return [(prefix, "yes" if value else "no")]
+    number = number_text(value, 6) if isinstance(value, float) else None
+    return [(prefix, number or as_text(value))]

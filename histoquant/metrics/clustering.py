@@ -1,0 +1,54 @@
+"""Density-based clusters of points that do not depend on the order of the points."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+
+
+def dbscan(
+    x_um: NDArray[np.float64], y_um: NDArray[np.float64], eps_um: float, min_points: int
+) -> NDArray[np.int64]:
+    """DBSCAN (Ester 1996) with one answer for every order of the rows.
+
+    A core point has ``min_points`` points, itself included, within ``eps_um``. Core points within
+    ``eps_um`` of each other are one cluster. A border point belongs to its nearest core point, so
+    unlike in the original no point depends on which cluster was grown first.
+
+    Parameters
+    ----------
+    x_um, y_um : ndarray of float64, shape (n,)
+        Points.
+    eps_um : float
+        Radius of the neighbourhood.
+    min_points : int
+        Points that make a neighbourhood dense.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        Cluster of each point, numbered from 0 by its first core point in (y, x) order; -1 is noise.
+    """
+    labels = np.full(len(x_um), -1, np.int64)
+    if len(labels) < min_points:
+        return labels
+    order = np.lexsort((x_um, y_um))
+    points = np.stack([np.asarray(y_um)[order], np.asarray(x_um)[order]], axis=1).astype(np.float64)
+    tree = cKDTree(points)
+    core = np.flatnonzero(tree.query_ball_point(points, eps_um, return_length=True) >= min_points)
+    if not len(core):
+        return labels
+    core_tree = cKDTree(points[core])
+    pairs = core_tree.query_pairs(eps_um, output_type="ndarray")
+    links = coo_matrix((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), (len(core), len(core)))
+    _, component = connected_components(links, directed=False)
+    # components are numbered by their first point because core points are in (y, x) order
+    _, first = np.unique(component, return_index=True)
+    number = np.argsort(np.argsort(first))
+    distance, nearest = core_tree.query(points, distance_upper_bound=np.nextafter(eps_um, np.inf))
+    reached = np.flatnonzero(distance <= eps_um)
+    labels[order[reached]] = number[component[nearest[reached]]]
+    return labels

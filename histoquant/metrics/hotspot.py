@@ -1,0 +1,163 @@
+"""Vessel hotspot (Weidner) on a fixed number of candidate fields, so that visits compare.
+
+The maximum over fields grows with the number of fields even in homogeneous tissue (114/mm2 with 5,
+135 with 320 fields at a true 100/mm2); the number of candidates is therefore fixed and drawn by seed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from histoquant.metrics.tissue import Tissue
+
+
+@dataclass(frozen=True)
+class HotspotRules:
+    """How hotspot fields are laid.
+
+    Attributes
+    ----------
+    disc_mm2 : float
+        Field area: a 200x field of Weidner's microscope.
+    spacing_um : float
+        Grid of disc centres, anchored at the slide's corner; half a disc's radius.
+    min_tissue : float
+        A field needs this share of its area in quantifiable tissue.
+    fields : int
+        Candidate fields drawn; a study lowers it for all visits to the least number available.
+    relabellings : int
+        Random placements for the p value.
+    """
+
+    disc_mm2: float = 0.74
+    spacing_um: float = 250.0
+    min_tissue: float = 0.8
+    fields: int = 10
+    relabellings: int = 199
+
+    @property
+    def radius_um(self) -> float:
+        """Radius of a field."""
+        return 1000 * math.sqrt(self.disc_mm2 / math.pi)
+
+
+MIN_FIELDS = 3
+"""With fewer fields a maximum says nothing (formula F7)."""
+
+
+@dataclass(frozen=True)
+class Hotspot:
+    """Hotspot of one section.
+
+    Attributes
+    ----------
+    h1_per_mm2 : float or None
+        Densest of the drawn fields.
+    h3_per_mm2 : float or None
+        Mean of the three densest that do not overlap; None where there are not three.
+    eligible : int
+        Fields with enough tissue.
+    p_value : float or None
+        Share of random placements in the same tissue whose H1 is at least as high.
+    x_um, y_um : float or None
+        Centre of the densest field.
+    reason : str or None
+        ``FEW_FIELDS`` where the tissue is too small, ``NO_TISSUE``.
+    """
+
+    h1_per_mm2: float | None
+    h3_per_mm2: float | None
+    eligible: int
+    p_value: float | None = None
+    x_um: float | None = None
+    y_um: float | None = None
+    reason: str | None = None
+
+
+def eligible_fields(tissue: Tissue, rules: HotspotRules) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Centres (x, y) in um and tissue area in mm2 of the fields with enough tissue, in raster order."""
+    height, width = tissue.mask.shape
+    across = np.arange(rules.spacing_um / 2, width * tissue.um_x, rules.spacing_um)
+    down = np.arange(rules.spacing_um / 2, height * tissue.um_y, rules.spacing_um)
+    centres = np.stack(np.meshgrid(across, down), axis=-1).reshape(-1, 2)
+    tx, ty = tissue.centres_um()
+    if not len(tx) or not len(centres):
+        return np.zeros((0, 2)), np.zeros(0)
+    tree = cKDTree(np.stack([tx, ty], axis=1))
+    area = tree.query_ball_point(centres, rules.radius_um, return_length=True) * tissue.pixel_mm2
+    used = area >= rules.min_tissue * rules.disc_mm2
+    return centres[used], area[used]
+
+
+def _field_density(
+    points: NDArray[np.float64], centres: NDArray[np.float64], area: NDArray[np.float64], radius_um: float
+) -> NDArray[np.float64]:
+    if not len(points):
+        return np.zeros(len(centres))
+    return np.asarray(cKDTree(points).query_ball_point(centres, radius_um, return_length=True) / area)
+
+
+def _top_three(density: NDArray[np.float64], centres: NDArray[np.float64], radius_um: float) -> float | None:
+    """Mean of the densest three fields that do not overlap, chosen densest first."""
+    chosen: list[int] = []
+    for at in np.argsort(-density, kind="stable"):
+        apart = (math.dist(centres[at], centres[other]) >= 2 * radius_um for other in chosen)
+        if all(apart):
+            chosen.append(int(at))
+        if len(chosen) == 3:
+            return math.fsum(density[chosen]) / 3
+    return None
+
+
+def find_hotspot(
+    x_um: NDArray[np.float64],
+    y_um: NDArray[np.float64],
+    tissue: Tissue,
+    seed: int,
+    rules: HotspotRules | None = None,
+) -> Hotspot:
+    """Densest of a fixed number of seeded fields (formula F7).
+
+    Parameters
+    ----------
+    x_um, y_um : ndarray of float64, shape (n,)
+        Objects.
+    tissue : Tissue
+        Quantifiable tissue.
+    seed : int
+        From `blocks.resampling_seed`; draws fields and random placements.
+    rules : HotspotRules, optional
+        Field size and number.
+
+    Returns
+    -------
+    Hotspot
+    """
+    rules = rules or HotspotRules()
+    centres, area = eligible_fields(tissue, rules)
+    eligible = len(centres)
+    if tissue.area_mm2 == 0:
+        return Hotspot(None, None, 0, reason="NO_TISSUE")
+    if eligible < max(rules.fields, MIN_FIELDS):
+        return Hotspot(None, None, eligible, reason="FEW_FIELDS")
+    generator = np.random.Generator(np.random.PCG64(seed))
+    drawn = np.sort(generator.permutation(eligible)[: rules.fields])
+    centres, area = centres[drawn], area[drawn]
+    points = np.stack([x_um, y_um], axis=1).astype(np.float64)
+    density = _field_density(points, centres, area, rules.radius_um)
+    top = int(density.argmax())
+    h1 = float(density[top])
+    tx, ty = tissue.centres_um()
+    grid = np.stack([tx, ty], axis=1)
+    higher = 0
+    for _ in range(rules.relabellings):
+        scattered = grid[generator.integers(0, len(grid), len(points))]
+        higher += int(_field_density(scattered, centres, area, rules.radius_um).max() >= h1)
+    p_value = (higher + 1) / (rules.relabellings + 1)
+    h3 = _top_three(density, centres, rules.radius_um)
+    return Hotspot(h1, h3, eligible, p_value, float(centres[top, 0]), float(centres[top, 1]))

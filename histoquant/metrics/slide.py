@@ -1,0 +1,249 @@
+"""All metrics of one slide: every measured column of ``slides.csv``, each a value or a reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from histoquant.metrics import flags as warn
+from histoquant.metrics.aggregates import Aggregates, aggregate_fraction, diffuse_density, find_aggregates
+from histoquant.metrics.area import DabHistogram, area_fraction, cell_area_um2, positive_by_area
+from histoquant.metrics.blocks import count_blocks, resampling_seed
+from histoquant.metrics.clusters import find_clusters
+from histoquant.metrics.density import density, overdispersion, poisson_interval
+from histoquant.metrics.hotspot import HotspotRules, find_hotspot
+from histoquant.metrics.measured import Measured
+from histoquant.metrics.sensitivity import elasticity
+from histoquant.metrics.tissue import Tissue
+from histoquant.metrics.vessels import true_vessels, vessel_metrics
+
+BASE_COLUMNS = (
+    "nuclei",
+    "positive",
+    "positive_percent",
+    "positive_per_mm2",
+    "positive_per_mm2_low",
+    "positive_per_mm2_high",
+    "positive_area_percent",
+    "threshold_elasticity",
+)
+"""Columns every slide has; a marker's ``readouts`` add to them."""
+
+
+@dataclass(frozen=True)
+class SlideInputs:
+    """Everything the metrics of a slide are computed from.
+
+    Attributes
+    ----------
+    marker : str
+        Name, for plausibility bounds and seeds.
+    readouts : tuple of str
+        Columns the marker adds, from its definition.
+    threshold_od : float
+        DAB threshold used.
+    tissue : Tissue
+        Quantifiable tissue.
+    cells : pandas.DataFrame or None
+        One row per nucleus in quantifiable tissue: ``x_um, y_um, positive`` (bool). None where nuclei
+        were not segmented.
+    scored : bool
+        Whether ``positive`` means anything: false for haematoxylin-eosin and for CD31.
+    vessels : pandas.DataFrame or None
+        One row per object in quantifiable tissue: ``vessel, x_um, y_um`` (centroid), areas, diameter.
+    histogram : DabHistogram or None
+        DAB of the quantifiable pixels.
+    count_low, count_high : int or None
+        Positive cells (CD31: vessels) at 0.8 and 1.2 of the threshold.
+    single_cell_areas_um2 : ndarray or None
+        Stained areas of objects with exactly one nucleus, for ``positive_by_area``.
+    cell_area_um2 : float or None
+        The batch's locked area of one positive cell; goes before the slide's own median.
+    slide_id, run_seed : str, int
+        For seeds.
+    hotspot_rules : HotspotRules
+        Hotspot fields.
+    """
+
+    marker: str
+    readouts: tuple[str, ...]
+    threshold_od: float
+    tissue: Tissue
+    cells: pd.DataFrame | None = None
+    scored: bool = True
+    vessels: pd.DataFrame | None = None
+    histogram: DabHistogram | None = None
+    count_low: int | None = None
+    count_high: int | None = None
+    single_cell_areas_um2: NDArray[np.float64] | None = None
+    cell_area_um2: float | None = None
+    slide_id: str = ""
+    run_seed: int = 0
+    hotspot_rules: HotspotRules = field(default_factory=HotspotRules)
+
+    @property
+    def counts_vessels(self) -> bool:
+        """Whether the marker's objects are vessels."""
+        return "vessels" in self.readouts
+
+    @property
+    def area_mm2(self) -> float:
+        """Quantifiable tissue."""
+        return self.tissue.area_mm2
+
+    def positive_cells(self) -> pd.DataFrame | None:
+        """Positive rows of ``cells``."""
+        if self.cells is None or not self.scored:
+            return None
+        return self.cells[self.cells["positive"].to_numpy(bool)]
+
+    def counted(self) -> pd.DataFrame | None:
+        """Objects whose density is the marker's main readout."""
+        if self.counts_vessels:
+            return None if self.vessels is None else true_vessels(self.vessels)
+        return self.positive_cells()
+
+
+NOT_COUNTED = Measured.missing("NOT_COUNTED")
+
+
+def _xy(table: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return table["x_um"].to_numpy(np.float64), table["y_um"].to_numpy(np.float64)
+
+
+def _cell_columns(inputs: SlideInputs) -> dict[str, Measured]:
+    """Nuclei, positive cells and their share."""
+    if inputs.area_mm2 == 0:
+        return dict.fromkeys(("nuclei", "positive", "positive_percent"), Measured.missing("NO_TISSUE"))
+    if inputs.cells is None:
+        return dict.fromkeys(("nuclei", "positive", "positive_percent"), NOT_COUNTED)
+    nuclei = len(inputs.cells)
+    positive = None if inputs.counts_vessels else inputs.positive_cells()
+    if positive is None:
+        return {"nuclei": Measured(nuclei), "positive": NOT_COUNTED, "positive_percent": NOT_COUNTED}
+    share = Measured(100 * len(positive) / nuclei) if nuclei else Measured.missing("NO_NUCLEI")
+    return {"nuclei": Measured(nuclei), "positive": Measured(len(positive)), "positive_percent": share}
+
+
+def _density_columns(inputs: SlideInputs) -> dict[str, Measured]:
+    """Main density with its overdispersed Poisson interval (F1, F2)."""
+    names = ("positive_per_mm2", "positive_per_mm2_low", "positive_per_mm2_high")
+    counted = inputs.counted()
+    if inputs.area_mm2 == 0:
+        return dict.fromkeys(names, Measured.missing("NO_TISSUE"))
+    if counted is None:
+        return dict.fromkeys(names, NOT_COUNTED)
+    blocks = count_blocks(*_xy(counted), inputs.tissue).without_slivers()
+    # a section of one block has no dispersion to speak of: plain Poisson
+    phi = overdispersion(blocks.counts, blocks.areas_mm2).value or 1.0
+    interval = poisson_interval(len(counted), inputs.area_mm2, phi)
+    values = density(len(counted), inputs.area_mm2), Measured(interval.low), Measured(interval.high)
+    return dict(zip(names, values, strict=True))
+
+
+def _stain_columns(inputs: SlideInputs) -> dict[str, Measured]:
+    """Stained area and dependence on the threshold (F4, F17)."""
+    if inputs.area_mm2 == 0:
+        return dict.fromkeys(("positive_area_percent", "threshold_elasticity"), Measured.missing("NO_TISSUE"))
+    fraction = area_fraction(inputs.histogram, inputs.threshold_od)
+    percent = fraction if fraction.value is None else Measured(100 * fraction.value)
+    return {
+        "positive_area_percent": percent,
+        "threshold_elasticity": elasticity(inputs.count_low, inputs.count_high),
+    }
+
+
+def _aggregate_columns(inputs: SlideInputs, aggregates: Aggregates | None) -> dict[str, Measured]:
+    """Diffuse cells and aggregates (F5)."""
+    names = ("diffuse_per_mm2", "aggregates", "aggregate_area_percent")
+    positive = inputs.positive_cells()
+    if inputs.area_mm2 == 0:
+        return dict.fromkeys(names, Measured.missing("NO_TISSUE"))
+    if positive is None:
+        return dict.fromkeys(names, NOT_COUNTED)
+    found = aggregates or find_aggregates(*_xy(positive), inputs.tissue)
+    share = aggregate_fraction(found, inputs.area_mm2).value or 0.0
+    return {
+        "diffuse_per_mm2": diffuse_density(len(positive), found, inputs.area_mm2),
+        "aggregates": Measured(len(found.table)),
+        "aggregate_area_percent": Measured(100 * share),
+    }
+
+
+def _vessel_columns(inputs: SlideInputs) -> dict[str, Measured]:
+    """Vessels and their hotspot (F6, F7)."""
+    if inputs.vessels is None:
+        names = ("vessels", "vessels_per_mm2", "endothelial_area_percent", "lumen_area_percent")
+        return dict.fromkeys((*names, "median_diameter_um", "hotspot_per_mm2"), NOT_COUNTED)
+    seed = resampling_seed(inputs.run_seed, inputs.slide_id, f"{inputs.marker} hotspot")
+    hotspot = find_hotspot(*_xy(true_vessels(inputs.vessels)), inputs.tissue, seed, inputs.hotspot_rules)
+    columns = vessel_metrics(inputs.vessels, inputs.area_mm2)
+    return {**columns, "hotspot_per_mm2": Measured(hotspot.h1_per_mm2, hotspot.reason)}
+
+
+def _macrophage_columns(inputs: SlideInputs) -> dict[str, Measured]:
+    """Cells by area and clusters."""
+    positive = inputs.positive_cells()
+    if inputs.area_mm2 == 0:
+        return dict.fromkeys(("positive_by_area", "clusters"), Measured.missing("NO_TISSUE"))
+    clusters = NOT_COUNTED if positive is None else Measured(len(find_clusters(*_xy(positive))))
+    fraction = area_fraction(inputs.histogram, inputs.threshold_od)
+    if fraction.value is None:
+        return {"positive_by_area": fraction, "clusters": clusters}
+    one = Measured.missing("NO_CELL_AREA")
+    if inputs.cell_area_um2 is not None:
+        one = Measured(inputs.cell_area_um2)
+    elif inputs.single_cell_areas_um2 is not None:
+        one = cell_area_um2(inputs.single_cell_areas_um2)
+    stained_um2 = fraction.value * inputs.area_mm2 * 1e6
+    return {"positive_by_area": positive_by_area(stained_um2, one), "clusters": clusters}
+
+
+def _flags(inputs: SlideInputs, columns: dict[str, Measured]) -> list[str]:
+    """Warnings about the values, without repeats, in a fixed order."""
+    value = {name: measured.value for name, measured in columns.items()}
+    found = [
+        *warn.tissue_flags(inputs.area_mm2),
+        *warn.plausibility_flags(inputs.marker, value["positive_per_mm2"], value["positive_area_percent"]),
+        *warn.threshold_flags(value["threshold_elasticity"]),
+        *warn.count_mode_flags(value["positive"], value.get("positive_by_area")),
+    ]
+    return list(dict.fromkeys(found))
+
+
+def slide_metrics(inputs: SlideInputs, aggregates: Aggregates | None = None) -> dict[str, object]:
+    """Every measured column of a slide's row.
+
+    For CD31 ``positive`` and ``positive_percent`` are empty (vessels are not cells) and
+    ``positive_per_mm2`` with its interval is the density of vessels, the marker's main readout.
+
+    Parameters
+    ----------
+    inputs : SlideInputs
+        Tables, tissue, histogram, counts at shifted thresholds.
+    aggregates : Aggregates, optional
+        Result of `find_aggregates` where the caller has it already.
+
+    Returns
+    -------
+    dict
+        Column name to number or None; ``flags``: list of warning codes; ``reasons``: dict from each
+        empty or doubtful column to its reason code (`measured.REASONS`).
+    """
+    columns = {**_cell_columns(inputs), **_density_columns(inputs), **_stain_columns(inputs)}
+    extra: dict[str, Measured] = {}
+    if "aggregates" in inputs.readouts:
+        extra |= _aggregate_columns(inputs, aggregates)
+    if inputs.counts_vessels:
+        extra |= _vessel_columns(inputs)
+    if "clusters" in inputs.readouts or "positive_by_area" in inputs.readouts:
+        extra |= _macrophage_columns(inputs)
+    columns |= {name: extra.get(name, NOT_COUNTED) for name in inputs.readouts}
+    return {
+        **{name: measured.value for name, measured in columns.items()},
+        "flags": _flags(inputs, columns),
+        "reasons": {name: m.reason for name, m in columns.items() if m.reason is not None},
+    }

@@ -1,0 +1,192 @@
+"""Lay out the architecture of a section: crypts, vessels, gaps, aggregates, and the room left for cells."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from histoquant.phantoms._noise import fractal_grid
+from histoquant.phantoms.bodies import SECTION_UM
+from histoquant.phantoms.cells import Population
+from histoquant.phantoms.placement import Packing
+from histoquant.phantoms.spec import SceneSpec
+from histoquant.phantoms.structures import (
+    VESSEL_KINDS,
+    VESSEL_MIX,
+    Line,
+    Record,
+    crypt,
+    gap,
+    vacuoles,
+    vessel,
+)
+from histoquant.phantoms.tissue import GRID_UM, Ground
+from histoquant.phantoms.tubes import clear_by, make_tubes, outline_distance
+
+Points = NDArray[np.float64]
+
+
+@dataclass
+class Layout:
+    """Structures placed so far and the clearance they leave, um on the grid of `GRID_UM`."""
+
+    clearance: NDArray[np.float64]
+    records: list[Record] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+
+    def put(self, record: Record, line: Line, name: str) -> None:
+        """Keep a structure and take its room."""
+        tubes, nodes = make_tubes([record], [line])
+        clear_by(tubes, nodes, self.clearance, GRID_UM)
+        self.records.append(record)
+        self.lines.append(line)
+        self.names.append(name)
+
+    def room_for(self, line: Line, margin_um: float) -> bool:
+        """Tell whether the outline of a structure stays ``margin_um`` off tissue edge and the others."""
+        around = np.linspace(0.0, 2.0 * np.pi, 16, endpoint=False)
+        dense = np.vstack([line, 0.5 * (line[1:] + line[:-1])])
+        x = dense[:, :1] + dense[:, 2:] * np.cos(around)
+        y = dense[:, 1:2] + dense[:, 2:] * np.sin(around)
+        return bool(self.at(x, y).min() > margin_um and self.at(dense[:, 0], dense[:, 1]).min() > margin_um)
+
+    def at(self, x: Points, y: Points) -> Points:
+        """Return the clearance at points, edges held."""
+        rows, cols = self.clearance.shape
+        i = np.clip((x / GRID_UM).astype(int), 0, cols - 1)
+        j = np.clip((y / GRID_UM).astype(int), 0, rows - 1)
+        return self.clearance[j, i]
+
+
+def lay_out(rng: np.random.Generator, spec: SceneSpec, ground: Ground) -> Layout:
+    """Place crypts, then vessels, then gaps, each where there is room."""
+    layout = Layout(ground.level_um.copy())
+    area_mm2 = float((ground.level_um > 0.0).sum()) * GRID_UM**2 * 1e-6
+    mucosa = fractal_grid(*ground.level_um.shape, GRID_UM, 420.0, ground.seed + 701, 1)
+    for _ in range(rng.poisson(spec.crypts * area_mm2)):
+        _try(rng, spec, layout, "crypt", 9.0, where=mucosa)
+    for _ in range(rng.poisson(spec.vessels * area_mm2)):
+        _try(rng, spec, layout, str(rng.choice(VESSEL_KINDS, p=VESSEL_MIX)), 4.0, ground=ground)
+    for _ in range(rng.poisson(spec.gaps * area_mm2)):
+        _try(rng, spec, layout, "gap", 4.0)
+    return layout
+
+
+def _try(
+    rng: np.random.Generator,
+    spec: SceneSpec,
+    layout: Layout,
+    name: str,
+    margin_um: float,
+    where: NDArray[np.float64] | None = None,
+    ground: Ground | None = None,
+) -> None:
+    """Put one structure at a random place with room; give up after 12 tries."""
+    for _ in range(12):
+        at = (rng.uniform(-10.0, spec.size_um[0] + 10.0), rng.uniform(-10.0, spec.size_um[1] + 10.0))
+        rows, cols = layout.clearance.shape
+        i = min(max(int(at[0] / GRID_UM), 0), cols - 1)
+        j = min(max(int(at[1] / GRID_UM), 0), rows - 1)
+        if where is not None and where[j, i] < rng.uniform(0.30, 0.55):
+            continue
+        angle = rng.uniform(0.0, np.pi)
+        if ground is not None:  # vessels run with the fibres more often than not
+            along = 0.5 * math.atan2(ground.angle_s[j, i], ground.angle_c[j, i])
+            angle = along + rng.normal(0.0, 0.55)
+        if name == "crypt":
+            record, line = crypt(rng, at, angle)
+        elif name == "gap":
+            record, line = gap(rng, at, angle)
+        else:
+            record, line = vessel(rng, at, angle, name)
+        if layout.room_for(line, margin_um):
+            layout.put(record, line, name)
+            return
+
+
+def line_crypts(rng: np.random.Generator, layout: Layout, population: Population, packing: Packing) -> None:
+    """Give each crypt its basal nuclei and goblet-cell drops."""
+    for record, line, name in list(zip(layout.records, layout.lines, layout.names, strict=True)):
+        if name != "crypt":
+            continue
+        wall = record["wall_um"]
+        points, depth, outward = _in_wall(rng, record, line, 1400)
+        basal = (depth > 3.6) & (depth < 9.5)
+        xyz = np.column_stack([points[basal], rng.uniform(-2.0, SECTION_UM + 2.0, basal.sum())])
+        kept = packing.add(np.column_stack([xyz, np.full(len(xyz), 2.95)]), 0.90)
+        population.add(rng, "epithelial", xyz[kept], outward[basal][kept] + rng.normal(0, 0.12, kept.sum()))
+        upper = (depth > 12.0) & (depth < wall - 1.0) & (rng.uniform(0.0, 1.0, len(points)) < 0.25)
+        flat = np.column_stack(
+            [points[upper], np.full(upper.sum(), 0.5 * SECTION_UM), np.full(upper.sum(), 4.2)]
+        )
+        drops = Packing((float(line[:, 0].max()) + 80.0, float(line[:, 1].max()) + 80.0)).add(flat, 1.0)
+        for drop, drop_line in vacuoles(rng, line, wall, flat[drops][:, :2]):
+            layout.records.append(drop)
+            layout.lines.append(drop_line)
+            layout.names.append("vacuole")
+
+
+def _in_wall(
+    rng: np.random.Generator, record: Record, line: Line, count: int
+) -> tuple[Points, Points, Points]:
+    """Return points inside a tube's wall, their depth below the outline and the outward direction."""
+    tubes, nodes = make_tubes([record], [line])
+    tube = tubes[0]
+    x = rng.uniform(tube["left"], tube["right"], count)
+    y = rng.uniform(tube["top"], tube["bottom"], count)
+    found = []
+    for px, py in zip(x, y, strict=True):
+        d = outline_distance(tube, nodes, px, py)
+        if -record["wall_um"] < d < 0.0:
+            gx = outline_distance(tube, nodes, px + 0.5, py) - d
+            gy = outline_distance(tube, nodes, px, py + 0.5) - d
+            found.append((px, py, -d, math.atan2(gy, gx)))
+    table = np.array(found).reshape(-1, 4)
+    return table[:, :2], table[:, 2], table[:, 3]
+
+
+def line_vessels(rng: np.random.Generator, layout: Layout, population: Population, packing: Packing) -> None:
+    """Put flat endothelial nuclei into the vessel walls, about one per 24 um of wall."""
+    for record, line, name in list(zip(layout.records, layout.lines, layout.names, strict=True)):
+        if name not in VESSEL_KINDS:
+            continue
+        span = float(np.hypot(*np.diff(line[:, :2], axis=0).T).sum())
+        girth = 2.0 * span + 6.3 * float(line[:, 2].mean())
+        wanted = rng.poisson(girth / (24.0 if name != "sprout" else 40.0))
+        points, depth, outward = _in_wall(rng, record, line, 160)
+        near = np.flatnonzero(depth < 1.6)[:wanted]
+        xyz = np.column_stack([points[near], rng.uniform(-1.0, SECTION_UM + 1.0, len(near))])
+        kept = packing.add(np.column_stack([xyz, np.full(len(xyz), 3.5)]), 0.9)
+        population.add(rng, "endothelial", xyz[kept], outward[near][kept] + 0.5 * np.pi, dip_sd=0.15)
+
+
+def lay_aggregates(
+    rng: np.random.Generator, spec: SceneSpec, ground: Ground, layout: Layout
+) -> NDArray[np.int32]:
+    """Return the label grid of lymphoid aggregates (0: none), drawn around places clear of crypts."""
+    rows, cols = ground.level_um.shape
+    labels = np.zeros((rows, cols), np.int32)
+    area_mm2 = float((ground.level_um > 0.0).sum()) * GRID_UM**2 * 1e-6
+    wanted = rng.poisson(spec.aggregates * area_mm2) if spec.aggregates < 50 else int(spec.aggregates)
+    if spec.aggregates * area_mm2 > 0.0 and wanted == 0 and spec.aggregates * area_mm2 >= 0.75:
+        wanted = 1
+    yy, xx = np.mgrid[0:rows, 0:cols] * GRID_UM
+    for label in range(1, wanted + 1):
+        radius = spec.aggregate_radius_um * float(np.exp(rng.normal(0.0, 0.22)))
+        for _ in range(60):
+            at = rng.uniform(0.0, spec.size_um[0]), rng.uniform(0.0, spec.size_um[1])
+            i, j = min(int(at[0] / GRID_UM), cols - 1), min(int(at[1] / GRID_UM), rows - 1)
+            wave = fractal_grid(rows, cols, GRID_UM, 0.55 * radius, int(rng.integers(1 << 20)), 2)
+            reach = radius * (0.72 + 0.56 * wave) - np.hypot(
+                xx - at[0], (yy - at[1]) * rng.uniform(0.8, 1.25)
+            )
+            disc = reach > 0.0
+            clear = (ground.level_um > 6.0) & (layout.clearance > -3.0)
+            if ground.level_um[j, i] > 0.6 * radius and clear[disc].mean() > 0.9 and not labels[disc].any():
+                labels[disc & (ground.level_um > 0.0)] = label
+                break
+    return labels

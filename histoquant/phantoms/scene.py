@@ -1,0 +1,197 @@
+"""Build the three-dimensional scene of one section: who is where, and what the cut shows of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from histoquant.phantoms.bodies import MIN_CHORD_UM, empty_bodies, profiles, shape_bodies
+from histoquant.phantoms.cells import CELL_TYPES, KINDS, Population
+from histoquant.phantoms.fibres import grow_fibres
+from histoquant.phantoms.layout import Layout, lay_aggregates, lay_out, line_crypts, line_vessels
+from histoquant.phantoms.paint import paint
+from histoquant.phantoms.placement import Packing, scatter
+from histoquant.phantoms.spec import SceneSpec
+from histoquant.phantoms.tissue import GRID_UM, Ground, make_ground
+from histoquant.phantoms.tubes import make_tubes
+
+VISIBLE_PATH_UM = 1.5  # a nucleus cut thinner than this is a pale smear no reader counts
+VISIBLE_AREA_UM2 = 7.0  # and so is a profile smaller than a 3-um disc
+HIDDEN_UM = 2.2  # two profiles nearer than this look like one: the thinner is not counted
+SOMA_AREA_UM2 = 15.0  # a stained profile without nucleus must be at least this to be listed
+
+AGGREGATE_CELLS_PER_MM2 = 17000.0  # candidates offered; packing leaves about 11 000 visible per mm2
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Everything that can be drawn or counted in one section; coordinates in um from the top-left corner.
+
+    Attributes
+    ----------
+    spec : SceneSpec
+    ground : Ground
+    cells, bodies : ndarray of `cells.CELL` and `bodies.BODY`
+    nuclei : ndarray, shape (cells, 4)
+        x_um, y_um, area_um2 and longest path (um) of each cell's nuclear profile.
+    visible : ndarray of bool
+        Cells whose nucleus a reader can see (`VISIBLE_PATH_UM`, `VISIBLE_AREA_UM2`, `HIDDEN_UM`).
+    tubes, nodes, names : ndarray, ndarray, tuple of str
+        Vessels, crypts, gaps and vacuoles with their centre lines and kinds.
+    fibres : ndarray
+    aggregates : ndarray of int32
+        Label grid (`GRID_UM`) of lymphoid aggregates.
+    pigment : ndarray of `bodies.BODY`
+    """
+
+    spec: SceneSpec
+    ground: Ground
+    cells: NDArray[np.void]
+    bodies: NDArray[np.void]
+    nuclei: NDArray[np.float64]
+    visible: NDArray[np.bool_]
+    tubes: NDArray[np.void]
+    nodes: NDArray[np.float64]
+    names: tuple[str, ...]
+    fibres: NDArray[np.float64]
+    aggregates: NDArray[np.int32]
+    pigment: NDArray[np.void]
+
+
+def _stream(spec: SceneSpec, number: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence([spec.seed, number]))
+
+
+def build_scene(spec: SceneSpec) -> Scene:
+    """Build the scene of a section, deterministic in ``spec``."""
+    outline = spec.seed if spec.architecture is None else spec.architecture
+    ground = make_ground(
+        np.random.default_rng(np.random.SeedSequence([outline, 0])), spec.size_um, spec.fragments
+    )
+    layout = lay_out(_stream(spec, 1), spec, ground)
+    packing, population = Packing(spec.size_um), Population()
+    line_crypts(_stream(spec, 2), layout, population, packing)
+    line_vessels(_stream(spec, 3), layout, population, packing)
+    aggregates = lay_aggregates(_stream(spec, 4), spec, ground, layout)
+    _fill_aggregates(_stream(spec, 5), aggregates, layout, population, packing)
+    _fill_stroma(_stream(spec, 6), spec, ground, layout, aggregates, population, packing)
+    cells, bodies = population.freeze()
+    tubes, nodes = make_tubes(layout.records, layout.lines)
+    paint(_stream(spec, 7), spec, cells, bodies, tubes, layout.names)
+    nuclei = profiles(bodies, np.column_stack([cells["first"], cells["last"]]).astype(np.int64))
+    return Scene(
+        spec,
+        ground,
+        cells,
+        bodies,
+        nuclei,
+        _visible(nuclei, spec.size_um),
+        tubes,
+        nodes,
+        tuple(layout.names),
+        grow_fibres(_stream(spec, 8), ground, 9000.0),
+        aggregates,
+        _pigment(_stream(spec, 9), spec, ground),
+    )
+
+
+def _fill_aggregates(
+    rng: np.random.Generator,
+    labels: NDArray[np.int32],
+    layout: Layout,
+    population: Population,
+    packing: Packing,
+) -> None:
+    weight = ((labels > 0) & (layout.clearance > 2.5)).astype(float)
+    count = int(AGGREGATE_CELLS_PER_MM2 * weight.sum() * GRID_UM**2 * 1e-6)
+    xyz = scatter(rng, weight, GRID_UM, count, 2.6)
+    kept = packing.add(np.column_stack([xyz, np.full(len(xyz), 3.55)]), 0.92)
+    xyz = xyz[kept]
+    others = rng.uniform(0.0, 1.0, len(xyz)) < 0.13
+    population.add(rng, "b_cell", xyz[~others])
+    population.add(rng, "t_cell", xyz[others])
+
+
+STROMA = (  # name in the spec, cell type, clearance it needs (um), packing radius (um), density clumping
+    ("macrophages", "macrophage", 6.0, 6.0, 0.7),
+    ("plasma_cells", "plasma_cell", 4.0, 4.5, 1.0),
+    ("b_cells", "b_cell", 3.5, 3.8, 1.0),
+    ("t_cells", "t_cell", 3.5, 3.8, 1.0),
+    ("neutrophils", "neutrophil", 4.0, 4.2, 1.2),
+    ("eosinophils", "eosinophil", 4.0, 4.4, 0.8),
+    ("fibroblasts", "fibroblast", 2.5, 3.6, 0.0),
+)
+
+
+def _fill_stroma(
+    rng: np.random.Generator,
+    spec: SceneSpec,
+    ground: Ground,
+    layout: Layout,
+    aggregates: NDArray[np.int32],
+    population: Population,
+    packing: Packing,
+) -> None:
+    outside = np.where(aggregates > 0, 0.0, 1.0)
+    area_mm2 = float(((ground.level_um > 0.0) & (layout.clearance > 0.0)).sum()) * GRID_UM**2 * 1e-6
+    for field_name, name, need_um, radius_um, clumping in STROMA:
+        depth = 0.75 * KINDS[name].nucleus_um[2]
+        wanted = rng.poisson(getattr(spec, field_name) * area_mm2)
+        weight = outside * (layout.clearance > need_um) * ground.infiltrate**clumping
+        xyz = scatter(rng, weight, GRID_UM, 3 * wanted, depth)
+        kept = packing.add(np.column_stack([xyz, np.full(len(xyz), radius_um)]), 0.88, wanted)
+        xyz = xyz[kept]
+        angle = None
+        if name == "fibroblast":
+            i = np.minimum((xyz[:, 0] / GRID_UM).astype(int), ground.level_um.shape[1] - 1)
+            j = np.minimum((xyz[:, 1] / GRID_UM).astype(int), ground.level_um.shape[0] - 1)
+            angle = 0.5 * np.arctan2(ground.angle_s[j, i], ground.angle_c[j, i])
+            angle = angle + rng.normal(0.0, 0.3, len(xyz))
+        population.add(rng, name, xyz, angle)
+
+
+def _visible(nuclei: NDArray[np.float64], size_um: tuple[float, float]) -> NDArray[np.bool_]:
+    """Tell which nuclear profiles a reader can count."""
+    x, y, area, path = nuclei.T
+    seen = (path >= VISIBLE_PATH_UM) & (area >= VISIBLE_AREA_UM2)
+    seen &= (x >= 0.0) & (y >= 0.0) & (x < size_um[0]) & (y < size_um[1])
+    order = np.flatnonzero(seen)[np.argsort(-(area * path)[seen], kind="stable")]
+    points = np.column_stack([x, y, np.zeros(len(x)), np.full(len(x), 0.5 * HIDDEN_UM)])[order]
+    apart = Packing(size_um).add(points, 1.0)
+    out = np.zeros(len(x), np.bool_)
+    out[order[apart]] = True
+    return out
+
+
+def _pigment(rng: np.random.Generator, spec: SceneSpec, ground: Ground) -> NDArray[np.void]:
+    """Return clumps of pigment granules as bodies stained in the second slot only."""
+    weight = (ground.level_um > 10.0).astype(float)
+    clumps = scatter(rng, weight, GRID_UM, rng.poisson(spec.pigment * weight.sum() * GRID_UM**2 * 1e-6), 0.0)
+    each = rng.integers(6, 40, len(clumps))
+    at = np.repeat(clumps, each, axis=0)
+    grains = empty_bodies(len(at))
+    spread = np.repeat(rng.uniform(1.5, 5.0, len(clumps)), each)
+    grains["x"] = at[:, 0] + spread * rng.normal(0.0, 1.0, len(at)) if len(at) else 0.0
+    grains["y"] = at[:, 1] + spread * rng.normal(0.0, 1.0, len(at)) if len(at) else 0.0
+    grains["z"] = rng.uniform(0.0, 4.0, len(at))
+    size = rng.uniform(0.35, 1.1, len(at))
+    shape_bodies(grains, size, size, size, np.zeros(len(at)), np.zeros(len(at)))
+    grains["core_s"] = rng.uniform(0.5, 1.0, len(at))
+    return grains
+
+
+def stained_somas(scene: Scene, name: str) -> NDArray[np.int64]:
+    """Return the indices of stained cells of one type without a visible nucleus whose body still shows.
+
+    They are the fragments (or, for CD31 decoys, part of the nonvascular objects) a nucleus-based count
+    must not see but an area-based one will.
+    """
+    c = scene.cells
+    soma = scene.bodies[c["soma"]]
+    stained = (soma["core_s"] > 0.02) | (soma["shell_s"] > 0.02)
+    chosen = np.flatnonzero((c["type"] == CELL_TYPES.index(name)) & stained & ~scene.visible)
+    groups = np.column_stack([c["soma"][chosen], c["soma"][chosen] + 1]).astype(np.int64)
+    shown = profiles(scene.bodies, groups)
+    return chosen[(shown[:, 2] >= SOMA_AREA_UM2) & (shown[:, 3] > 2.0 * MIN_CHORD_UM)]

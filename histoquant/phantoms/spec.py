@@ -1,0 +1,85 @@
+"""What a phantom section holds: sizes, densities and the stain, before any randomness."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from histoquant.errors import UsageError
+
+MARKERS = ("CD68", "CD20", "CD31", "HE", "nuclear")
+CELL_DENSITIES = (
+    "t_cells",
+    "b_cells",
+    "plasma_cells",
+    "macrophages",
+    "fibroblasts",
+    "neutrophils",
+    "eosinophils",
+)
+
+
+@dataclass(frozen=True)
+class SceneSpec:
+    """One section to be drawn.
+
+    Attributes
+    ----------
+    marker : str
+        One of `MARKERS`; ``nuclear`` is Ki67-like.
+    size_um : (float, float)
+        Width and height of the scanned area.
+    seed : int
+        Same spec, same seed: same scene to the last bit.
+    fragments : int
+        1 to 3 tissue fragments on glass; 0 fills the area with tissue; -1 leaves a blank slide.
+    architecture : int or None
+        Seed of the outline alone: sections of one biopsy share it and so look like neighbours.
+    t_cells, b_cells, plasma_cells, macrophages, fibroblasts, neutrophils, eosinophils : float
+        Visible nuclei per mm2 of stroma asked for (crowding may place fewer).
+    vessels, crypts, gaps, aggregates : float
+        Profiles per mm2 of the area.
+    aggregate_radius_um : float
+        Mean radius of a lymphoid aggregate.
+    decoys : float
+        CD31 only: stained round cells without lumen per mm2 (macrophages), which are no vessels.
+    positive_share : float
+        ``nuclear`` only: share of stained nuclei outside the epithelium (epithelium: 2.5 times that).
+    stain : float
+        Strength of the marker stain; 0 is a negative control (haematoxylin only).
+    pigment : float
+        Clumps of dark pigment per mm2.
+    """
+
+    marker: str
+    size_um: tuple[float, float] = (500.0, 500.0)
+    seed: int = 1
+    fragments: int = 0
+    architecture: int | None = None
+    t_cells: float = 1100.0
+    b_cells: float = 160.0
+    plasma_cells: float = 420.0
+    macrophages: float = 260.0
+    fibroblasts: float = 480.0
+    neutrophils: float = 70.0
+    eosinophils: float = 50.0
+    vessels: float = 130.0
+    crypts: float = 13.0
+    gaps: float = 70.0
+    aggregates: float = 0.0
+    aggregate_radius_um: float = 85.0
+    decoys: float = 25.0
+    positive_share: float = 0.14
+    stain: float = 1.0
+    pigment: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.marker not in MARKERS:
+            raise UsageError(f"phantom marker {self.marker!r}: choose one of {', '.join(MARKERS)}")
+        if min(self.size_um) < 40.0:
+            raise UsageError(f"phantom size {self.size_um} um: both sides must be at least 40 um")
+        if self.fragments not in (-1, 0, 1, 2, 3):
+            raise UsageError(f"phantom fragments {self.fragments}: use -1 (blank), 0 (field) or 1 to 3")
+        counts = (*CELL_DENSITIES, "vessels", "crypts", "gaps", "aggregates", "decoys", "stain", "pigment")
+        for name in counts:
+            if getattr(self, name) < 0.0:
+                raise UsageError(f"phantom {name} = {getattr(self, name)}: must not be negative")

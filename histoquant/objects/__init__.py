@@ -1,1 +1,29 @@
 """Nuclei, cells and vessels: arrays in, tables out; no files, no scheduler."""
+
+from __future__ import annotations
+
+from histoquant.objects.nuclei import Nuclei, nuclei_halo_px, segment_nuclei
+from histoquant.objects.nuclei_params import NucleiParams
+from histoquant.objects.planes import Planes
+from histoquant.objects.vessels import (
+    VesselCore,
+    VesselParams,
+    VesselResult,
+    find_vessels,
+    vessels_cap_halo_px,
+    vessels_halo_px,
+)
+
+__all__ = [
+    "Nuclei",
+    "NucleiParams",
+    "Planes",
+    "VesselCore",
+    "VesselParams",
+    "VesselResult",
+    "find_vessels",
+    "nuclei_halo_px",
+    "segment_nuclei",
+    "vessels_cap_halo_px",
+    "vessels_halo_px",
+]

@@ -1,0 +1,205 @@
+"""Small repairs of labelled objects: paint, grow, fill, seed, renumber."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from histoquant.objects.level_tree import LevelTree
+
+Int32Array = npt.NDArray[np.int32]
+BoolArray = npt.NDArray[np.bool_]
+
+
+def paint(tree: LevelTree, label_of: Int32Array, shape: tuple[int, int]) -> Int32Array:
+    """Image of labels from labels of regions.
+
+    Parameters
+    ----------
+    tree : LevelTree
+    label_of : ndarray of int32, shape (regions,)
+    shape : tuple of int
+
+    Returns
+    -------
+    ndarray of int32, shape (h, w)
+    """
+    labels = np.zeros(shape[0] * shape[1], dtype=np.int32)
+    labels[tree.pixels] = label_of[tree.node_of]
+    return labels.reshape(shape)
+
+
+def grow(labels: Int32Array, dark: Int32Array, valid: BoolArray, steps: int) -> Int32Array:
+    """Grow objects downhill, a pixel per step.
+
+    A free pixel joins the darkest of its four neighbours that is in an object and at least as dark as
+    itself; of equally dark ones the first in the order up, left, right, down.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, shape (h, w)
+    dark : ndarray of int32, shape (h, w)
+    valid : ndarray of bool, shape (h, w)
+    steps : int
+
+    Returns
+    -------
+    ndarray of int32, shape (h, w)
+    """
+    grown = labels
+    for _ in range(steps):
+        grown = np.asarray(_grow_once(grown, dark, valid), dtype=np.int32)
+    return grown
+
+
+def fill_holes(labels: Int32Array) -> Int32Array:
+    """Give holes that lie inside one object to that object.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, shape (h, w)
+
+    Returns
+    -------
+    ndarray of int32, shape (h, w)
+        Pixels of other objects inside a hole stay theirs.
+    """
+    filled = labels.copy()
+    _fill(filled, boxes(labels))
+    return filled
+
+
+def boxes(labels: Int32Array) -> Int32Array:
+    """Bounding boxes (y0, x0, y1, x1), half open, of labels 1 to n.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, shape (h, w)
+
+    Returns
+    -------
+    ndarray of int32, shape (n, 4)
+    """
+    return np.asarray(_boxes(labels, int(labels.max(initial=0))), dtype=np.int32)
+
+
+def find_seeds(labels: Int32Array, dark: Int32Array) -> Int32Array:
+    """Darkest pixel (y, x) of each object, the first in raster order where several are.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, shape (h, w)
+    dark : ndarray of int32, shape (h, w)
+
+    Returns
+    -------
+    ndarray of int32, shape (n, 2)
+        (-1, -1) for labels without pixels.
+    """
+    return np.asarray(_seeds(labels, dark, int(labels.max(initial=0))), dtype=np.int32)
+
+
+def renumber(labels: Int32Array, seeds: Int32Array) -> tuple[Int32Array, Int32Array]:
+    """Number objects by their seeds in raster order, and drop labels without pixels.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, shape (h, w)
+    seeds : ndarray of int32, shape (n, 2)
+
+    Returns
+    -------
+    labels : ndarray of int32, shape (h, w)
+    seeds : ndarray of int32, shape (m, 2)
+    """
+    there = np.flatnonzero(seeds[:, 0] >= 0)
+    order = there[np.lexsort((seeds[there, 1], seeds[there, 0]))]
+    new = np.zeros(len(seeds) + 1, dtype=np.int32)
+    new[order + 1] = np.arange(1, len(order) + 1, dtype=np.int32)
+    return new[labels], np.ascontiguousarray(seeds[order])
+
+
+@njit(cache=True, nogil=True)
+def _grow_once(labels: Int32Array, dark: Int32Array, valid: BoolArray) -> Int32Array:
+    height, width = labels.shape
+    out = labels.copy()
+    for y in range(height):
+        for x in range(width):
+            if labels[y, x] > 0 or not valid[y, x]:
+                continue
+            best = dark[y, x] - 1
+            for side in range(4):
+                yo = y + (side == 3) - (side == 0)
+                xo = x + (side == 2) - (side == 1)
+                if 0 <= yo < height and 0 <= xo < width and labels[yo, xo] > 0 and dark[yo, xo] > best:
+                    best = dark[yo, xo]
+                    out[y, x] = labels[yo, xo]
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _boxes(labels: Int32Array, count: int) -> Int32Array:
+    box = np.zeros((count, 4), np.int32)
+    for y in range(labels.shape[0]):
+        for x in range(labels.shape[1]):
+            label = labels[y, x]
+            if label > 0:
+                row = box[label - 1]
+                if row[2] == 0:
+                    row[0], row[1], row[2], row[3] = y, x, y + 1, x + 1
+                else:
+                    row[1] = min(row[1], x)
+                    row[2] = y + 1
+                    row[3] = max(row[3], x + 1)
+    return box
+
+
+@njit(cache=True, nogil=True)
+def _fill(labels: Int32Array, box: Int32Array) -> None:
+    for i in range(box.shape[0]):
+        y0, x0, y1, x1 = box[i]
+        height, width = y1 - y0, x1 - x0
+        if height < 3 or width < 3:
+            continue
+        outside = np.zeros((height, width), np.uint8)
+        stack = np.empty(height * width, np.int32)
+        top = 0
+        for y in range(height):
+            for x in range(width):
+                rim = y == 0 or x == 0 or y == height - 1 or x == width - 1
+                if rim and labels[y0 + y, x0 + x] != i + 1:
+                    outside[y, x] = 1
+                    stack[top] = y * width + x
+                    top += 1
+        while top > 0:
+            top -= 1
+            y = stack[top] // width
+            x = stack[top] - y * width
+            for side in range(4):
+                yo = y + (side == 3) - (side == 0)
+                xo = x + (side == 2) - (side == 1)
+                if not (0 <= yo < height and 0 <= xo < width) or outside[yo, xo]:
+                    continue
+                if labels[y0 + yo, x0 + xo] != i + 1:
+                    outside[yo, xo] = 1
+                    stack[top] = yo * width + xo
+                    top += 1
+        for y in range(height):
+            for x in range(width):
+                if not outside[y, x] and labels[y0 + y, x0 + x] == 0:
+                    labels[y0 + y, x0 + x] = i + 1
+
+
+@njit(cache=True, nogil=True)
+def _seeds(labels: Int32Array, dark: Int32Array, count: int) -> Int32Array:
+    seeds = np.full((count, 2), -1, np.int32)
+    for y in range(labels.shape[0]):
+        for x in range(labels.shape[1]):
+            label = labels[y, x]
+            if label > 0:
+                row = seeds[label - 1]
+                if row[0] < 0 or dark[y, x] > dark[row[0], row[1]]:
+                    row[0] = y
+                    row[1] = x
+    return seeds

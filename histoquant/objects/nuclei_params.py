@@ -1,0 +1,113 @@
+"""What a nucleus looks like, in micrometres and optical density, and how far that makes the eye look."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from histoquant.errors import UsageError
+from histoquant.markers.definition import MarkerDefinition
+from histoquant.objects.smoothing import radius_px
+
+# Share of DAB in the darkness that shows nuclei. Nuclear stain is the nucleus. A membrane or cytoplasm
+# stain over a nucleus darkens it, so some DAB helps where it hides haematoxylin, but much would make
+# cells of brown cytoplasm: DAB is 0.41 as dark in red, where haematoxylin is read, as haematoxylin.
+DAB_WEIGHT = {"nuclear": 1.0, "membrane": 0.35, "cytoplasmic": 0.1, "endothelial": 0.1, "none": 0.0}
+
+
+@dataclass(frozen=True)
+class NucleiParams:
+    """Parameters of the nucleus search.
+
+    Parameters
+    ----------
+    dab_weight : float
+        DAB added to haematoxylin to make darkness, 0 to 1.
+    knee_od : float
+        Darkness is compressed as ``knee log(1 + OD / knee)``, so that a step counts for less the darker
+        it lies: light absorption saturates, and a pale nucleus beside a dark one is a nucleus too.
+    detail_um, surround_um : float
+        Standard deviations of the smoothing that hides chromatin and of the surroundings.
+    surround_share : float
+        Share of the surroundings taken off the darkness before regions are formed, 0 to 1: it separates
+        touching nuclei, which a plain threshold joins.
+    floor_od, level_od : float
+        Darkness at which regions begin, and the step between levels.
+    area_min_um2, area_max_um2 : float
+        Nuclear profiles kept.
+    length_max_um : float
+        Longest side of the bounding box; bounds how far any decision looks.
+    edge_min_od : float
+        Least mean step of darkness across the boundary.
+    edge_half_od : float
+        Step in excess of the least at which the edge counts half of what an ideal one would.
+    ellipse_min : float
+        Least share of its ellipse of inertia that a region fills; 1 is a perfect ellipse.
+    slender : float
+        Axis ratio below which a region counts proportionally less.
+    grow_um : float
+        Regions grow outwards by this much to the middle of the blurred edge.
+    """
+
+    dab_weight: float = 0.35
+    knee_od: float = 0.6
+    detail_um: float = 0.8
+    surround_um: float = 2.0
+    surround_share: float = 0.7
+    floor_od: float = 0.008
+    level_od: float = 0.006
+    area_min_um2: float = 12.0
+    area_max_um2: float = 400.0
+    length_max_um: float = 25.0
+    edge_min_od: float = 0.015
+    edge_half_od: float = 0.1
+    ellipse_min: float = 0.8
+    slender: float = 0.3
+    grow_um: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.dab_weight <= 1.0 or not 0.0 <= self.surround_share <= 1.0:
+            raise UsageError("dab_weight and surround_share of the nucleus search must lie between 0 and 1")
+        if not 0.0 < self.area_min_um2 < self.area_max_um2:
+            raise UsageError("the nucleus search needs 0 < area_min_um2 < area_max_um2")
+        if min(self.knee_od, self.level_od, self.detail_um, self.length_max_um) <= 0.0:
+            raise UsageError("knee, level, detail and length of the nucleus search must be above 0")
+        if not 0.0 < self.ellipse_min < 1.0:
+            raise UsageError("ellipse_min of the nucleus search must lie between 0 and 1")
+
+    @classmethod
+    def of_marker(cls, marker: MarkerDefinition) -> NucleiParams:
+        """Parameters for the slides of one marker.
+
+        Parameters
+        ----------
+        marker : MarkerDefinition
+            Its compartment and stains decide how much brown may be nucleus.
+
+        Returns
+        -------
+        NucleiParams
+        """
+        return cls(
+            dab_weight=0.0 if marker.stains == "H-E" else DAB_WEIGHT[marker.compartment],
+            area_min_um2=marker.nucleus_min_um2,
+            area_max_um2=marker.nucleus_max_um2,
+        )
+
+    def length_max_px(self, mpp: float) -> int:
+        """Longest side of a region, pixels."""
+        return math.ceil(self.length_max_um / mpp)
+
+    def edge_reach_px(self, mpp: float) -> int:
+        """Pixels either side of an edge over which its step is read: 1.5 um, a blurred edge, in all."""
+        return max(0, round((1.5 / mpp - 1.0) / 2.0))
+
+    def grow_px(self, mpp: float) -> int:
+        """Growth of regions, pixels."""
+        return round(self.grow_um / mpp)
+
+    def support_px(self, mpp: float) -> int:
+        """Pixels around an object that its existence and its pixels depend on, beyond its own length."""
+        fir = max(radius_px(self.detail_um / mpp), radius_px(self.surround_um / mpp))
+        # regions around it and around what it may touch, the filters under them, edges, growth, filling
+        return self.length_max_px(mpp) + fir + self.edge_reach_px(mpp) + 2 * self.grow_px(mpp) + 4

@@ -1,0 +1,112 @@
+"""One window of a slide as integer stain planes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from histoquant.errors import UsageError
+from histoquant.stains import StainVectors, total_od_mod, unmix_mod
+from histoquant.stains.density import WhiteLike
+
+Int16Array = npt.NDArray[np.int16]
+BoolArray = npt.NDArray[np.bool_]
+
+# Below 0.1 um/px a nucleus has more pixels than any lens resolves; above 2 it has fewer than ten.
+MPP_RANGE = (0.1, 2.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Planes:
+    """Stain planes of one window in thousandths of optical density (mOD).
+
+    Integers make every later sum exact, so that results do not depend on how a slide is cut into windows.
+
+    Parameters
+    ----------
+    hematoxylin, dab : ndarray of int16, shape (h, w)
+        Unmixed stains in mOD; DAB holds eosin for an H&E slide. Slightly negative values are noise and kept.
+    total : ndarray of int16, shape (h, w)
+        Mean optical density over red, green and blue in mOD.
+    valid : ndarray of bool, shape (h, w)
+        Where the slide has pixels; the planes are 0 elsewhere.
+    mpp : float
+        Micrometres per pixel of the window.
+
+    Raises
+    ------
+    UsageError
+        If the shapes or types differ or the resolution cannot show nuclei.
+    """
+
+    hematoxylin: Int16Array
+    dab: Int16Array
+    total: Int16Array
+    valid: BoolArray
+    mpp: float
+
+    def __post_init__(self) -> None:
+        for name in ("hematoxylin", "dab", "total"):
+            plane = getattr(self, name)
+            if plane.ndim != 2 or plane.dtype != np.int16 or plane.shape != self.valid.shape:
+                raise UsageError(
+                    f"stain plane {name} must be int16 of shape {self.valid.shape}, "
+                    f"got {plane.dtype} of shape {plane.shape}"
+                )
+        if self.valid.dtype != np.bool_:
+            raise UsageError(f"the validity plane must be bool, got {self.valid.dtype}")
+        if not MPP_RANGE[0] <= self.mpp <= MPP_RANGE[1]:
+            raise UsageError(
+                f"nuclei cannot be told at {self.mpp:g} um/px; read the slide at "
+                f"{MPP_RANGE[0]:g} to {MPP_RANGE[1]:g} um/px"
+            )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.valid.shape[0], self.valid.shape[1]
+
+    @classmethod
+    def from_rgb(
+        cls,
+        rgb: npt.NDArray[np.uint8],
+        valid: BoolArray | None,
+        vectors: StainVectors | npt.ArrayLike,
+        white_point: WhiteLike,
+        mpp: float,
+    ) -> Planes:
+        """Unmix a bright-field window.
+
+        Parameters
+        ----------
+        rgb : ndarray of uint8, shape (h, w, 3)
+            Bright-field colours.
+        valid : ndarray of bool, shape (h, w), or None
+            Where the slide has pixels; None for everywhere.
+        vectors : StainVectors or array_like, shape (2, 3) or (3, 3)
+            Stain directions: haematoxylin first, then DAB or eosin.
+        white_point : WhitePoint, float or sequence of 3 float
+            Intensity of empty glass.
+        mpp : float
+            Micrometres per pixel.
+
+        Returns
+        -------
+        Planes
+
+        Raises
+        ------
+        UsageError
+            If the image, white point or resolution cannot be used.
+        """
+        stains = unmix_mod(rgb, vectors, white_point)
+        total = total_od_mod(rgb, white_point)
+        known = np.ones(total.shape, dtype=np.bool_) if valid is None else np.asarray(valid, dtype=np.bool_)
+        if known.shape != total.shape:
+            raise UsageError(f"the validity plane has shape {known.shape}, the image {total.shape}")
+        if not known.all():
+            stains[:, ~known] = 0
+            total[~known] = 0
+        return cls(stains[0], stains[1], total, known, float(mpp))

@@ -1,0 +1,109 @@
+"""Exact smoothing of integer planes: the same pixel gets the same value in every window that shows its support."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+Int32Array = npt.NDArray[np.int32]
+
+# Weights sum to 4096: with planes below 2^18 no sum leaves 31 bits, and rounding errs by under 0.1 mOD.
+_SHIFT = 12
+# A Gaussian cut at 3 sigma misses 0.3 % of its mass.
+_CUT_SIGMA = 3.0
+
+
+def radius_px(sigma_px: float) -> int:
+    """Reach of the kernel of this sigma, pixels."""
+    return math.ceil(_CUT_SIGMA * sigma_px) if sigma_px > 0 else 0
+
+
+def weights(sigma_px: float) -> Int32Array:
+    """Integer Gaussian weights that sum to exactly 4096.
+
+    Parameters
+    ----------
+    sigma_px : float
+        Standard deviation in pixels; 0 for no smoothing.
+
+    Returns
+    -------
+    ndarray of int32, shape (2 radius + 1,)
+    """
+    radius = radius_px(sigma_px)
+    if radius == 0:
+        return np.array([1 << _SHIFT], dtype=np.int32)
+    offset = np.arange(-radius, radius + 1, dtype=np.float64)
+    bell = np.exp(-(offset**2) / (2.0 * sigma_px**2))
+    taps = np.rint(bell / bell.sum() * (1 << _SHIFT)).astype(np.int32)
+    taps[radius] += (1 << _SHIFT) - int(taps.sum())
+    return np.asarray(taps, dtype=np.int32)
+
+
+def smooth(plane: npt.NDArray[np.integer], sigma_px: float) -> Int32Array:
+    """Gaussian smoothing in integers; pixels beyond the window repeat its edge.
+
+    Parameters
+    ----------
+    plane : ndarray of int, shape (h, w)
+        Values within +-2^17.
+    sigma_px : float
+        Standard deviation in pixels.
+
+    Returns
+    -------
+    ndarray of int32, shape (h, w)
+        Rounded to the nearest integer after each of the two passes.
+    """
+    wide = np.ascontiguousarray(plane, dtype=np.int32)
+    if radius_px(sigma_px) == 0:
+        return wide
+    taps = weights(sigma_px)
+    return np.asarray(_rows(_columns(wide, taps), taps), dtype=np.int32)
+
+
+@njit(cache=True, nogil=True)
+def _columns(plane: Int32Array, taps: Int32Array) -> Int32Array:
+    height, width = plane.shape
+    radius = taps.size // 2
+    out = np.empty((height, width), np.int32)
+    for y in range(height):
+        row = out[y]
+        centre = plane[y]
+        for x in range(width):
+            row[x] = (1 << (_SHIFT - 1)) + taps[radius] * centre[x]
+        for k in range(1, radius + 1):
+            above = plane[max(y - k, 0)]
+            below = plane[min(y + k, height - 1)]
+            tap = taps[radius + k]
+            for x in range(width):
+                row[x] += tap * (above[x] + below[x])
+        for x in range(width):
+            row[x] >>= _SHIFT
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _rows(plane: Int32Array, taps: Int32Array) -> Int32Array:
+    height, width = plane.shape
+    radius = taps.size // 2
+    out = np.empty((height, width), np.int32)
+    padded = np.empty(width + 2 * radius, np.int32)
+    for y in range(height):
+        for x in range(radius):
+            padded[x] = plane[y, 0]
+            padded[radius + width + x] = plane[y, width - 1]
+        padded[radius : radius + width] = plane[y]
+        row = out[y]
+        for x in range(width):
+            row[x] = (1 << (_SHIFT - 1)) + taps[radius] * padded[radius + x]
+        for k in range(1, radius + 1):
+            tap = taps[radius + k]
+            for x in range(width):
+                row[x] += tap * (padded[radius + x - k] + padded[radius + x + k])
+        for x in range(width):
+            row[x] >>= _SHIFT
+    return out

@@ -1,0 +1,21 @@
+"""Slides: every reader, the resolution, and the limits that are checked before a pixel is decoded."""
+
+from __future__ import annotations
+
+from histoquant.slides.find import find_slides
+from histoquant.slides.findings import SLIDE_SUFFIXES, slide_name
+from histoquant.slides.opening import Preflight, open_slide, preflight
+from histoquant.slides.plane import Plane, working_plane
+from histoquant.slides.slide import Slide
+
+__all__ = [
+    "SLIDE_SUFFIXES",
+    "Plane",
+    "Preflight",
+    "Slide",
+    "find_slides",
+    "open_slide",
+    "preflight",
+    "slide_name",
+    "working_plane",
+]

@@ -1,0 +1,82 @@
+"""What is learnt about a file, step by step, so that a refusal can still say what was known."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from histoquant.slides.resolution import Candidate, Resolution
+from histoquant.slides.slide import SlideFacts
+
+SLIDE_SUFFIXES: Final = (
+    ".ome.tiff", ".ome.tif", ".ome.tf2", ".ome.tf8", ".ome.btf", ".svs", ".tiff", ".tif", ".btf", ".tf8",
+    ".tf2", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".svslide", ".czi", ".qptiff", ".dcm",
+    ".dicom", ".png", ".jpeg", ".jpg",
+)  # fmt: skip
+# Listed so that they are refused with a reason, never passed over in silence.
+CLOSED_SUFFIXES: Final = (".vsi", ".isyntax", ".kfb", ".sdpc", ".lif", ".zvi", ".tmap")
+
+
+def slide_name(path: Path) -> str:
+    """File name without its slide suffix; a folder's name as it is."""
+    if path.is_dir():
+        return path.resolve().name
+    lower = path.name.lower()
+    for suffix in (*SLIDE_SUFFIXES, *CLOSED_SUFFIXES):
+        if lower.endswith(suffix) and len(lower) > len(suffix):
+            return path.name[: -len(suffix)]
+    return path.stem
+
+
+@dataclass
+class Findings:
+    """Facts about a slide as its examination goes on.
+
+    Parameters
+    ----------
+    path : Path
+        File or folder.
+    """
+
+    path: Path
+    format: str = ""
+    reader: str = ""
+    size_px: tuple[int, int] | None = None
+    levels: int = 0
+    compression: str = ""
+    stated: list[Candidate] = field(default_factory=list)
+    ignored: list[Candidate] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)
+    icc_sha256: str | None = None
+
+    @property
+    def name(self) -> str:
+        """File name for messages."""
+        return self.path.name or str(self.path)
+
+    def flag(self, flag: str) -> None:
+        """Add a flag once."""
+        if flag not in self.flags:
+            self.flags.append(flag)
+
+    def note_icc(self, profile: bytes) -> None:
+        """Record the digest of a colour profile."""
+        if profile:
+            self.icc_sha256 = hashlib.sha256(profile).hexdigest()
+
+    def facts(self, resolution: Resolution) -> SlideFacts:
+        """What the finished slide carries."""
+        assert self.size_px is not None
+        return SlideFacts(
+            path=self.path,
+            name=slide_name(self.path),
+            reader=self.reader,
+            format=self.format,
+            size_px=self.size_px,
+            mpp_xy=resolution.mpp_xy,
+            mpp_source=resolution.source,
+            flags=(*self.flags, *resolution.flags),
+            icc_sha256=self.icc_sha256,
+        )

@@ -1,0 +1,203 @@
+"""One encoded tile or strip into 8-bit samples."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Any, Final
+
+import imagecodecs
+import numpy as np
+import numpy.typing as npt
+
+Samples = npt.NDArray[np.uint8]
+
+JPEG: Final = 7
+JPEG2000: Final = (33003, 33005, 34712)  # Aperio YCbCr, Aperio RGB, JP2 in TIFF
+APERIO_YCBCR: Final = 33003
+
+_PLAIN: Final[dict[int, tuple[str, Callable[..., Any]]]] = {
+    5: ("LZW", imagecodecs.lzw_decode),
+    8: ("deflate", imagecodecs.zlib_decode),
+    32773: ("PackBits", imagecodecs.packbits_decode),
+    32946: ("deflate", imagecodecs.zlib_decode),
+    50000: ("Zstandard", imagecodecs.zstd_decode),
+}
+# Names for the messages of the codecs that are refused as well.
+CODEC_NAMES: Final = {
+    1: "none", 2: "CCITT RLE", 3: "CCITT T.4", 4: "CCITT T.6", 6: "old-style JPEG", 7: "JPEG", 9: "JBIG",
+    22610: "JPEG XR (NDPI)", 33003: "JPEG 2000 (Aperio YCbCr)", 33004: "JPEG 2000 (lossy)",
+    33005: "JPEG 2000 (Aperio RGB)", 34661: "JBIG", 34676: "SGI LogLuv", 34712: "JPEG 2000", 34887: "LERC",
+    34892: "lossy JPEG (DNG)", 34925: "LZMA", 34933: "PNG", 34934: "JPEG XR", 50001: "WebP", 50002: "JPEG XL",
+    52546: "JPEG XL (DNG)",
+} | {code: name for code, (name, _) in _PLAIN.items()}  # fmt: skip
+SUPPORTED: Final = frozenset({1, JPEG, 50001, *JPEG2000, *_PLAIN})
+PREDICTABLE: Final = frozenset({1, *_PLAIN})
+
+
+class DecodeError(Exception):
+    """A tile's bytes are not what its header says."""
+
+
+def decode_bytes(data: bytes, codec: int, shape: tuple[int, int, int], *, predictor: bool) -> Samples:
+    """Decode a lossless stream of raw samples.
+
+    Parameters
+    ----------
+    data : bytes
+        The encoded tile.
+    codec : int
+        TIFF compression code.
+    shape : tuple of int
+        Rows, columns, samples.
+    predictor : bool
+        Whether samples are differences to the left neighbour (TIFF predictor 2).
+
+    Returns
+    -------
+    ndarray of uint8, shape ``shape``
+
+    Raises
+    ------
+    DecodeError
+        When the stream is damaged or too short.
+    """
+    expected = shape[0] * shape[1] * shape[2]
+    try:
+        raw = data if codec == 1 else _PLAIN[codec][1](data, out=expected)
+    except Exception as error:
+        raise DecodeError(str(error)) from error
+    if len(raw) < expected:
+        raise DecodeError(f"{len(raw)} of {expected} bytes")
+    samples = np.frombuffer(raw, np.uint8, expected).reshape(shape)
+    if predictor:
+        samples = np.asarray(imagecodecs.delta_decode(samples, axis=1), np.uint8)
+    return samples
+
+
+def decode_jpeg(data: bytes, tables: bytes | None, shape: tuple[int, int, int], *, ycbcr: bool) -> Samples:
+    """Decode a JPEG tile, abbreviated or not.
+
+    Parameters
+    ----------
+    data : bytes
+        The encoded tile.
+    tables : bytes or None
+        Content of the JPEGTables tag.
+    shape : tuple of int
+        Rows, columns, samples (1 or 3).
+    ycbcr : bool
+        Whether the stream holds luma and chroma; else its samples are taken as they are.
+
+    Returns
+    -------
+    ndarray of uint8, shape ``shape``
+
+    Raises
+    ------
+    DecodeError
+        When the stream is damaged, cut short, or has another size than its tile.
+    """
+    frame = jpeg_frame(data)
+    if frame is None or frame[:2] != (shape[1], shape[0]) or frame[2] != shape[2]:
+        raise DecodeError(f"a JPEG frame of {frame}, not {(shape[1], shape[0], shape[2])}")
+    # the decoder fills what is missing with grey and says nothing
+    if data.rfind(b"\xff\xd9", max(0, len(data) - 1024)) < 0:
+        raise DecodeError("the JPEG stream ends early")
+    space, out_space = ("YCBCR" if ycbcr else "RGB", "RGB") if shape[2] == 3 else ("GRAYSCALE", "GRAYSCALE")
+    try:
+        samples = imagecodecs.jpeg8_decode(data, tables=tables, colorspace=space, outcolorspace=out_space)
+    except Exception as error:
+        raise DecodeError(str(error)) from error
+    return np.asarray(samples, np.uint8).reshape(shape)
+
+
+def decode_jpeg2000(data: bytes, shape: tuple[int, int, int], *, ycbcr: bool) -> Samples:
+    """Decode a JPEG 2000 tile; parameters and errors as :func:`decode_jpeg`."""
+    frame = jpeg2000_frame(data)
+    if frame is None or frame[:3] != (shape[1], shape[0], shape[2]):
+        raise DecodeError(f"a JPEG 2000 frame of {frame}, not {(shape[1], shape[0], shape[2])}")
+    try:
+        samples = np.asarray(imagecodecs.jpeg2k_decode(data), np.uint8).reshape(shape)
+    except Exception as error:
+        raise DecodeError(str(error)) from error
+    return ycbcr_to_rgb(samples) if ycbcr else samples
+
+
+def decode_webp(data: bytes, shape: tuple[int, int, int]) -> Samples:
+    """Decode a WebP tile; parameters and errors as :func:`decode_jpeg`."""
+    try:
+        return np.asarray(imagecodecs.webp_decode(data, out=np.empty(shape, np.uint8)), np.uint8)
+    except Exception as error:
+        raise DecodeError(str(error)) from error
+
+
+def jpeg_frame(data: bytes) -> tuple[int, int, int, int] | None:
+    """Width, height, components and bits of a JPEG stream, None when there is no frame header."""
+    found = jpeg_segments(data)
+    for marker, body in found:
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and len(body) >= 6:
+            bits, height, width, components = struct.unpack(">BHHB", body[:6])
+            return width, height, components, bits
+    return None
+
+
+def jpeg_says_ycbcr(data: bytes) -> bool | None:
+    """What the stream itself declares: JFIF or Adobe markers; None when it declares nothing."""
+    jfif = False
+    for marker, body in jpeg_segments(data):
+        if marker == 0xEE and body[:5] == b"Adobe" and len(body) >= 12:
+            return body[11] == 1
+        jfif = jfif or (marker == 0xE0 and body[:4] == b"JFIF")
+    return True if jfif else None
+
+
+def jpeg_segments(data: bytes) -> list[tuple[int, bytes]]:
+    """Marker segments before the scan: (marker, body)."""
+    found, at = [], 2
+    while at + 4 <= len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if marker == 0xFF:  # fill byte
+            at += 1
+            continue
+        if marker in (0xDA, 0xD9):
+            break
+        (length,) = struct.unpack_from(">H", data, at + 2)
+        found.append((marker, data[at + 4 : at + 2 + length]))
+        at += 2 + max(length, 2)
+    return found
+
+
+def jpeg2000_frame(data: bytes) -> tuple[int, int, int, int] | None:
+    """Width, height, components and largest chroma subsampling of a JPEG 2000 stream."""
+    at = data.find(b"\xff\x4f\xff\x51")  # start of codestream, then image size
+    if at < 0 or len(data) < at + 42:
+        return None
+    _, width, height, left, top = struct.unpack_from(">HIIII", data, at + 6)
+    (components,) = struct.unpack_from(">H", data, at + 40)
+    part = data[at + 42 : at + 42 + 3 * components]
+    steps = [max(part[3 * i + 1], part[3 * i + 2]) for i in range(len(part) // 3)]
+    return width - left, height - top, components, max(steps, default=1)
+
+
+def _fixed(value: float) -> int:
+    return int(value * 65536 + 0.5)
+
+
+_CHROMA = np.arange(256, dtype=np.int32) - 128
+# ITU-T T.871 in 16-bit fixed point, as in libjpeg, so that Aperio JPEG 2000 equals other readers bit for bit.
+_RED = (_fixed(1.402) * _CHROMA + 32768) >> 16
+_BLUE = (_fixed(1.772) * _CHROMA + 32768) >> 16
+_GREEN_CB = -_fixed(0.34414) * _CHROMA
+_GREEN_CR = -_fixed(0.71414) * _CHROMA + 32768
+
+
+def ycbcr_to_rgb(samples: Samples) -> Samples:
+    """Full-range YCbCr to RGB, integers throughout; shapes (h, w, 3)."""
+    luma = samples[..., 0].astype(np.int32)
+    cb, cr = samples[..., 1], samples[..., 2]
+    rgb = np.empty(samples.shape, np.int32)
+    rgb[..., 0] = luma + _RED[cr]
+    rgb[..., 1] = luma + ((_GREEN_CB[cb] + _GREEN_CR[cr]) >> 16)
+    rgb[..., 2] = luma + _BLUE[cb]
+    return rgb.clip(0, 255).astype(np.uint8)

@@ -1,0 +1,154 @@
+"""Fast reader for tiled and stripped TIFF: every tile decoded once, straight from the file.
+
+Measured on one core with 256-px JPEG tiles this is several times faster than going through OpenSlide,
+which is the reference its pixels are tested against.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+
+import numpy as np
+
+from histoquant.errors import SlideFailedError
+from histoquant.slides.alpha import over_white
+from histoquant.slides.limits import TILE_CACHE_BYTES
+from histoquant.slides.slide import RGB, BaseSlide, SlideFacts, Valid
+from histoquant.slides.tiff_codec import (
+    APERIO_YCBCR,
+    JPEG,
+    JPEG2000,
+    DecodeError,
+    Samples,
+    decode_bytes,
+    decode_jpeg,
+    decode_jpeg2000,
+    decode_webp,
+    jpeg_frame,
+)
+from histoquant.slides.tiff_layout import TiffLayout
+from histoquant.slides.tiles import Tile, TileCache
+
+WEBP = 50001
+
+
+class TiffSlide(BaseSlide):
+    """A TIFF slide.
+
+    Parameters
+    ----------
+    facts : SlideFacts
+        What is known about the slide.
+    layout : TiffLayout
+        Where its tiles lie.
+    ycbcr : bool
+        Whether its JPEG streams hold luma and chroma.
+    """
+
+    def __init__(self, facts: SlideFacts, layout: TiffLayout, *, ycbcr: bool) -> None:
+        super().__init__(facts)
+        self._layout = layout
+        self._ycbcr = ycbcr
+        self._cache = TileCache(TILE_CACHE_BYTES)
+        try:
+            self._fd = os.open(facts.path, os.O_RDONLY)
+        except OSError as error:
+            raise SlideFailedError(
+                "UNREADABLE", f"{facts.path.name}: cannot be opened ({error.strerror})."
+            ) from error
+        self._release = weakref.finalize(self, os.close, self._fd)
+
+    def close(self) -> None:
+        """Release the file and the cached tiles; reading afterwards is an error."""
+        self._release()
+        self._cache.clear()
+
+    def read_level0(self, x: int, y: int, width: int, height: int) -> tuple[RGB, Valid]:
+        """Read full-resolution pixels; see :meth:`BaseSlide.read_level0`."""
+        slide_w, slide_h = self.size_px
+        left, top = max(x, 0), max(y, 0)
+        right, bottom = min(x + width, slide_w), min(y + height, slide_h)
+        rgb = np.empty((height, width, 3), np.uint8)
+        valid = np.ones((height, width), np.bool_)
+        if (left, top, right, bottom) != (x, y, x + width, y + height):
+            rgb[:] = 255
+            valid[:] = False
+            if left >= right or top >= bottom:
+                return rgb, valid
+            valid[top - y : bottom - y, left - x : right - x] = True
+        chunk_w, chunk_h = self._layout.chunk_px
+        for row in range(top // chunk_h, (bottom - 1) // chunk_h + 1):
+            y0, y1 = max(top, row * chunk_h), min(bottom, (row + 1) * chunk_h)
+            for column in range(left // chunk_w, (right - 1) // chunk_w + 1):
+                x0, x1 = max(left, column * chunk_w), min(right, (column + 1) * chunk_w)
+                to = (slice(y0 - y, y1 - y), slice(x0 - x, x1 - x))
+                tile = self._tile(column, row)
+                if tile is None:
+                    rgb[to], valid[to] = 255, False
+                    continue
+                at = (
+                    slice(y0 - row * chunk_h, y1 - row * chunk_h),
+                    slice(x0 - column * chunk_w, x1 - column * chunk_w),
+                )
+                rgb[to] = tile[0][at]
+                if tile[1] is not None:
+                    valid[to] = tile[1][at]
+        return rgb, valid
+
+    def _tile(self, column: int, row: int) -> Tile:
+        found, tile = self._cache.get((column, row))
+        if not found:
+            tile = self._decode_tile(column, row)
+            self._cache.put((column, row), tile)
+        return tile
+
+    def _decode_tile(self, column: int, row: int) -> Tile:
+        layout = self._layout
+        index = row * layout.grid[0] + column
+        parts = []
+        for offsets, counts in layout.planes:
+            offset, count = int(offsets[index]), int(counts[index])
+            if offset == 0 or count == 0:
+                return None
+            try:
+                parts.append(self._decode(self._bytes(offset, count), row))
+            except (DecodeError, OSError) as error:
+                raise self._failed(column, row, error) from error
+        samples = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
+        if samples.shape[2] == 3:
+            return samples, None
+        if not layout.alpha:
+            return np.ascontiguousarray(samples[..., :3]), None
+        return over_white(samples, premultiplied=layout.alpha == "premultiplied")
+
+    def _bytes(self, offset: int, count: int) -> bytes:
+        if not self._release.alive:
+            raise DecodeError("the slide is closed")
+        for _ in range(2):  # network file systems fail once and then succeed
+            data = os.pread(self._fd, count, offset)
+            if len(data) == count:
+                return data
+        raise DecodeError(f"{len(data)} of {count} bytes could be read; the file has changed or is cut short")
+
+    def _decode(self, data: bytes, row: int) -> Samples:
+        layout = self._layout
+        shape = (layout.chunk_rows(row), layout.chunk_px[0], layout.samples)
+        if layout.codec == JPEG:
+            frame = None if layout.tiled else jpeg_frame(data)
+            if frame is not None and shape[0] < frame[1] <= layout.chunk_px[1]:
+                shape = (frame[1], *shape[1:])  # a last strip stored at full height
+            return decode_jpeg(data, layout.jpeg_tables, shape, ycbcr=self._ycbcr)
+        if layout.codec in JPEG2000:
+            return decode_jpeg2000(data, shape, ycbcr=layout.codec == APERIO_YCBCR)
+        if layout.codec == WEBP:
+            return decode_webp(data, shape)
+        return decode_bytes(data, layout.codec, shape, predictor=layout.predictor)
+
+    def _failed(self, column: int, row: int, error: Exception) -> SlideFailedError:
+        chunk_w, chunk_h = self._layout.chunk_px
+        return SlideFailedError(
+            "UNREADABLE",
+            f"{self.path.name}: tile at column {column}, row {row} (level-0 x {column * chunk_w}, "
+            f"y {row * chunk_h}) cannot be decoded: {error}. Copy or export the slide again.",
+        )

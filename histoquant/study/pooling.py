@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from scipy.optimize import brentq
-from scipy.stats import chi2
 
-# Less tissue than a quarter of a square millimetre is one or two fields of view: a value, but no evidence.
-MIN_TISSUE_MM2 = 0.25
-# Outside aggregates this much must be left before a density of scattered cells means anything.
-MIN_DIFFUSE_MM2 = 0.05
+from histoquant.metrics.aggregates import MIN_DIFFUSE_MM2
+from histoquant.metrics.density import MIN_AREA_MM2, poisson_interval
+
 _USABLE = ("OK", "OK_WITH_FLAGS")
 # Nothing in tissue is more clustered than this; an upper end for the search, far above any real value.
 _MAX_OVERDISPERSION = 1e4
@@ -45,16 +43,17 @@ class Density:
 
     @property
     def interval_per_mm2(self) -> tuple[float, float]:
-        """Exact 95 % Poisson interval of ``N / phi`` over ``A / phi``; NaN without area.
+        """Exact 95 % Poisson interval, widened by the overdispersion; NaN without area.
 
-        ``chi2(0.025, 2N) / 2 / A`` and ``chi2(0.975, 2N + 2) / 2 / A``; the lower end is 0 when N = 0. It
-        holds the counting error within the sections only, not that of choosing them.
+        It holds the counting error within the sections only, not that of choosing them.
         """
-        if not self.area_mm2 > 0:
+        if not (self.area_mm2 > 0 and math.isfinite(self.count)):
             return math.nan, math.nan
-        count, area = self.count / self.overdispersion, self.area_mm2 / self.overdispersion
-        low = float(chi2.ppf(0.025, 2 * count)) / 2 / area if count > 0 else 0.0
-        return low, float(chi2.ppf(0.975, 2 * count + 2)) / 2 / area
+        interval = poisson_interval(self.count, self.area_mm2, self.overdispersion)
+        return (
+            math.nan if interval.low is None else interval.low,
+            math.nan if interval.high is None else interval.high,
+        )
 
     def columns(self, name: str) -> dict[str, float]:
         """Return ``name``, ``name_low`` and ``name_high``."""
@@ -142,8 +141,11 @@ def _row_overdispersion(row: Mapping[str, Any], column: str, count: float) -> fl
     given = number(row, "overdispersion")
     if given >= 1:
         return given
-    prefix = "positive" if column == "positive" else column
-    return implied_overdispersion(count, number(row, "tissue_mm2"), number(row, f"{prefix}_per_mm2_high"))
+    # a slide's main density, whose limits these are, counts vessels where the marker stains vessels
+    main = "positive" if column == "vessels" else column
+    limits = (number(row, f"{name}_per_mm2_high") for name in (column, main))
+    high = next((limit for limit in limits if math.isfinite(limit)), math.nan)
+    return implied_overdispersion(count, number(row, "tissue_mm2"), high)
 
 
 def number(row: Mapping[str, Any], column: str) -> float:
@@ -192,8 +194,8 @@ def state(readings: Readings, values: Iterable[float]) -> str:
     )
     if any(math.isnan(value) for value in values):
         return f"NOT_MEASURED{left_out}"
-    if usable.area_mm2 < MIN_TISSUE_MM2:
-        return f"INSUFFICIENT_TISSUE ({usable.area_mm2:.3g} mm2 < {MIN_TISSUE_MM2:g} mm2){left_out}"
+    if usable.area_mm2 < MIN_AREA_MM2:
+        return f"INSUFFICIENT_TISSUE ({usable.area_mm2:.3g} mm2 < {MIN_AREA_MM2:g} mm2){left_out}"
     return f"OK{left_out}"
 
 

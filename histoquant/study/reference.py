@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -79,7 +79,9 @@ class Reference(BaseModel):
     working_mpp_um: float | None = Field(gt=0, description="Resolution of analysis in um/px, or null.")
     pipeline_version: str = Field(description="Version of histoquant that measured it.")
     baseline: str = Field(description="Timepoint the biopsies were taken at.")
-    components: dict[str, tuple[float, ...]] = Field(strict=False, description="Sorted values by component.")
+    components: dict[str, Annotated[tuple[float, ...], Field(strict=False)]] = Field(
+        description="Sorted values by component."
+    )
 
     @model_validator(mode="after")
     def _whole(self) -> Reference:

@@ -63,7 +63,7 @@ def is_unblinding(word: str) -> bool:
 
 def did_you_mean(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """Return `` Did you mean 'x'?`` for the nearest known word, or an empty string when none is near."""
-    by_key = {key.lower(): key for key in known}
+    by_key = {key.lower().replace("_", "-"): key for key in known}
     near = difflib.get_close_matches(word.lower().replace("_", "-"), by_key, n=1, cutoff=cutoff)
     return f" Did you mean {by_key[near[0]]!r}?" if near else ""
 

@@ -52,15 +52,16 @@ def unique_ids(paths: Sequence[Path], root: Path | None = None) -> dict[Path, st
     """Give each slide an id that no other has.
 
     Slides of one name in different folders all get their folder's name as a suffix, then the file's ending,
-    then the folder above, and in the last resort a digest of their place below ``root``. Ids that differ only
-    in case count as equal, because some file systems take them so.
+    then the folder above, and at last a digest of their place below ``root``. Ids that differ only in
+    case count as equal, because some file systems take them so.
 
     Parameters
     ----------
     paths : sequence of Path
-        Slides; their order does not matter.
+        Slides, each once; their order does not matter.
     root : Path, optional
-        Folder that paths are taken relative to. Default: the deepest folder that holds them all.
+        Folder that paths are taken relative to, so that ids do not change when it moves. Default, and where a
+        slide lies outside: the deepest folder that holds them all.
 
     Returns
     -------
@@ -69,10 +70,13 @@ def unique_ids(paths: Sequence[Path], root: Path | None = None) -> dict[Path, st
     places = {path: path.absolute() for path in paths}
     if not places:
         return {}
-    base = root or Path(os.path.commonpath([place.parent for place in places.values()]))
+    base = root.absolute() if root is not None else None
+    if base is None or not all(place.is_relative_to(base) for place in places.values()):
+        base = Path(os.path.commonpath([place.parent for place in places.values()]))
+    relative = {path: place.relative_to(base) for path, place in places.items()}
     level = dict.fromkeys(places, 0)
     while True:
-        ids = {path: _LEVELS[level[path]](place, base) for path, place in places.items()}
+        ids = {path: _LEVELS[level[path]](place) for path, place in relative.items()}
         counts = Counter(slide_id.casefold() for slide_id in ids.values())
         clashing = [path for path, slide_id in ids.items() if counts[slide_id.casefold()] > 1]
         risen = [path for path in clashing if level[path] < len(_LEVELS) - 1]
@@ -82,21 +86,24 @@ def unique_ids(paths: Sequence[Path], root: Path | None = None) -> dict[Path, st
             level[path] += 1
 
 
-def _with_digest(place: Path, base: Path) -> str:
-    relative = comparable(Path(os.path.relpath(place, base)).as_posix())
-    return f"{safe_id(slide_stem(place))[: _MAX_LENGTH - 9].rstrip('._-')}-{_digest(relative)}"
+def _with_folders(place: Path, depth: int, ending: str = "") -> str:
+    folders = place.parts[:-1][-depth:] if depth else ()
+    return safe_id("_".join([slide_stem(place), *folders]) + ending)
+
+
+def _with_digest(place: Path) -> str:
+    digest = _digest(comparable(place.as_posix()))
+    return f"{safe_id(slide_stem(place))[: _MAX_LENGTH - 9].rstrip('._-')}-{digest}"
 
 
 def _ending(place: Path) -> str:
     return place.name.removeprefix(slide_stem(place))
 
 
-_LEVELS: tuple[Callable[[Path, Path], str], ...] = (
-    lambda place, base: safe_id(slide_stem(place)),
-    lambda place, base: safe_id(f"{slide_stem(place)}_{place.parent.name}"),
-    lambda place, base: safe_id(f"{slide_stem(place)}_{place.parent.name}{_ending(place)}"),
-    lambda place, base: safe_id(
-        f"{slide_stem(place)}_{place.parent.parent.name}_{place.parent.name}{_ending(place)}"
-    ),
+_LEVELS: tuple[Callable[[Path], str], ...] = (
+    lambda place: _with_folders(place, 0),
+    lambda place: _with_folders(place, 1),
+    lambda place: _with_folders(place, 1, _ending(place)),
+    lambda place: _with_folders(place, 2, _ending(place)),
     _with_digest,
 )

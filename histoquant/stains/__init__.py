@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from histoquant.stains.density import optical_density, total_od, total_od_mod, unmix, unmix_mod
 from histoquant.stains.vectors import H_DAB, H_E, StainVectors, angle_deg
+from histoquant.stains.white import WhitePoint, white_point
 
 __all__ = [
     "H_DAB",
     "H_E",
     "StainVectors",
+    "WhitePoint",
     "angle_deg",
     "optical_density",
     "total_od",
     "total_od_mod",
     "unmix",
     "unmix_mod",
+    "white_point",
 ]

@@ -136,7 +136,7 @@ def unmix(rgb: UInt8Array, vectors: StainVectors | npt.ArrayLike, white_point: W
         Optical-density direction of each stain. Rows are normalised; with two rows the residual,
         at right angles to both, is fitted and not returned.
     white_point : WhitePoint, float or sequence of 3 float
-        Intensity of empty glass in each channel, not 255: glass of 230 read against 255 is 0.045 OD of nothing.
+        Intensity of empty glass in each channel, not 255: glass of 230 read as 255 is 0.045 OD of nothing.
 
     Returns
     -------

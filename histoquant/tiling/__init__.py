@@ -1,0 +1,1 @@
+"""Tissue and artefact maps, the tile grid, and running tiles."""

@@ -1,0 +1,261 @@
+"""One streaming pass over the working plane: what each 16 x 16 px block holds, as exact integers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from histoquant.errors import UsageError
+
+SCALE_PX = 16  # working px per map px: 8 um at 0.5 um/px, one small nucleus
+CELL_PX = 4  # working px per fine cell: 2 um, so that a map px knows how much of it is glass
+CELLS = SCALE_PX // CELL_PX
+_HALO_PX = 1  # reach of the Laplacian
+
+# Opaque padding of scanners is (0, 0, 0), up to 8 after lossy compression; DAB this dark is 1.5 OD in red.
+BLACK_MAX = 8
+
+_GREY_MAX = 90  # brightest channel of a "dark" pixel: about 0.45 OD in every channel on usual glass
+_GREY_CHROMA = 24  # largest channel difference of a "grey" one; haematoxylin this dark differs by 50 and more
+_PLANES = 8  # red, green, blue, counted, black, grey, brown, relief
+
+
+class PlaneLike(Protocol):
+    """What the survey needs of a plane."""
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Width and height in plane pixels."""
+        ...
+
+    @property
+    def mpp_xy(self) -> tuple[float, float]:
+        """Micrometres per plane pixel."""
+        ...
+
+    def read(
+        self, x: int, y: int, width: int, height: int
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+        """Colours (h, w, 3) and validity (h, w) of a window; outside the plane invalid."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """What the working plane holds, per map pixel of 16 x 16 working px; exact and window-independent.
+
+    Attributes
+    ----------
+    sums : ndarray of uint16, shape (h, w, 3)
+        Sum of red, green and blue over counted pixels: valid, and not black padding.
+    counted : ndarray of uint16, shape (h, w)
+        Counted pixels, 0 to 256.
+    black : ndarray of uint16, shape (h, w)
+        Valid pixels with every channel at most 8: padding, or ink.
+    grey : ndarray of uint16, shape (h, w)
+        Dark pixels without colour: pigment, black ink, and the darkest DAB.
+    brown : ndarray of uint16, shape (h, w)
+        Pixels with the hue of DAB, at any darkness.
+    light : ndarray of uint8, shape (4 h, 4 w)
+        Mean green of each 4 x 4 px cell (2 um), rounded down; 255 where nothing is counted.
+    relief : ndarray of uint32, shape (h, w)
+        Sum of squares of the 5-point Laplacian of green: pixel noise on glass, detail on tissue. 0 where a
+        pixel of the block or next to it is not counted.
+    cell_colours : ndarray of int64, shape (256, 4)
+        By the green of a complete 2 um cell: number of cells, and the sums of red, green and blue
+        over their pixels.
+    size_px : tuple of int
+        Width and height of the working plane.
+    mpp_xy : tuple of float
+        Micrometres per working px.
+    """
+
+    sums: npt.NDArray[np.uint16]
+    counted: npt.NDArray[np.uint16]
+    black: npt.NDArray[np.uint16]
+    grey: npt.NDArray[np.uint16]
+    brown: npt.NDArray[np.uint16]
+    light: npt.NDArray[np.uint8]
+    relief: npt.NDArray[np.uint32]
+    cell_colours: npt.NDArray[np.int64]
+    size_px: tuple[int, int]
+    mpp_xy: tuple[float, float]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the map."""
+        return self.counted.shape[0], self.counted.shape[1]
+
+    @property
+    def map_mpp_xy(self) -> tuple[float, float]:
+        """Micrometres per map pixel."""
+        return self.mpp_xy[0] * SCALE_PX, self.mpp_xy[1] * SCALE_PX
+
+    def mean_rgb(self) -> npt.NDArray[np.float32]:
+        """Mean colour of the counted pixels of each map pixel.
+
+        Returns
+        -------
+        ndarray of float32, shape (h, w, 3)
+            NaN where no pixel is counted.
+        """
+        counted = self.counted.astype(np.float32)
+        counted[counted == 0] = np.nan
+        return np.asarray(self.sums.astype(np.float32) / counted[..., None])
+
+
+def survey(plane: PlaneLike, *, band_px: int = 1024, window_px: int = 4096) -> Survey:
+    """Read the whole plane once and describe every map pixel.
+
+    Parameters
+    ----------
+    plane : Plane
+        Working plane of about 0.5 um/px.
+    band_px, window_px : int
+        Height and width of the windows read, multiples of 16. They change memory and speed, never the result.
+
+    Returns
+    -------
+    Survey
+
+    Raises
+    ------
+    UsageError
+        If a window edge is not a positive multiple of 16.
+    """
+    if band_px <= 0 or window_px <= 0 or band_px % SCALE_PX or window_px % SCALE_PX:
+        raise UsageError(f"survey windows must be multiples of {SCALE_PX} px, got {band_px} x {window_px}")
+    width, height = plane.size_px
+    rows, columns = -(-height // SCALE_PX), -(-width // SCALE_PX)
+    ledger = _Ledger(
+        counts=np.zeros((_PLANES, rows, columns), dtype=np.uint32),
+        light=np.full((rows * CELLS, columns * CELLS), 255, dtype=np.uint8),
+        colours=np.zeros((256, 4), dtype=np.int64),
+    )
+    for y in range(0, height, band_px):
+        for x in range(0, width, window_px):
+            _survey_window(plane, (x, y), (min(window_px, width - x), min(band_px, height - y)), ledger)
+    counts = ledger.counts
+    return Survey(
+        sums=np.ascontiguousarray(np.moveaxis(counts[:3], 0, -1).astype(np.uint16)),
+        counted=counts[3].astype(np.uint16),
+        black=counts[4].astype(np.uint16),
+        grey=counts[5].astype(np.uint16),
+        brown=counts[6].astype(np.uint16),
+        light=ledger.light,
+        relief=counts[7].copy(),
+        cell_colours=ledger.colours,
+        size_px=(width, height),
+        mpp_xy=(float(plane.mpp_xy[0]), float(plane.mpp_xy[1])),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Ledger:
+    counts: npt.NDArray[np.uint32]
+    light: npt.NDArray[np.uint8]
+    colours: npt.NDArray[np.int64]
+
+
+def _survey_window(
+    plane: PlaneLike,
+    corner: tuple[int, int],
+    extent: tuple[int, int],
+    ledger: _Ledger,
+) -> None:
+    """Describe the map pixels of one window into their places."""
+    rows, columns = -(-extent[1] // SCALE_PX), -(-extent[0] // SCALE_PX)
+    # whole blocks plus halo: what lies beyond the plane comes back invalid
+    rgb, valid = plane.read(
+        corner[0] - _HALO_PX,
+        corner[1] - _HALO_PX,
+        columns * SCALE_PX + 2 * _HALO_PX,
+        rows * SCALE_PX + 2 * _HALO_PX,
+    )
+    row, column = corner[1] // SCALE_PX, corner[0] // SCALE_PX
+    green = np.empty(valid.shape, dtype=np.int16)
+    part = ledger.counts[:, row : row + rows, column : column + columns]
+    cells = ledger.light[row * CELLS : (row + rows) * CELLS, column * CELLS : (column + columns) * CELLS]
+    rgb = np.ascontiguousarray(rgb)
+    _split_kernel(rgb, np.ascontiguousarray(valid), green)
+    _count_kernel(rgb, green, part, cells, ledger.colours)
+    _relief_kernel(green, part)
+
+
+@njit(cache=True, nogil=True)
+def _split_kernel(rgb, valid, green):  # type: ignore[no-untyped-def]
+    """Green where a pixel counts, -1 where it does not, -2 where it is black."""
+    for y in range(green.shape[0]):
+        for x in range(green.shape[1]):
+            r, g, b = rgb[y, x, 0], rgb[y, x, 1], rgb[y, x, 2]
+            value = np.int16(g)
+            if max(r, max(g, b)) <= BLACK_MAX:
+                value = np.int16(-2)
+            if not valid[y, x]:
+                value = np.int16(-1)
+            green[y, x] = value
+
+
+@njit(cache=True, nogil=True)
+def _count_kernel(rgb, green, part, cells, colours):  # type: ignore[no-untyped-def]
+    for cy in range(cells.shape[0]):
+        for cx in range(cells.shape[1]):
+            red_sum = green_sum = blue_sum = np.int64(0)
+            counted = black = grey = brown = np.int64(0)
+            for y in range(cy * CELL_PX + _HALO_PX, (cy + 1) * CELL_PX + _HALO_PX):
+                for x in range(cx * CELL_PX + _HALO_PX, (cx + 1) * CELL_PX + _HALO_PX):
+                    if green[y, x] < 0:
+                        black += green[y, x] == -2
+                        continue
+                    r, g, b = np.int32(rgb[y, x, 0]), np.int32(rgb[y, x, 1]), np.int32(rgb[y, x, 2])
+                    red_sum += r
+                    green_sum += g
+                    blue_sum += b
+                    counted += 1
+                    high, low = max(r, max(g, b)), min(r, min(g, b))
+                    grey += (high <= _GREY_MAX) & (high - low <= _GREY_CHROMA)
+                    brown += (4 * b <= 3 * r) & (g >= b)
+            if counted:
+                cells[cy, cx] = green_sum // counted
+            if counted == CELL_PX * CELL_PX:
+                level = green_sum // counted
+                colours[level, 0] += 1
+                colours[level, 1] += red_sum
+                colours[level, 2] += green_sum
+                colours[level, 3] += blue_sum
+            my, mx = cy // CELLS, cx // CELLS
+            part[0, my, mx] += red_sum
+            part[1, my, mx] += green_sum
+            part[2, my, mx] += blue_sum
+            part[3, my, mx] += counted
+            part[4, my, mx] += black
+            part[5, my, mx] += grey
+            part[6, my, mx] += brown
+
+
+@njit(cache=True, nogil=True)
+def _relief_kernel(green, part):  # type: ignore[no-untyped-def]
+    for my in range(part.shape[1]):
+        for mx in range(part.shape[2]):
+            top, left = my * SCALE_PX + _HALO_PX, mx * SCALE_PX + _HALO_PX
+            least = np.int16(0)
+            for y in range(top - 1, top + SCALE_PX + 1):
+                for x in range(left - 1, left + SCALE_PX + 1):
+                    least = min(least, green[y, x])
+            if least == 0:
+                part[7, my, mx] = _block_relief(green, top, left)
+
+
+@njit(cache=True, nogil=True)
+def _block_relief(green, top, left):  # type: ignore[no-untyped-def]
+    total = np.int64(0)
+    for y in range(top, top + SCALE_PX):
+        for x in range(left, left + SCALE_PX):
+            around = np.int32(green[y - 1, x]) + green[y + 1, x] + green[y, x - 1] + green[y, x + 1]
+            relief = np.int32(4) * green[y, x] - around
+            total += relief * relief
+    return total

@@ -1,0 +1,213 @@
+"""Tissue against glass: which map pixels hold tissue, and which specks, lines and padding do not count."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from histoquant.tiling.survey import CELL_PX, CELLS, SCALE_PX, Survey
+
+BoolMap = npt.NDArray[np.bool_]
+
+# Variance of 2 um cells beyond pixel noise, grey levels squared: glass below 0.4, the smoothest pale stroma
+# seen above 1.0.
+_FLAT_VARIANCE = 0.8
+_DIMMEST_GLASS = 150.0  # below this even a badly exposed scan shows no glass
+# Palest stroma measured on a scan: 0.015 OD under glass; half of that is the border.
+_PALEST_OD = 0.008
+_NOISE_SDS = 4.0  # of 2 um cells on glass
+_LEAST_LEVELS = 3.0  # grey levels: the step of strong JPEG compression
+_PALE_SPOT = 100  # map px: larger pale areas on a slide that has glass are glass, flat or not
+_MIN_SPECK_MM2 = 0.01  # smaller islands are debris: a cylinder of ten cells
+_BRIDGE_UM = 20.0  # gaps in loose tissue closed before an island is judged
+_CORE_UM = 40.0  # an island with no square this wide is a fibre or an edge
+_LINE_UM = 400.0  # a strand this long and thin is the edge of the coverslip
+_LINE_STRAIGHTNESS = 0.8  # of its length: end-to-end distance; tissue strands bend
+
+
+def flat_blocks(survey: Survey) -> npt.NDArray[np.bool_]:
+    """Map pixels that are bright and show nothing but pixel noise.
+
+    Parameters
+    ----------
+    survey : Survey
+        Of the working plane.
+
+    Returns
+    -------
+    ndarray of bool, shape (h, w)
+    """
+    rows, columns = survey.shape
+    cells = survey.light.reshape(rows, CELLS, columns, CELLS).astype(np.int32)
+    total = cells.sum(axis=(1, 3))
+    squares = (cells * cells).sum(axis=(1, 3))
+    count = CELLS * CELLS
+    variance = (squares - total * total / count) / count
+    # white noise of variance v gives a squared Laplacian of 20 v, and a cell mean a variance of v / 16
+    noise = survey.relief / (SCALE_PX * SCALE_PX * 20.0 * CELL_PX * CELL_PX)
+    bright = survey.sums[..., 1] >= _DIMMEST_GLASS * SCALE_PX * SCALE_PX
+    whole = survey.counted == SCALE_PX * SCALE_PX
+    return np.asarray(whole & bright & (variance - noise <= _FLAT_VARIANCE))
+
+
+def padding(survey: Survey) -> BoolMap:
+    """Map pixels of black padding and their rim.
+
+    Parameters
+    ----------
+    survey : Survey
+        Of the working plane.
+
+    Returns
+    -------
+    ndarray of bool, shape (h, w)
+        Mostly black blocks in areas at least 3 x 3 blocks large, and the blocks that touch them.
+    """
+    black = (survey.black >= SCALE_PX * SCALE_PX * 3 // 4).astype(np.uint8)
+    # outside the plane there is padding too, so that a thin black border is found
+    framed = cv2.copyMakeBorder(black, 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=1)
+    wide = cv2.morphologyEx(framed, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    wide[:2], wide[-2:], wide[:, :2], wide[:, -2:] = 0, 0, 0, 0
+    rim = cv2.dilate(wide, np.ones((3, 3), np.uint8))[2:-2, 2:-2]
+    return np.asarray((rim > 0) & (survey.black > 0))
+
+
+def coverage(survey: Survey, white_green: float) -> npt.NDArray[np.float32]:
+    """Share of each map pixel that is darker than glass, from its 2 um cells.
+
+    Parameters
+    ----------
+    survey : Survey
+        Of the working plane.
+    white_green : float
+        Green intensity of glass.
+
+    Returns
+    -------
+    ndarray of float32, shape (h, w)
+        0 to 1; cells with nothing counted are left out.
+    """
+    limit = white_green - glass_margin(survey, white_green)
+    rows, columns = survey.shape
+    light = survey.light.reshape(rows, CELLS, columns, CELLS)
+    dark = np.count_nonzero(light < limit, axis=(1, 3))
+    whole = SCALE_PX * SCALE_PX
+    cells = np.maximum(1.0, survey.counted * (CELLS * CELLS / whole))
+    return np.asarray(np.minimum(dark / cells, 1.0), dtype=np.float32)
+
+
+def tissue_blocks(survey: Survey, white_green: float, has_glass: bool) -> BoolMap:
+    """Map pixels that hold tissue rather than glass, before debris is removed.
+
+    Parameters
+    ----------
+    survey : Survey
+        Of the working plane.
+    white_green : float
+        Green intensity of glass.
+    has_glass : bool
+        Whether the white point was read from glass. Without it all is tissue but holes as flat as glass.
+
+    Returns
+    -------
+    ndarray of bool, shape (h, w)
+        Mostly darker than glass; pale spots without a single flat map pixel are tissue too.
+    """
+    margin = glass_margin(survey, white_green)
+    whole = SCALE_PX * SCALE_PX
+    seen = survey.counted >= whole // 16
+    dark = seen & (coverage(survey, white_green) >= 0.5)
+    pale = seen & ~dark
+    flat = pale & flat_blocks(survey) & (survey.sums[..., 1] >= (white_green - 2 * margin) * whole)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(pale.astype(np.uint8), connectivity=4)
+    holds_flat = np.zeros(count, dtype=bool)
+    holds_flat[np.unique(labels[flat])] = True
+    filled = ~holds_flat
+    if has_glass:
+        filled &= stats[:, cv2.CC_STAT_AREA] <= _PALE_SPOT
+    filled[0] = False
+    return np.asarray(dark | filled[labels])
+
+
+def glass_margin(survey: Survey, white_green: float) -> float:
+    """How many grey levels under glass a 2 um cell must be to be no glass.
+
+    Parameters
+    ----------
+    survey : Survey
+        Of the working plane.
+    white_green : float
+        Green intensity of glass.
+
+    Returns
+    -------
+    float
+        The largest of 0.008 OD, three levels, and four standard deviations of cells on glass, the latter
+        from the cells brighter than glass, where no tissue adds to them.
+    """
+    counts = survey.cell_colours[:, 0].astype(np.float64)
+    above = np.arange(256) + 0.5 - white_green
+    glassy = (above > 0) & (above <= 12.0)
+    number = counts[glassy].sum()
+    spread = float(np.sqrt((counts[glassy] * above[glassy] ** 2).sum() / number)) if number else 0.0
+    return float(max(white_green * (1.0 - 10.0**-_PALEST_OD), _LEAST_LEVELS, _NOISE_SDS * spread))
+
+
+def without_debris(tissue: BoolMap, mpp_xy: tuple[float, float]) -> BoolMap:
+    """Tissue without specks, fibres and long straight edges.
+
+    Parameters
+    ----------
+    tissue : ndarray of bool, shape (h, w)
+        Map pixels darker than glass.
+    mpp_xy : tuple of float
+        Micrometres per map pixel.
+
+    Returns
+    -------
+    ndarray of bool, shape (h, w)
+    """
+    um = float(np.sqrt(mpp_xy[0] * mpp_xy[1]))
+    whole = _closed(tissue, round(_BRIDGE_UM / um))
+    core = round(_CORE_UM / um)
+    solid = _opened(whole, core)
+    whole &= ~_straight_lines(whole & ~solid, um)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(whole.astype(np.uint8), connectivity=8)
+    keep = stats[:, cv2.CC_STAT_AREA] * (mpp_xy[0] * mpp_xy[1] * 1e-6) >= _MIN_SPECK_MM2
+    has_core = np.zeros(count, dtype=bool)
+    has_core[np.unique(labels[solid])] = True
+    keep &= has_core
+    keep[0] = False
+    return np.asarray(tissue & keep[labels])
+
+
+def _straight_lines(thin: BoolMap, um: float) -> BoolMap:
+    """Parts that run straight for long: the edge of a coverslip, a scratch."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(thin.astype(np.uint8), connectivity=8)
+    lines = np.zeros(count, dtype=bool)
+    extent = np.hypot(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT]) * um
+    for index in np.flatnonzero(extent >= _LINE_UM):
+        if index:
+            y, x = np.nonzero(labels == index)
+            spread = np.linalg.eigvalsh(np.cov(np.vstack([y, x]).astype(np.float64)))
+            # a uniform rod of length L has variance L^2 / 12 along and little across
+            length, width = np.sqrt(12 * spread[1]) * um, np.sqrt(12 * max(spread[0], 0.0)) * um
+            lines[index] = length >= _LINE_UM * _LINE_STRAIGHTNESS and width <= _CORE_UM
+    return np.asarray(lines[labels])
+
+
+def _closed(mask: BoolMap, radius: int) -> BoolMap:
+    return _morph(mask, cv2.MORPH_CLOSE, 2 * radius + 1)
+
+
+def _opened(mask: BoolMap, width: int) -> BoolMap:
+    return _morph(mask, cv2.MORPH_OPEN, width)
+
+
+def _morph(mask: BoolMap, operation: int, width: int) -> BoolMap:
+    """Closing or opening by a square; what lies outside the slide is taken to continue its edge."""
+    kernel = np.ones((max(width, 1), max(width, 1)), np.uint8)
+    framed = cv2.copyMakeBorder(mask.astype(np.uint8), width, width, width, width, cv2.BORDER_REPLICATE)
+    done = cv2.morphologyEx(framed, operation, kernel)
+    return np.asarray(done[width : done.shape[0] - width, width : done.shape[1] - width] > 0)

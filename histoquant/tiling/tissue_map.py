@@ -1,0 +1,231 @@
+"""The tissue map of a slide: where there is tissue, where it may be counted, and how large that is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from histoquant.errors import StoreError
+from histoquant.tiling.artefacts import Scene, blurred
+from histoquant.tiling.survey import SCALE_PX, Survey
+from histoquant.tiling.tissue import padding, tissue_blocks, without_debris
+
+BoolMap = npt.NDArray[np.bool_]
+
+EXCLUSIONS: dict[int, str] = {1: "fold", 2: "blur", 3: "pigment", 4: "pen", 5: "bubble"}
+_CODES = {name: code for code, name in EXCLUSIONS.items()}
+
+
+class GlassColour(Protocol):
+    """A white point: its colour and whether it was read from glass."""
+
+    @property
+    def rgb(self) -> tuple[float, float, float]:
+        """Intensity of glass."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """``"glass"`` when it was."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class TissueMap:
+    """Tissue and exclusions of one slide on a map of 16 x 16 working px.
+
+    Attributes
+    ----------
+    tissue : ndarray of bool, shape (h, w)
+        Tissue, exclusions included.
+    excluded : ndarray of uint8, shape (h, w)
+        Reason code per map pixel inside tissue, a key of `EXCLUSIONS`; 0 where tissue counts, and off tissue.
+    area_px : ndarray of uint16, shape (h, w)
+        Valid working pixels of each map pixel: 256 but at the border of the plane and of unread areas.
+    mpp_xy : tuple of float
+        Micrometres per map pixel.
+    scale_px : int
+        Working pixels per map pixel, 16.
+    """
+
+    tissue: BoolMap
+    excluded: npt.NDArray[np.uint8]
+    area_px: npt.NDArray[np.uint16]
+    mpp_xy: tuple[float, float]
+    scale_px: int = SCALE_PX
+
+    @property
+    def quantifiable(self) -> BoolMap:
+        """Tissue that counts: neither glass nor excluded; bool, shape (h, w)."""
+        return np.asarray(self.tissue & (self.excluded == 0))
+
+    @property
+    def tissue_mm2(self) -> float:
+        """Quantifiable area, ``n_px * um_x * um_y * 1e-6`` over valid working pixels."""
+        return self._mm2(self.quantifiable)
+
+    @property
+    def excluded_mm2(self) -> float:
+        """Area of tissue excluded for any reason."""
+        return self._mm2(self.tissue & (self.excluded > 0))
+
+    @property
+    def excluded_by_reason_mm2(self) -> dict[str, float]:
+        """Excluded area per reason, every reason present."""
+        return {name: self._mm2(self.tissue & (self.excluded == code)) for code, name in EXCLUSIONS.items()}
+
+    def contains(self, x_plane: npt.ArrayLike, y_plane: npt.ArrayLike) -> BoolMap:
+        """Whether working-plane pixels lie on quantifiable tissue.
+
+        Parameters
+        ----------
+        x_plane, y_plane : array_like
+            Pixel indices in the working plane (pixel 0 spans 0 to 1; fractions are rounded down).
+
+        Returns
+        -------
+        ndarray of bool
+            False outside the plane.
+        """
+        row, column, inside = self._place(x_plane, y_plane)
+        return np.asarray(self.quantifiable[row, column] & inside)
+
+    def reason(self, x_plane: npt.ArrayLike, y_plane: npt.ArrayLike) -> npt.NDArray[np.uint8]:
+        """Exclusion code at working-plane pixels, 0 where tissue counts, off tissue and outside.
+
+        Parameters
+        ----------
+        x_plane, y_plane : array_like
+            Pixel indices in the working plane.
+
+        Returns
+        -------
+        ndarray of uint8
+        """
+        row, column, inside = self._place(x_plane, y_plane)
+        return np.asarray(np.where(inside, self.excluded[row, column], 0), dtype=np.uint8)
+
+    def outlines(self) -> dict[str, list[npt.NDArray[np.int32]]]:
+        """Polygons for drawing, in map pixels.
+
+        Returns
+        -------
+        dict of str to list of ndarray of int32, shape (n, 2)
+            ``"tissue"`` and each reason that occurs; closed polygons of x, y along the edges of map pixels
+            (pixel 0 spans 0 to 1), holes included.
+        """
+        masks = {"tissue": self.tissue} | {
+            name: self.tissue & (self.excluded == code) for code, name in EXCLUSIONS.items()
+        }
+        return {name: _edges(mask) for name, mask in masks.items() if name == "tissue" or mask.any()}
+
+    def to_arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Plain arrays to be stored, without loss.
+
+        Returns
+        -------
+        dict of str to ndarray
+        """
+        return {
+            "tissue": self.tissue.astype(np.uint8),
+            "excluded": self.excluded,
+            "area_px": self.area_px,
+            "mpp_xy": np.asarray(self.mpp_xy, dtype=np.float64),
+            "scale_px": np.asarray(self.scale_px, dtype=np.int64),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[np.generic]]) -> TissueMap:
+        """Map from the arrays of `to_arrays`.
+
+        Parameters
+        ----------
+        arrays : mapping of str to ndarray
+            As `to_arrays` gave them.
+
+        Returns
+        -------
+        TissueMap
+
+        Raises
+        ------
+        StoreError
+            If an array is missing or shapes disagree.
+        """
+        missing = {"tissue", "excluded", "area_px", "mpp_xy", "scale_px"} - set(arrays)
+        if missing:
+            raise StoreError(f"stored tissue map lacks {', '.join(sorted(missing))}; delete it and run again")
+        tissue = np.asarray(arrays["tissue"]).astype(bool)
+        excluded = np.asarray(arrays["excluded"]).astype(np.uint8)
+        area_px = np.asarray(arrays["area_px"]).astype(np.uint16)
+        if not tissue.shape == excluded.shape == area_px.shape or tissue.ndim != 2:
+            raise StoreError("stored tissue map has planes of different shapes; delete it and run again")
+        mpp = np.asarray(arrays["mpp_xy"], dtype=np.float64)
+        return cls(
+            tissue, excluded, area_px, (float(mpp[0]), float(mpp[1])), int(np.asarray(arrays["scale_px"]))
+        )
+
+    def _mm2(self, mask: BoolMap) -> float:
+        px_um2 = (self.mpp_xy[0] / self.scale_px) * (self.mpp_xy[1] / self.scale_px)
+        return int(self.area_px[mask].sum(dtype=np.int64)) * px_um2 * 1e-6
+
+    def _place(
+        self, x: npt.ArrayLike, y: npt.ArrayLike
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], BoolMap]:
+        """Row and column of working-plane pixels, clipped, and whether they are on the map at all."""
+        column = np.floor_divide(np.asarray(x), self.scale_px).astype(np.int64)
+        row = np.floor_divide(np.asarray(y), self.scale_px).astype(np.int64)
+        rows, columns = self.tissue.shape
+        inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
+        return np.where(inside, row, 0), np.where(inside, column, 0), np.asarray(inside)
+
+
+def map_tissue(survey: Survey, white_point: GlassColour) -> TissueMap:
+    """Tell tissue from glass and debris, and find the artefacts on it.
+
+    Parameters
+    ----------
+    survey : Survey
+        Of the working plane.
+    white_point : WhitePoint
+        Of the same slide.
+
+    Returns
+    -------
+    TissueMap
+        Without any tissue on a blank slide: its `tissue_mm2` is exactly 0.
+
+    Notes
+    -----
+    A map pixel is tissue when most of its 2 um cells are darker than glass by 0.008 OD or four standard
+    deviations of glass. Islands under 0.01 mm2, fibres and straight edges are debris.
+    """
+    frame = padding(survey)
+    area = survey.counted + np.where(frame, 0, survey.black)
+    tissue = tissue_blocks(survey, white_point.rgb[1], white_point.source == "glass") & (area > 0)
+    tissue = without_debris(tissue, survey.map_mpp_xy)
+    um = float(np.sqrt(survey.map_mpp_xy[0] * survey.map_mpp_xy[1]))
+    scene = Scene(survey, _mean_od(survey, white_point.rgb), tissue, um)
+    excluded = np.zeros(tissue.shape, dtype=np.uint8)
+    excluded[blurred(scene)] = _CODES["blur"]
+    return TissueMap(tissue, excluded, area.astype(np.uint16), survey.map_mpp_xy)
+
+
+def _mean_od(survey: Survey, white: tuple[float, float, float]) -> npt.NDArray[np.float64]:
+    """Optical density of mean colours, shape (h, w, 3); 0 where nothing is counted."""
+    counted = np.maximum(survey.counted, 1)[..., None]
+    mean = np.maximum(survey.sums / counted, 1.0)
+    return np.where(survey.counted[..., None] > 0, np.log10(np.asarray(white) / mean), 0.0)
+
+
+def _edges(mask: BoolMap) -> list[npt.NDArray[np.int32]]:
+    """Outlines along pixel edges: contours of the mask enlarged three times, brought back to the corners."""
+    large = np.kron(mask.astype(np.uint8), np.ones((3, 3), np.uint8))
+    contours, _ = cv2.findContours(large, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    # a corner of a pixel in the enlarged mask lies within 1 of a multiple of 3
+    return [((contour[:, 0, :] + 1) // 3).astype(np.int32) for contour in contours]

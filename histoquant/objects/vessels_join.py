@@ -13,9 +13,9 @@ from histoquant.objects.vessels_params import VesselParams, pixels
 
 Points = NDArray[np.int64]
 
-TANGENT_UM = 6.0
+TANGENT_UM = 8.0
 """A wall's direction is read within this distance of the gap: half the girth of a capillary."""
-TANGENT_RATIO = 1.8
+TANGENT_RATIO = 1.5
 """Less elongated ends (axis ratio) have no direction and continue nothing."""
 
 

@@ -46,7 +46,8 @@ class VesselParams:
     lumen_pale_share : float
         Share of the enclosed pixels that must be pale.
     pale_hematoxylin_od, pale_total_od : float
-        A pale pixel has less haematoxylin, and less mean optical density over RGB, than this.
+        A pale pixel has less haematoxylin, and less mean optical density over RGB, than this: glass and
+        plasma, not the weakest nucleus of a single cell.
     min_um2 : float
         Smaller objects are specks (science: 20 um2).
     max_extent_um : float
@@ -71,8 +72,8 @@ class VesselParams:
     lumen_max_um2: float = 2000.0
     lumen_min_um2: float = 1.0
     lumen_pale_share: float = 0.5
-    pale_hematoxylin_od: float = 0.15
-    pale_total_od: float = 0.20
+    pale_hematoxylin_od: float = 0.10
+    pale_total_od: float = 0.15
     min_um2: float = 20.0
     max_extent_um: float = 1000.0
     cell_max_um2: float = 350.0

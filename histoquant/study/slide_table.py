@@ -81,7 +81,7 @@ class SlideTable:
             if comparable(str(row.path)) == place:
                 return row
         names = (comparable(path.name), comparable(slide_stem(path)))
-        loose = (row for row in self.rows if "/" not in row.slide and not row.path.exists())
+        loose = (row for row in self.rows if not row.path.exists())
         return next((row for row in loose if comparable(row.slide) in names), None)
 
     def match(self, paths: Iterable[Path]) -> dict[Path, SlideRow]:

@@ -14,7 +14,7 @@ import pytest
 from histoquant.errors import StudyError
 from histoquant.metrics.density import poisson_interval
 from histoquant.store.atomic import csv_bytes
-from histoquant.study import Reference, Study, biopsies, load_study
+from histoquant.study import Reference, Study, biopsies, component_values, load_study
 from histoquant.study.inflammation import NO_REFERENCE
 
 POINTS = """
@@ -282,6 +282,16 @@ def test_a_frozen_baseline_scores_follow_up(tmp_path: Path) -> None:
     first = result.iloc[0]
     assert study.reference.position("cd68", math.log((first["cd68_positive"] + 0.5) / 2.0))[0] >= 0
     assert 30 < result.loc[result["timepoint"] == "M0", "inflammation_score"].mean() < 70
+
+
+def test_components_are_logs_of_densities_and_the_root_of_a_share() -> None:
+    values = component_values(table(slide("P1", "M0", "CD68"), slide("P1", "M0", "CD20"))).iloc[0]
+    assert values["cd68"] == pytest.approx(math.log(100.5 / 2.0))
+    assert values["cd20_diffuse"] == pytest.approx(math.log(72.5 / 1.8))
+    assert values["cd20_aggregates"] == pytest.approx(math.sqrt(0.1))
+    none = component_values(table(slide("P1", "M0", "CD68", positive=0))).iloc[0]
+    assert none["cd68"] == pytest.approx(math.log(0.5 / 2.0))
+    assert math.isnan(none["cd20_diffuse"])
 
 
 def test_the_reference_holds_baseline_biopsies_only() -> None:

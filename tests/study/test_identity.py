@@ -41,6 +41,7 @@ def study_of(folder: Path, toml: str = "", table: str | None = None) -> Study:
         ("P-03_T1_M2.5_CD20", ("P-03", "T1", "M2.5", "CD20", None, "pattern")),
         ("P03_T1_CD68.svs", ("P03", "T1", None, "CD68", None, "name")),
         ("P03_T1_CD68_S2.svs", ("P03", "T1", None, "CD68", "S2", "name")),
+        ("P03_CD68.svs", (None, None, None, "CD68", None, "name")),
         ("colon CD31 2026.svs", (None, None, None, "CD31", None, "name")),
         ("cd20-biopsy.png", (None, None, None, "CD20", None, "name")),
         ("CD68.svs", (None, None, None, "CD68", None, "name")),
@@ -107,9 +108,10 @@ def test_the_table_wins_and_conflicts_are_told(tmp_path: Path) -> None:
 
 
 def test_a_listed_slide_takes_only_the_marker_from_a_short_name(tmp_path: Path) -> None:
-    study = study_of(tmp_path, table="slide,patient,timepoint\nP03_T1_CD68.svs,P03,T1\n")
+    study = study_of(tmp_path, table="slide,patient,tract,timepoint\nP03_T1_CD68.svs,P03,A,T1\n")
     found = identify(tmp_path / "P03_T1_CD68.svs", study, known_markers=MARKERS)
-    assert (found.tract, found.timepoint, found.marker, found.source) == (None, "T1", "CD68", "table+name")
+    # T1 in the name may be tract or timepoint: no conflict with either
+    assert (found.tract, found.timepoint, found.marker, found.source) == ("A", "T1", "CD68", "table+name")
     assert found.notes == ()
 
 

@@ -130,6 +130,12 @@ def test_a_component_without_weight_is_not_required() -> None:
     assert score.without == {"cd68": None}
 
 
+def test_what_has_no_weight_enters_no_partial_score() -> None:
+    values = {"cd68": 10.0, "cd20_aggregates": 30.0}
+    score = inflammation_score(values, reference(40), Weights(cd20_aggregates=0), partial="renormalise")
+    assert (score.components, score.partial) == (("cd68",), pytest.approx(100 * 10.5 / 40))
+
+
 finite = st.floats(-50, 50)
 samples = st.lists(finite, min_size=12, max_size=45, unique=True)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -75,7 +77,7 @@ def paint_dots(
     halo_px: float = 0.0,
     alpha: float = 1.0,
 ) -> None:
-    """Paint discs of opacity ``alpha``; with ``halo_px`` every disc gets a white rim, all rims below all discs."""
+    """Paint discs of opacity ``alpha``; ``halo_px`` gives each a white rim, all rims below all discs."""
     if not len(xy):
         return
     shape = (image.shape[0], image.shape[1])
@@ -89,7 +91,7 @@ def _corners(polygons: Polygons, at_least: int) -> list[npt.NDArray[np.int32]]:
     safe = np.clip(safe, -_MAX_COORDINATE_PX, _MAX_COORDINATE_PX)
     fixed = np.rint(safe * (1 << _SHIFT)).astype(np.int32)
     o = polygons.offsets.tolist()
-    return [fixed[a:b] for a, b in zip(o[:-1], o[1:], strict=True) if b - a >= at_least]
+    return [fixed[a:b] for a, b in pairwise(o) if b - a >= at_least]
 
 
 def stroke(image: Picture, polygons: Polygons, color: RGB, width_px: int, halo: RGB | None = None) -> None:
@@ -98,7 +100,7 @@ def stroke(image: Picture, polygons: Polygons, color: RGB, width_px: int, halo: 
     if not corners:
         return
     if halo is not None:
-        rim = width_px + 2 * max(1, round(width_px / 3))
+        rim = width_px + 2 * max(1, round(width_px / 2))
         cv2.polylines(image, corners, True, halo, rim, cv2.LINE_AA, _SHIFT)
     cv2.polylines(image, corners, True, color, width_px, cv2.LINE_AA, _SHIFT)
 
@@ -135,7 +137,7 @@ def contour_polygons(mask: Mask) -> Polygons:
 
 
 def hatch_pattern(shape: tuple[int, int], pattern: str, period_px: int, line_px: int) -> Mask:
-    """Return a line pattern (``/ \\ x | - + .``) as uint8 0/255 (h, w)."""
+    """Return one of the palette's line patterns as uint8 0/255 (h, w)."""
     y, x = np.ogrid[: shape[0], : shape[1]]
     period, line = max(2, period_px), max(1, line_px)
     strokes = {

@@ -50,7 +50,8 @@ def _tissue_share(tissue: TissueMarks, grid: tuple[int, int], mpp: float) -> npt
     shape = (grid[0] * cells_per_field, grid[1] * cells_per_field)
     step = mpp * FIELD_PX / cells_per_field
     sampled = warp_map(usable.astype(np.uint8), tissue.um_per_map_px, shape, step)
-    return sampled.reshape(grid[0], cells_per_field, grid[1], cells_per_field).mean(axis=(1, 3)).ravel()
+    blocks = sampled.reshape(grid[0], cells_per_field, grid[1], cells_per_field)
+    return np.asarray(blocks.mean(axis=(1, 3)).ravel(), np.float64)
 
 
 def choose_fields(size_px: tuple[int, int], mpp: float, marks: Marks) -> list[Field]:
@@ -100,7 +101,7 @@ def _window(polygons: Polygons, x: int, y: int, size: tuple[int, int]) -> Polygo
 
 
 def _marks_in(marks: Marks, x: int, y: int, size: tuple[int, int]) -> Marks:
-    """Cut the marks down to a window; aggregates keep all corners, an edge may cross it without one inside."""
+    """Cut the marks down to a window; aggregates stay whole: an edge may cross with no corner inside."""
     cells: CellMarks | None = None
     margin = 40
     if marks.cells is not None:

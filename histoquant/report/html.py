@@ -16,20 +16,26 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from histoquant.report.biopsy_view import biopsy_table
 from histoquant.report.numbers import as_text
 from histoquant.report.pictures import Embedded, embed, read_small
 from histoquant.report.plots import TimepointPlot, draw_timepoints
 from histoquant.report.series import plots_from_biopsies, plots_from_slides
-from histoquant.report.view import SlideView, biopsy_table, glossary, parameter_rows, slide_view, tally
+from histoquant.report.view import SlideView, glossary, parameter_rows, slide_view, tally
 
 REPORT_NAME: Final = "report.html"
-PICTURE_BUDGET_BYTES: Final = 26_000_000  # JPEG bytes of all pictures: base64 adds a third, a page under 40 MB
+PICTURE_BUDGET_BYTES: Final = (
+    28_000_000  # JPEG bytes of all pictures: base64 adds a third, a page under 40 MB
+)
 _SLIDE_BUDGET_BYTES: Final = 420_000  # few slides: still no more than a page a mail server accepts
-# (file, longest side in px, share of a slide's budget)
+# (file, longest side in px, share of a slide's budget with and without fields)
 _PICTURES: Final = (
-    ("thumbnail.png", 440, 0.12),
-    ("overlay.png", 1000, 0.56),
-    ("fields.png", 1000, 0.32),
+    ("thumbnail.png", 440, 0.10, 0.14),
+    ("overlay.png", 1000, 0.55, 0.86),
+    ("fields.png", 1000, 0.35, 0.0),
+)
+_FIELDS_FROM_BYTES: Final = (
+    240_000  # a slide's budget below which fields would be too small to check: a link instead
 )
 _SAFE_ID: Final = re.compile(r"[A-Za-z0-9._ -]{1,200}")
 
@@ -43,15 +49,27 @@ def _slide_folder(out_dir: Path, slide_id: str) -> Path | None:
 
 def _pictures_of(out_dir: Path, slide_id: str, budget_bytes: float) -> dict[str, Embedded | None]:
     folder = _slide_folder(out_dir, slide_id)
-    found: dict[str, Embedded | None] = {name.removesuffix(".png"): None for name, _, _ in _PICTURES}
+    found: dict[str, Embedded | None] = {name.removesuffix(".png"): None for name, *_ in _PICTURES}
     if folder is None:
         return found
-    for name, longest_px, share in _PICTURES:
-        picture = read_small(folder / name)
+    roomy = budget_bytes >= _FIELDS_FROM_BYTES
+    for name, longest_px, with_fields, without in _PICTURES:
+        share = with_fields if roomy else without
+        picture = read_small(folder / name) if share else None
         if picture is not None:
             href = f"slides/{quote(slide_id)}/{name}"
             found[name.removesuffix(".png")] = embed(picture, longest_px, int(budget_bytes * share), href)
     return found
+
+
+def _fields_link(out_dir: Path, slide_id: str) -> str:
+    """Return the relative link to a slide's full-resolution fields, empty where there are none."""
+    folder = _slide_folder(out_dir, slide_id)
+    return (
+        f"slides/{quote(slide_id)}/fields.png"
+        if folder is not None and (folder / "fields.png").is_file()
+        else ""
+    )
 
 
 def _slide_views(out_dir: Path, slides: pd.DataFrame) -> list[SlideView]:
@@ -60,8 +78,9 @@ def _slide_views(out_dir: Path, slides: pd.DataFrame) -> list[SlideView]:
 
     def view(item: tuple[int, dict[str, Any]]) -> SlideView:
         number, record = item
-        pictures = _pictures_of(out_dir, as_text(record.get("slide_id")), budget)
-        return slide_view(number, record, pictures)
+        slide_id = as_text(record.get("slide_id"))
+        pictures = _pictures_of(out_dir, slide_id, budget)
+        return slide_view(number, record, pictures, _fields_link(out_dir, slide_id))
 
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         return list(pool.map(view, enumerate(records, start=1)))
@@ -96,7 +115,9 @@ def _environment() -> Environment:
 def content_security_policy(style: str) -> str:
     """Return the policy of a page whose only style sheet is ``style``: no script, no request, no frame."""
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
-    return f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    return (
+        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    )
 
 
 def write_report(

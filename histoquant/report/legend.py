@@ -136,7 +136,7 @@ def add_strip(
         Legend, in order of importance; broken into as many lines as it needs.
     caption : Caption
     """
-    h, w = picture.shape[:2]
+    w = picture.shape[1]
     em = max(_MIN_FONT_PX, round(w * _FONT_SHARE))
     pad = round(em * 0.9)
     face, small, bold = font(em), font(max(_MIN_FONT_PX - 2, round(em * 0.78))), font(em, bold=True)

@@ -7,6 +7,7 @@ import re
 from typing import Any, Final
 
 DASH: Final = "–"
+MINUS: Final = "−"
 
 
 def as_number(value: Any) -> float | None:
@@ -43,12 +44,13 @@ def number_text(value: Any, digits: int = 3) -> str | None:
     number = as_number(value)
     if number is None:
         return None
-    text = f"{number:,.{_decimals(number, digits)}f}"
-    return "0" if float(text.replace(",", "")) == 0 else text
+    decimals = 0 if number.is_integer() else _decimals(number, digits)
+    text = f"{number:,.{decimals}f}"
+    return "0" if float(text.replace(",", "")) == 0 else text.replace("-", MINUS)
 
 
 def interval_text(value: Any, low: Any, high: Any, unit: str = "") -> str | None:
-    """Return ``412 (371–457) /mm²``; without bounds just ``412 /mm²``; ``None`` if ``value`` is not a number."""
+    """Return ``412 (371–457) /mm²``, without bounds ``412 /mm²``; ``None`` if ``value`` is no number."""
     number, below, above = as_number(value), as_number(low), as_number(high)
     if number is None:
         return None
@@ -57,7 +59,7 @@ def interval_text(value: Any, low: Any, high: Any, unit: str = "") -> str | None
         return f"{number_text(number)}{suffix}"
     decimals = _decimals(number if number else above, 3)
     shown = [f"{x:,.{decimals}f}" for x in (number, below, above)]
-    shown = ["0" if float(s.replace(",", "")) == 0 else s for s in shown]
+    shown = ["0" if float(s.replace(",", "")) == 0 else s.replace("-", MINUS) for s in shown]
     return f"{shown[0]} ({shown[1]}{DASH}{shown[2]}){suffix}"
 
 

@@ -10,10 +10,10 @@ from typing import Final, NamedTuple
 
 RGB = tuple[int, int, int]
 
-POSITIVE: Final[RGB] = (255, 72, 0)  # vermilion: brighter than any DAB brown
+POSITIVE: Final[RGB] = (250, 50, 0)  # vermilion: brighter than any DAB brown
 NEGATIVE: Final[RGB] = (0, 142, 232)  # azure: lighter than haematoxylin, thin so that it recedes
-VESSEL: Final[RGB] = (255, 221, 0)  # yellow, always with a dark edge: on pale stroma yellow alone is lost
-AGGREGATE: Final[RGB] = (208, 0, 160)  # magenta: the one hue tissue never has
+VESSEL: Final[RGB] = (255, 232, 40)  # yellow, always with a dark edge: on pale stroma yellow alone is lost
+AGGREGATE: Final[RGB] = (150, 0, 120)  # deep magenta: a hue no stain here has, darker than the positives
 TISSUE: Final[RGB] = (40, 44, 52)
 HALO_LIGHT: Final[RGB] = (255, 255, 255)
 HALO_DARK: Final[RGB] = (38, 32, 28)
@@ -47,7 +47,7 @@ _OTHER: Final[tuple[Hatch, ...]] = (
 
 
 def hatch_for(reason: str) -> Hatch:
-    """Return colour and pattern for an exclusion reason; reasons not known by name share a stable fallback."""
+    """Return colour and pattern for an exclusion reason; unknown reasons get a stable fallback."""
     known = _HATCHES.get(reason)
     return known if known is not None else _OTHER[sum(reason.encode()) % len(_OTHER)]
 

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import matplotlib as mpl
 import numpy as np
@@ -184,13 +185,13 @@ def _x_axis(axes: Axes, positions: dict[str, float], months: bool) -> None:
 def _dodges(lines: Sequence[_Line], positions: dict[str, float]) -> Iterator[float]:
     """Shift lines sideways a little so that intervals at one timepoint do not hide each other."""
     xs = sorted(positions.values())
-    step = min((b - a for a, b in zip(xs[:-1], xs[1:], strict=True)), default=1.0)
+    step = min((b - a for a, b in pairwise(xs)), default=1.0)
     width = 0.14 * step
     for i in range(len(lines)):
         yield 0.0 if len(lines) == 1 else width * (i / (len(lines) - 1) - 0.5)
 
 
-def _name_tracts(axes: Axes, own: Sequence[_Line]) -> None:
+def _name_tracts(axes: Axes, own: Sequence[_Line], colors: dict[str, str]) -> None:
     """Name the tracts in their colours at the panel's top right."""
     for i, line in enumerate(own):
         place = (1.0, 1.0 - 0.14 * i)
@@ -201,7 +202,7 @@ def _name_tracts(axes: Axes, own: Sequence[_Line]) -> None:
             ha="right",
             va="top",
             fontsize=7,
-            color=LINES[i % len(LINES)],
+            color=colors[line.tract],
         )
 
 
@@ -223,8 +224,12 @@ def _small_multiples(
     plot: TimepointPlot, lines: list[_Line], positions: dict[str, float], months: bool
 ) -> Figure:
     patients = sorted({line.patient for line in lines}, key=natural_key)
+    tracts = sorted({line.tract for line in lines}, key=natural_key)
+    colors = {tract: LINES[i % len(LINES)] for i, tract in enumerate(tracts)}
     rows = math.ceil(len(patients) / _COLUMNS)
-    figure = Figure(figsize=(10.6, 0.75 + 1.55 * rows), layout="constrained")
+    height = 1.0 + 1.55 * rows
+    figure = Figure(figsize=(10.6, height))  # fixed margins: a layout solver takes seconds over 40 panels
+    figure.subplots_adjust(0.075, 0.5 / height, 0.99, 1 - 0.6 / height, wspace=0.12, hspace=0.3)
     grid = figure.subplots(rows, _COLUMNS, sharex=True, sharey=True, squeeze=False).ravel()
     for axes in grid[len(patients) :]:
         axes.set_visible(False)
@@ -234,16 +239,16 @@ def _small_multiples(
         for line in lines:
             if line.patient != patient:
                 _draw_line(axes, line, "", 0.0, strong=False)
-        for i, (line, dodge) in enumerate(zip(own, _dodges(own, positions), strict=True)):
-            _draw_line(axes, line, LINES[i % len(LINES)], dodge, strong=True)
+        for line, dodge in zip(own, _dodges(own, positions), strict=True):
+            _draw_line(axes, line, colors[line.tract], dodge, strong=True)
         axes.set_title(patient or "–", loc="left", fontsize=8.5, fontweight="bold", pad=3)
-        if len(own) > 1:
-            _name_tracts(axes, own)
+        if len(colors) > 1:
+            _name_tracts(axes, own, colors)
         _x_axis(axes, positions, months)
         axes.tick_params(labelsize=7.5, labelbottom=at + _COLUMNS >= len(patients))
-    figure.supylabel(plot.ylabel, fontsize=9)
-    figure.supxlabel("months" if months else "timepoint", fontsize=9)
-    figure.suptitle(plot.title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
+    figure.text(0.008, 0.5, plot.ylabel, fontsize=9, rotation=90, ha="left", va="center")
+    figure.text(0.53, 0.06 / height, "months" if months else "timepoint", fontsize=9, ha="center")
+    figure.text(0.008, 1 - 0.12 / height, plot.title, fontsize=10.5, fontweight="bold", va="top")
     return figure
 
 
@@ -251,8 +256,8 @@ def draw_timepoints(plot: TimepointPlot) -> bytes | None:
     """Draw one quantity over the timepoints as SVG.
 
     Up to eight patient-tracts share one panel; more are drawn one small panel per patient with all others in
-    grey behind. The axis is logarithmic where values span more than a factor of 20. A cross at the foot marks a
-    timepoint without a value; the line is broken there.
+    grey behind. The axis is logarithmic where values span more than a factor of 20. A cross at the foot
+    marks a timepoint without a value; the line is broken there.
 
     Parameters
     ----------

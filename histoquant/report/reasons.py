@@ -50,11 +50,87 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "NO_TISSUE": ("No tissue was found.", "Look at the thumbnail; rescan if the tissue is there."),
     "LITTLE_TISSUE": (
         "The tissue area is too small for a stable density.",
-        "Read the interval; the biopsy is left out of inference.",
+        "Read the interval; use another section of the block.",
     ),
-    "INSUFFICIENT": (
-        "The tissue area is below the minimum for inference.",
-        "Shown for information; use another section of the block.",
+    "INSUFFICIENT_TISSUE": (
+        "Less than 0.25 mm² of tissue was quantified.",
+        "Shown for information and left out of inference; use another section of the block.",
+    ),
+    "NO_GLASS": (
+        "The picture shows no empty glass, so white was taken from its brightest background or from a prior.",
+        "Weak staining may be over- or under-called; scan with a margin of glass.",
+    ),
+    "THRESHOLD_SENSITIVE": (
+        "The density changes faster than the threshold: a 1 % higher threshold lowers it by more than 1 %.",
+        "Calibrate the threshold on control slides of the batch before comparing visits.",
+    ),
+    "IMPLAUSIBLE_DENSITY": (
+        "The density is above what this marker plausibly reaches.",
+        "Look at the overlay for background staining.",
+    ),
+    "IMPLAUSIBLE_AREA": (
+        "More than 60 % of the tissue counts as stained.",
+        "Look at the overlay: background staining, or a wrong threshold.",
+    ),
+    "COUNT_MODES_DISAGREE": (
+        "Cells counted by nuclei and by stained area differ more than twofold.",
+        "Clumped cells or fragments without nuclei: report the area share beside the count.",
+    ),
+    "FEW_BLOCKS": (
+        "Too little tissue to estimate how unevenly the cells lie.",
+        "The interval assumes even scatter and may be too narrow.",
+    ),
+    "FEW_FIELDS": ("Too few hotspot fields with enough tissue.", "Read the density over the whole section."),
+    "ALL_AGGREGATE": (
+        "Almost all tissue lies inside aggregates, so there is no density outside them.",
+        "Read the aggregate area share.",
+    ),
+    "NO_CELL_AREA": ("Too few single cells to tell the area of one.", "Read the count by nuclei."),
+    "NO_THRESHOLD_COUNTS": ("The counts at a lower and a higher threshold are not at hand.", ""),
+    "NO_STAIN_HISTOGRAM": ("The slide has no DAB histogram.", ""),
+    "NO_NUCLEI": ("No nuclei were found.", "Look at the overlay; check the counterstain."),
+    "NO_VESSELS": ("No vessels were found.", ""),
+    "NO_PERIMETER": ("The outline is too short to measure its roundness.", ""),
+    "NOT_COUNTED": ("This marker has no such objects, or they were not searched for.", ""),
+    "NOT_MEASURED": ("The slides at hand give no value.", "See the slides' own reasons."),
+    "MISSING": ("There is no slide of this marker in this biopsy.", "Add it, or record why it is absent."),
+    "DUPLICATE_SECTION": (
+        "Two slides of this marker claim the same section.",
+        "Give each its section or block in the slide table, or remove one.",
+    ),
+    "MIXED_CLONES": (
+        "The slides of this biopsy were stained with different antibody clones.",
+        "They cannot be pooled; correct the clone column or choose one clone.",
+    ),
+    "NO_REFERENCE": (
+        "There is no frozen reference, so the index is not formed.",
+        "Freeze at least 10 baseline biopsies and name the file in study.toml.",
+    ),
+    "CLONE_DIFFERS": ("The clone differs from the reference's.", "Use a reference of the same clone."),
+    "SATURATED": (
+        "A component lies at the end of the reference's scale.",
+        "Read the log densities; the index can no longer move in this direction.",
+    ),
+    "REFERENCE_VERSION": ("The reference was made with another version.", "Freeze the reference again."),
+    "VISIT_NOT_EVALUABLE": ("One of the two visits has no usable value.", ""),
+    "MPP_OVERRIDDEN": (
+        "The stated resolution was used instead of the file's.",
+        "Check that it is the scanner's true value.",
+    ),
+    "MPP_DISAGREES": (
+        "The file states its resolution in several ways that disagree.",
+        "Check the scanner's export; state the true value with --mpp.",
+    ),
+    "ANISOTROPIC": ("The pixels are slightly off square.", "Areas use both edges; no action needed."),
+    "MULTIPLE_REGIONS": (
+        "The file holds several scanned regions.",
+        "Check in the thumbnail that the right tissue was quantified.",
+    ),
+    "SEPARATE_CHANNELS": ("The colour channels are stored as separate planes.", ""),
+    "OME_UNREADABLE": ("The OME description in the file is not valid.", "Check the resolution shown here."),
+    "COLOUR_TAG_WRONG": (
+        "The file's colour label contradicts its pixels; the pixels were believed.",
+        "Look at the thumbnail: colours should look natural.",
     ),
     "NO_MARKER": (
         "It is not known which marker this slide carries.",
@@ -84,8 +160,16 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "A worker process ended while it read this slide.",
         "Run again to resume; if it ends again, the file or the memory is at fault (log.jsonl).",
     ),
+    "CHANGED": (
+        "The file changed while it was being quantified.",
+        "Wait until the copy has finished, then run again.",
+    ),
+    "INTERNAL": ("The library itself failed on this slide.", "Report it with the traceback in log.jsonl."),
     "BATCH_LOST": ("Part of the slide was computed but not kept.", "Run again to resume."),
 }
+
+
+_SENTENCE_WORDS: Final = 5  # a detail this long stands for itself, a shorter one is an aside
 
 
 def _spoken(code: str) -> str:
@@ -107,14 +191,39 @@ def explain(entry: str) -> Explanation:
         Never empty: an unknown code is spelt out and pointed to the log.
     """
     text = entry.strip()
-    match = re.match(r"^([A-Z][A-Z0-9_]{2,})(?:\s*[:=(]\s*(.*?)\)?)?$", text, re.S)
+    match = re.match(r"^([A-Z][A-Z0-9_]{2,})(?:\s*[:=]\s*(.*)|\s*\((.*)\))?$", text, re.S)
     if match is None:
         return Explanation("", text, "")
-    code, detail = match.group(1), (match.group(2) or "").strip()
+    code, detail = match.group(1), (match.group(2) or match.group(3) or "").strip()
     meaning, way_out = _WORDS.get(code, (_spoken(code), "See this slide's entries in log.jsonl."))
-    if detail and any(c.isalpha() for c in detail) and " " in detail:
-        return Explanation(code, detail, way_out if code in _WORDS else "")
+    if len(detail.split()) >= _SENTENCE_WORDS:  # a message of ours: it names file and way out itself
+        return Explanation(code, detail[:1].upper() + detail[1:], "")
     return Explanation(code, f"{meaning} ({detail})" if detail else meaning, way_out)
+
+
+# Short forms inside a sentence that names several codes.
+_SHORT: Final[dict[str, str]] = {
+    "MISSING": "no slide",
+    "NO_MPP": "resolution unknown",
+    "NO_REFERENCE": "no frozen reference",
+    "MIXED_CLONES": "different antibody clones",
+    "DUPLICATE_SECTION": "same section twice",
+    "INSUFFICIENT_TISSUE": "little tissue, not for inference",
+    "FAILED": "slide failed:",
+    "REFUSED": "slide refused:",
+}
+
+
+def speak(text: str) -> str:
+    """Replace every code inside a status text by lower-case words: ``FAILED NO_MPP`` becomes readable."""
+
+    def words(match: re.Match[str]) -> str:
+        code = match.group(0)
+        if code in _SHORT:
+            return _SHORT[code]
+        return code.replace("_", " ").lower() if code in _WORDS or "_" in code else code
+
+    return re.sub(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*\b", words, text).replace("mm2", "mm²").rstrip(": ")
 
 
 def split_flags(text: str) -> list[str]:

@@ -34,6 +34,7 @@ def spoken_measure(marker: str, measure: str) -> str:
         "vessels": f"{marker}+ vessels",
         "hotspot": f"{marker} hotspot",
         "positive_area": f"{marker}+ area",
+        "area": f"{marker}+ area",
         "aggregate_area": f"{marker}+ aggregate area",
         "endothelial_area": "endothelial area",
         "lumen_area": "lumen area",
@@ -44,20 +45,26 @@ def spoken_measure(marker: str, measure: str) -> str:
 
 def unit_of(column: str) -> str:
     """Return the unit a column's name ends in."""
-    for ending, unit in (("_per_mm2", "/mm²"), ("_mm2", "mm²"), ("_percent", "%"), ("_um2", "µm²"), ("_um", "µm")):
+    for ending, unit in (
+        ("_per_mm2", "/mm²"),
+        ("_mm2", "mm²"),
+        ("_percent", "%"),
+        ("_um2", "µm²"),
+        ("_um", "µm"),
+    ):
         if column.endswith(ending):
             return unit
     return ""
 
 
 def split_marker(column: str, markers: frozenset[str]) -> tuple[str, str]:
-    """Split ``CD68_positive_per_mm2`` into marker and measure; the marker is empty if none leads the name."""
+    """Split ``cd68_per_mm2`` into marker and measure; the marker is empty if none leads the name."""
+    by_prefix = {re.sub(r"\W+", "_", m.lower()).strip("_"): m for m in markers}
+    for prefix in sorted(by_prefix, key=len, reverse=True):
+        if prefix and column.casefold().startswith(f"{prefix}_"):
+            return by_prefix[prefix], column[len(prefix) + 1 :]
     head, _, rest = column.partition("_")
-    by_fold = {m.casefold(): m for m in markers}
-    marker = by_fold.get(head.casefold())
-    if marker is None and re.fullmatch(r"[Cc][Dd]\d+[a-z]?", head):
-        marker = head.upper()
-    return (marker, rest) if marker is not None else ("", column)
+    return (head.upper(), rest) if re.fullmatch(r"[Cc][Dd]\d+[a-z]?", head) else ("", column)
 
 
 def _has_numbers(table: pd.DataFrame, column: str) -> bool:

@@ -7,12 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import pandas as pd
-
 from histoquant.report.numbers import as_number, as_text, interval_text, number_text
 from histoquant.report.pictures import Embedded
 from histoquant.report.reasons import Explanation, explain, split_flags
-from histoquant.report.series import KEYS, split_marker, spoken_measure, unit_of
+from histoquant.report.series import KEYS
 
 Row = Mapping[str, Any]
 
@@ -74,6 +72,7 @@ class SlideView:
     flags: tuple[Explanation, ...]
     reason: Explanation | None
     pictures: Mapping[str, Embedded | None] = field(default_factory=dict)
+    fields_href: str = ""
 
     @property
     def usable(self) -> bool:
@@ -109,7 +108,9 @@ def _facts(row: Row, marker: str) -> tuple[Fact, ...]:
     return tuple(facts)
 
 
-def slide_view(number: int, row: Row, pictures: Mapping[str, Embedded | None]) -> SlideView:
+def slide_view(
+    number: int, row: Row, pictures: Mapping[str, Embedded | None], fields_href: str = ""
+) -> SlideView:
     """Return one row of ``slides.csv`` in words."""
     status = as_text(row.get("status")) or "FAILED"
     state, word = _STATES.get(status.upper(), ("failed", status))
@@ -129,6 +130,7 @@ def slide_view(number: int, row: Row, pictures: Mapping[str, Embedded | None]) -
         flags=tuple(explain(flag) for flag in split_flags(as_text(row.get("flags")))),
         reason=explain(reason) if reason else None,
         pictures=pictures,
+        fields_href=fields_href,
     )
 
 
@@ -143,76 +145,22 @@ def glossary(slides: Sequence[SlideView]) -> list[tuple[Explanation, int]]:
     seen: dict[str, Explanation] = {}
     count: Counter[str] = Counter()
     for slide in slides:
-        met = {e.code: explain(e.code) for e in (*slide.flags, *([slide.reason] if slide.reason else [])) if e.code}
+        met = {
+            e.code: explain(e.code)
+            for e in (*slide.flags, *([slide.reason] if slide.reason else []))
+            if e.code
+        }
         seen.update(met)
         count.update(met.keys())
     return [(seen[code], n) for code, n in sorted(count.items(), key=lambda item: (-item[1], item[0]))]
 
 
-@dataclass(frozen=True)
-class BiopsyTable:
-    """The biopsy table in words: header cells and rows of cells; an empty cell was not measured."""
-
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    numeric: tuple[bool, ...]
-
-
-def _heading(column: str, markers: frozenset[str]) -> str:
-    fixed = {
-        "inflammation_score": "Index, exploratory",
-        "inflammation_grade": "Grade, uncalibrated",
-        "score_status": "Index status",
-    }
-    if column in fixed:
-        return fixed[column]
-    marker, measure = split_marker(column, markers)
-    unit = unit_of(column)
-    if not marker:
-        text = column.replace("_", " ")
-        return text[:1].upper() + text[1:]
-    return f"{spoken_measure(marker, measure)}{', ' + unit if unit else ''}"
-
-
-def _biopsy_columns(biopsies: pd.DataFrame, markers: frozenset[str]) -> list[str]:
-    """Return the columns shown: identity, densities and shares, index; the CSV holds the rest."""
-    names = [str(c) for c in biopsies.columns]
-    lead = [c for c in (*KEYS, "month") if c in names]
-    scores = [c for c in ("inflammation_score", "inflammation_grade", "score_status") if c in names]
-    shown = []
-    for name in names:
-        marker, measure = split_marker(name, markers)
-        if name.endswith(("_low", "_high")) or name in lead or name in scores:
-            continue
-        if marker and measure.endswith(("per_mm2", "percent", "status", "reason")):
-            shown.append(name)
-    return [*lead, *shown, *scores]
-
-
-def biopsy_table(biopsies: pd.DataFrame, markers: frozenset[str]) -> BiopsyTable:
-    """Return ``biopsies.csv`` with estimates and bounds in one cell."""
-    columns = _biopsy_columns(biopsies, markers)
-    records = biopsies.to_dict("records")
-    columns = [c for c in columns if any(as_text(r.get(c)) for r in records)]
-    numeric = tuple(c not in KEYS and any(as_number(r.get(c)) is not None for r in records) for c in columns)
-    rows = []
-    for record in records:
-        cells = []
-        for column, is_number in zip(columns, numeric, strict=True):
-            if is_number:
-                text = interval_text(record.get(column), record.get(f"{column}_low"), record.get(f"{column}_high"))
-                cells.append(text or "")
-            else:
-                text = as_text(record.get(column))
-                cells.append(explain(text).meaning if column not in KEYS and text.isupper() else text)
-        rows.append(tuple(cells))
-    return BiopsyTable(tuple(_heading(c, markers) for c in columns), tuple(rows), numeric)
-
-
 def parameter_rows(value: Any, prefix: str = "") -> list[tuple[str, str]]:
     """Flatten nested parameters into (dotted name, text) rows."""
     if isinstance(value, Mapping):
-        return [row for k, v in value.items() for row in parameter_rows(v, f"{prefix}.{k}" if prefix else str(k))]
+        return [
+            row for k, v in value.items() for row in parameter_rows(v, f"{prefix}.{k}" if prefix else str(k))
+        ]
     if isinstance(value, (list, tuple)):
         return [(prefix, ", ".join(as_text(v) for v in value))]
     if isinstance(value, bool):

@@ -123,7 +123,11 @@ def _bar(draw: ImageDraw.ImageDraw, right: int, top: int, em: int, bar: tuple[in
 
 
 def add_strip(
-    picture: npt.NDArray[np.uint8], mpp: float, entries: Sequence[Entry], caption: Caption
+    picture: npt.NDArray[np.uint8],
+    mpp: float,
+    entries: Sequence[Entry],
+    caption: Caption,
+    font_share: float = _FONT_SHARE,
 ) -> npt.NDArray[np.uint8]:
     """Return ``picture`` with the strip below it: (h + strip, w, 3).
 
@@ -135,9 +139,11 @@ def add_strip(
     entries : sequence of Entry
         Legend, in order of importance; broken into as many lines as it needs.
     caption : Caption
+    font_share : float
+        Text height over picture width; larger for pictures that will be shown small.
     """
     w = picture.shape[1]
-    em = max(_MIN_FONT_PX, round(w * _FONT_SHARE))
+    em = max(_MIN_FONT_PX, round(w * font_share))
     pad = round(em * 0.9)
     face, small, bold = font(em), font(max(_MIN_FONT_PX - 2, round(em * 0.78))), font(em, bold=True)
     lines = _flow(entries, face, em, w - 2 * pad)

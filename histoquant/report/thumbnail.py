@@ -20,6 +20,7 @@ from histoquant.report.marks import Caption, TissueMarks
 from histoquant.report.palette import HALO_LIGHT, TISSUE, hatch_for
 
 THUMBNAIL_PX = 1000  # longest side: sharp on a report page, under a megabyte as PNG
+_FONT_SHARE = 1 / 36  # the report shows thumbnails 320 px wide: text 9 px high there
 
 
 def exclusion_entries(tissue: TissueMarks) -> list[Entry]:
@@ -98,4 +99,4 @@ def draw_thumbnail(
     paint_exclusions(image, tissue, mpp, max(5, round(9 * unit)))
     paint_tissue_edge(image, tissue, mpp, max(1, round(1.6 * unit)))
     entries = [Entry("tissue", "line", TISSUE), *exclusion_entries(tissue)]
-    return add_strip(image, mpp, entries, caption)
+    return add_strip(image, mpp, entries, caption, _FONT_SHARE)

@@ -17,7 +17,7 @@ class VesselMarkerDefinition(MarkerDefinition):
     """
 
     low_fraction: float = Field(
-        default=0.7,
+        default=0.5,
         ge=0.3,
         le=1.0,
         description="share of threshold_od down to which a wall grows from its peak",

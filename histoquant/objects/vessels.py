@@ -17,7 +17,14 @@ from numpy.typing import NDArray
 
 from histoquant.objects.vessels_join import Group, group_pieces
 from histoquant.objects.vessels_measure import Scene, measure_vessel, vessel_parts
-from histoquant.objects.vessels_nodes import Pieces, find_pieces, smooth_mod, trusted_edges
+from histoquant.objects.vessels_nodes import (
+    Pieces,
+    StainWindow,
+    find_pieces,
+    inside_rim,
+    smooth_mod,
+    trusted_rim,
+)
 from histoquant.objects.vessels_params import (
     DEFAULT_PARAMS,
     VesselParams,
@@ -142,9 +149,9 @@ def _too_long(pieces: Pieces, group: Group, params: VesselParams, mpp: float) ->
     return bool(sides.max() * mpp > params.max_extent_um)
 
 
-def _find(scene: Scene, core: VesselCore, params: VesselParams) -> _Found:
-    """Everything the core owns at one threshold."""
-    pieces = find_pieces(scene.smooth, scene.hematoxylin, params, core.open_edges, scene.mpp)
+def _find(window: StainWindow, scene: Scene, core: VesselCore, params: VesselParams) -> _Found:
+    """Everything the core owns at one threshold; core in coordinates of the scene."""
+    pieces = find_pieces(window, params, scene.mpp)
     found = _Found([], [], False)
     oy, ox = core.origin_yx
     for group in group_pieces(pieces, params, core.open_edges, scene.mpp):
@@ -163,16 +170,14 @@ def _find(scene: Scene, core: VesselCore, params: VesselParams) -> _Found:
 
 
 def _trusted(
-    planes: Planes, core: VesselCore, nuclei_yx: NDArray[np.integer] | None
+    planes: Planes, window: StainWindow, core: VesselCore, nuclei_yx: NDArray[np.integer] | None
 ) -> tuple[Scene, VesselCore]:
-    """Smoothed scene without the rim that the filter cannot know, and the core in its coordinates."""
-    smooth = smooth_mod(planes.dab, planes.valid)
-    top, left, bottom, right = trusted_edges(core.open_edges, core.margin_px)
-    height, width = smooth.shape
-    part = (slice(top, height - bottom), slice(left, width - right))
+    """Scene without the window's rim, and the core in its coordinates."""
+    part = inside_rim(window.rim, planes.dab.shape)
+    top, left = window.rim[:2]
     seeds = None if nuclei_yx is None else np.asarray(nuclei_yx, np.int64) - np.array([top, left])
     scene = Scene(
-        smooth[part], planes.dab[part], planes.hematoxylin[part], planes.total[part], seeds, planes.mpp
+        window.smooth[part], planes.dab[part], planes.hematoxylin[part], planes.total[part], seeds, planes.mpp
     )
     moved = replace(
         core,
@@ -210,10 +215,12 @@ def find_vessels(
     -------
     VesselResult
     """
-    scene, moved = _trusted(planes, core, nuclei_yx)
-    found = _find(scene, moved, params)
+    rim = trusted_rim(core.open_edges, core.margin_px, params, planes.mpp)
+    window = StainWindow(smooth_mod(planes.dab, planes.valid), planes.hematoxylin, core.open_edges, rim)
+    scene, moved = _trusted(planes, window, core, nuclei_yx)
+    found = _find(window, scene, moved, params)
     low, high = (
-        _find(scene, moved, replace(params, threshold_od=params.threshold_od * factor))
+        _find(window, scene, moved, replace(params, threshold_od=params.threshold_od * factor))
         for factor in SENSITIVITY
     )
     unclosed = sorted({*found.unclosed, *low.unclosed, *high.unclosed})

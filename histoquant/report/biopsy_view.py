@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Final
 
 import pandas as pd
@@ -126,6 +127,11 @@ def _remarks(record: Mapping[str, Any], names: Sequence[str], markers: frozenset
     return said
 
 
+def _groups(titles: Sequence[str]) -> tuple[tuple[str, int], ...]:
+    """Return runs of equal titles with their lengths."""
+    return tuple((title, len(list(run))) for title, run in groupby(titles))
+
+
 def biopsy_table(biopsies: pd.DataFrame, markers: frozenset[str]) -> BiopsyTable:
     """Put ``biopsies.csv`` in words.
 
@@ -151,15 +157,8 @@ def biopsy_table(biopsies: pd.DataFrame, markers: frozenset[str]) -> BiopsyTable
         BiopsyRow(tuple(_cell(record, c) for c in columns), "; ".join(t for t in row if t not in notes))
         for record, row in zip(records, remarks, strict=True)
     )
-    groups: list[tuple[str, int]] = []
-    for column in columns:
-        title = _group(column, markers)
-        if groups and groups[-1][0] == title:
-            groups[-1] = (title, groups[-1][1] + 1)
-        else:
-            groups.append((title, 1))
     return BiopsyTable(
-        tuple(groups),
+        _groups([_group(column, markers) for column in columns]),
         tuple(_heading(c, markers) for c in columns),
         tuple(c not in KEYS for c in columns),
         rows,

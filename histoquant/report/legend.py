@@ -122,6 +122,30 @@ def _bar(draw: ImageDraw.ImageDraw, right: int, top: int, em: int, bar: tuple[in
     return left
 
 
+def _title(draw: ImageDraw.ImageDraw, caption: Caption, span: tuple[int, int], em: int) -> None:
+    """Write slide id and marker between two x positions."""
+    face, bold = font(em), font(em, bold=True)
+    marker = shorten(f"  {caption.marker}", face, (span[1] - span[0]) / 2) if caption.marker else ""
+    title = shorten(caption.slide_id, bold, span[1] - span[0] - face.getlength(marker))
+    top = round(em * 0.9)
+    draw.text((span[0], top), title, fill=INK, font=bold, anchor="la")
+    draw.text((span[0] + bold.getlength(title), top), marker, fill=INK_SOFT, font=face, anchor="la")
+
+
+def _legend_line(strip: Image.Image, line: Sequence[Entry], at: tuple[int, int], em: int) -> None:
+    """Draw swatches and words from ``at`` to the right."""
+    draw, face = ImageDraw.Draw(strip), font(em)
+    x, y = at
+    for entry in line:
+        box = (x, y, x + em, y + em)
+        if entry.hatch is not None:
+            _paste_hatch(strip, entry.hatch, box, em)
+        else:
+            _swatch(draw, entry, box, em)
+        draw.text((x + round(em * 1.5), y + em / 2), entry.label, fill=INK, font=face, anchor="lm")
+        x += round(em * 3.1 + face.getlength(entry.label))
+
+
 def add_strip(
     picture: npt.NDArray[np.uint8],
     mpp: float,
@@ -145,33 +169,19 @@ def add_strip(
     w = picture.shape[1]
     em = max(_MIN_FONT_PX, round(w * font_share))
     pad = round(em * 0.9)
-    face, small, bold = font(em), font(max(_MIN_FONT_PX - 2, round(em * 0.78))), font(em, bold=True)
-    lines = _flow(entries, face, em, w - 2 * pad)
-    line_h = round(em * 1.75)
-    strip_h = pad + round(em * 2.5) + line_h * len(lines) + round(em * 1.4) + pad // 2
-    strip = Image.new("RGB", (w, strip_h), PAPER)
+    lines = _flow(entries, font(em), em, w - 2 * pad)
+    top = pad + round(em * 2.5)
+    foot = top + round(em * 1.75) * len(lines)
+    strip = Image.new("RGB", (w, foot + round(em * 1.4) + pad // 2), PAPER)
     draw = ImageDraw.Draw(strip)
     draw.line((0, 0, w, 0), fill=RULE, width=max(1, em // 12))
     length_um = bar_length_um(w * mpp)
     left = _bar(draw, w - pad, pad, em, (round(length_um / mpp), length_text(length_um)))
-    marker = f"  {caption.marker}" if caption.marker else ""
-    room = left - 2 * pad - face.getlength(marker)
-    title = shorten(caption.slide_id, bold, room)
-    draw.text((pad, pad), title, fill=INK, font=bold, anchor="la")
-    draw.text((pad + bold.getlength(title), pad), marker, fill=INK_SOFT, font=face, anchor="la")
-    y = pad + round(em * 2.5)
-    for line in lines:
-        x = pad
-        for entry in line:
-            box = (x, y, x + em, y + em)
-            if entry.hatch is not None:
-                _paste_hatch(strip, entry.hatch, box, em)
-            else:
-                _swatch(draw, entry, box, em)
-            draw.text((x + round(em * 1.5), y + em / 2), entry.label, fill=INK, font=face, anchor="lm")
-            x += round(em * 3.1 + face.getlength(entry.label))
-        y += line_h
+    _title(draw, caption, (pad, left - pad), em)
+    for i, line in enumerate(lines):
+        _legend_line(strip, line, (pad, top + i * round(em * 1.75)), em)
+    small = font(max(_MIN_FONT_PX - 2, round(em * 0.78)))
     parts = [f"{mpp:.3g} µm/px", caption.note, "research use only"]
-    foot = shorten("  ·  ".join(p for p in parts if p), small, w - 2 * pad)
-    draw.text((pad, y + pad // 4), foot, fill=INK_SOFT, font=small, anchor="la")
+    words = shorten("  ·  ".join(p for p in parts if p), small, w - 2 * pad)
+    draw.text((pad, foot + pad // 4), words, fill=INK_SOFT, font=small, anchor="la")
     return np.concatenate([picture, np.asarray(strip, np.uint8)], axis=0)

@@ -30,49 +30,55 @@ class MarkerDefinition(BaseModel):
     name: str = Field(
         min_length=1, max_length=32, pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", description="marker name"
     )
-    stains: Stains = Field("H-DAB", description="stain pair of the slide")
+    stains: Stains = Field(default="H-DAB", description="stain pair of the slide")
     compartment: Compartment = Field(description="where in the cell the marker stains")
     rule: str = Field(
         min_length=1,
-        description="scoring rule: cd68, cd20, cd31, nuclear, membrane, cytoplasmic, none, or one of a plug-in",
+        description="cd68, cd20, nuclear, membrane, cytoplasmic, none (not scored), or a plug-in's",
     )
     threshold_od: float = Field(
-        0.2,
+        default=0.2,
         ge=0.02,
         le=2.0,
         description="DAB OD; 0.2 is the customary start (QuPath's 1+), to be locked on controls",
     )
     ring_um: float = Field(
-        1.5, ge=0.5, le=5.0, description="um outside the nucleus; a lymphocyte's scant cytoplasm and membrane"
+        default=1.5,
+        ge=0.5,
+        le=5.0,
+        description="um outside the nucleus; a lymphocyte's membrane",
     )
     cytoplasm_um: float = Field(
-        5.0,
+        default=5.0,
         ge=1.0,
         le=15.0,
         description="um outside the nucleus, halfway to a neighbour at most; QuPath's expansion",
     )
     min_stained_fraction: float = Field(
-        0.5,
+        default=0.5,
         gt=0.0,
         le=1.0,
         description="share of the compartment over threshold; half the ring shuts out neighbours",
     )
     nucleus_min_um2: float = Field(
-        10.0, ge=2.0, le=100.0, description="um2; smaller profiles are caps of nuclei or debris"
+        default=10.0, ge=2.0, le=100.0, description="um2; smaller profiles are caps of nuclei or debris"
     )
     nucleus_max_um2: float = Field(
-        400.0, ge=50.0, le=2000.0, description="um2; larger than any single nucleus of the infiltrate"
+        default=400.0, ge=50.0, le=2000.0, description="um2; larger than any single nucleus of the infiltrate"
     )
     stain_smooth_um: float = Field(
-        0.75, ge=0.0, le=3.0, description="um, sigma; granular cytoplasm becomes one object, noise does not"
+        default=0.75,
+        ge=0.0,
+        le=3.0,
+        description="um, sigma; joins granules of a cell",
     )
     stain_object_min_um2: float = Field(
-        15.0, ge=0.0, le=500.0, description="um2; smaller stain is a fragment without a cell"
+        default=15.0, ge=0.0, le=500.0, description="um2; smaller stain is a fragment without a cell"
     )
     stain_hole_max_um2: float = Field(
-        10.0, ge=0.0, le=5000.0, description="um2; holes up to this size inside stain are part of it"
+        default=10.0, ge=0.0, le=5000.0, description="um2; holes up to this size inside stain are part of it"
     )
-    readouts: tuple[str, ...] = Field((), description="columns of slides.csv that this marker adds")
+    readouts: tuple[str, ...] = Field(default=(), description="columns of slides.csv that this marker adds")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -83,6 +89,7 @@ class MarkerDefinition(BaseModel):
             )
         if self.ring_um > self.cytoplasm_um:
             raise ValueError(
-                f"marker {self.name}: ring_um ({self.ring_um}) must not exceed cytoplasm_um ({self.cytoplasm_um})"
+                f"marker {self.name}: ring_um ({self.ring_um}) must not exceed "
+                f"cytoplasm_um ({self.cytoplasm_um})"
             )
         return self

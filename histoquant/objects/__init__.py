@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from histoquant.objects.measure import measure_cells
 from histoquant.objects.nuclei import Nuclei, nuclei_halo_px, segment_nuclei
 from histoquant.objects.nuclei_params import NucleiParams
+from histoquant.objects.outlines import Outlines, outlines
 from histoquant.objects.planes import Planes
 from histoquant.objects.vessels import (
     VesselCore,
@@ -17,12 +19,15 @@ from histoquant.objects.vessels import (
 __all__ = [
     "Nuclei",
     "NucleiParams",
+    "Outlines",
     "Planes",
     "VesselCore",
     "VesselParams",
     "VesselResult",
     "find_vessels",
+    "measure_cells",
     "nuclei_halo_px",
+    "outlines",
     "segment_nuclei",
     "vessels_cap_halo_px",
     "vessels_halo_px",

@@ -162,7 +162,7 @@ def _sum_regions(
     node_of: Int32Array,
     parent: Int32Array,
 ) -> Int64Array:
-    height, width = levels.shape
+    width = levels.shape[1]
     sums = np.zeros((parent.size, _COLUMNS), np.int64)
     for node in range(parent.size):
         sums[node, MIN_X] = _FAR

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from histoquant.markers.definition import MarkerDefinition
+if TYPE_CHECKING:
+    from histoquant.markers.definition import MarkerDefinition
 from histoquant.objects.choose import best_regions, region_scores
 from histoquant.objects.label_shapes import fill_holes, find_seeds, grow, paint, renumber
 from histoquant.objects.level_tree import level_tree
@@ -135,4 +137,4 @@ def level_image(dark: Int32Array, planes: Planes, params: NucleiParams) -> UInt8
     step = max(1, round(params.level_od * _MOD))
     levels = np.clip(above // step, 0, 255).astype(np.uint8)
     levels[~planes.valid] = 0
-    return levels
+    return np.asarray(levels, dtype=np.uint8)

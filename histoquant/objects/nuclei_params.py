@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from histoquant.errors import UsageError
-from histoquant.markers.definition import MarkerDefinition
+
+if TYPE_CHECKING:
+    from histoquant.markers.definition import MarkerDefinition
 from histoquant.objects.smoothing import radius_px
 
 # Share of DAB in the darkness that shows nuclei. Nuclear stain is the nucleus. A membrane or cytoplasm
@@ -59,11 +62,11 @@ class NucleiParams:
     area_min_um2: float = 12.0
     area_max_um2: float = 400.0
     length_max_um: float = 25.0
-    edge_min_od: float = 0.015
+    edge_min_od: float = 0.03
     edge_half_od: float = 0.1
     ellipse_min: float = 0.8
     slender: float = 0.3
-    grow_um: float = 0.5
+    grow_um: float = 0.2
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.dab_weight <= 1.0 or not 0.0 <= self.surround_share <= 1.0:

@@ -1,4 +1,4 @@
-"""Exact smoothing of integer planes: the same pixel gets the same value in every window that shows its support."""
+"""Exact smoothing of integer planes: a pixel gets the same value in every window that shows its support."""
 
 from __future__ import annotations
 

@@ -1,0 +1,34 @@
+"""CD20: a membrane ring around a small round nucleus, or sheets in which whole cells are brown."""
+
+from __future__ import annotations
+
+from histoquant.markers._features import Columns, FloatArray
+from histoquant.markers.definition import MarkerDefinition
+from histoquant.markers.membrane import stain_od as membrane_od
+
+CD20 = MarkerDefinition(
+    name="CD20",
+    compartment="membrane",
+    rule="cd20",
+    threshold_od=0.2,
+    cytoplasm_um=4.0,  # a lymphocyte's cytoplasm ends there; beyond is the next cell of the sheet
+    readouts=("diffuse_per_mm2", "aggregates", "aggregate_area_percent"),
+)
+"""Built-in definition."""
+
+
+def stain_od(cells: Columns, definition: MarkerDefinition) -> FloatArray:
+    """As for membranes.
+
+    Parameters
+    ----------
+    cells : mapping of str to array_like
+        Cell table.
+    definition : MarkerDefinition
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        A cell is positive where this reaches the threshold.
+    """
+    return membrane_od(cells, definition)

@@ -1,0 +1,145 @@
+"""Features of every cell that do not depend on a threshold, from exact integer sums."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from histoquant.markers.definition import MarkerDefinition
+from histoquant.objects.cell_sums import (
+    CUT_DIAGONAL,
+    CUT_STRAIGHT,
+    CYTOPLASM,
+    NUCLEUS,
+    RING,
+    SHARES,
+    SUM_HEMATOXYLIN,
+    SUM_X,
+    SUM_XX,
+    SUM_XY,
+    SUM_Y,
+    SUM_YY,
+    CellSums,
+    Reaches,
+    sum_cells,
+)
+from histoquant.objects.nuclei import Nuclei
+from histoquant.objects.planes import Planes
+from histoquant.objects.territory import UNIT, territories
+
+FloatArray = npt.NDArray[np.float64]
+
+_MOD = 1000.0
+# Stain within 2.5 um of a nucleus on most sides is that cell's own: a neighbour's lies on one side.
+AROUND_UM = 2.5
+
+
+def measure_cells(planes: Planes, nuclei: Nuclei, marker: MarkerDefinition) -> pa.Table:
+    """Measure every nucleus and the cell around it.
+
+    Parameters
+    ----------
+    planes : Planes
+        Stain planes of the window.
+    nuclei : Nuclei
+        Nuclei of the same window.
+    marker : MarkerDefinition
+        Reach of ring and cytoplasm.
+
+    Returns
+    -------
+    pyarrow.Table
+        One row per nucleus in label order; positions in window pixels (pixel centres are integers).
+        ``*_od`` are DAB optical densities unless named hematoxylin: means, and percentiles p25 to p90 of
+        pixels. ``around_dab_pXX_od`` are percentiles over eight directions of the mean DAB within 2.5 um
+        outside the nucleus. The ring lies within ``ring_um`` of the nucleus, the cytoplasm within
+        ``cytoplasm_um``, both not nearer to another nucleus. Features of a compartment without pixels are
+        NaN. ``stained_area_um2`` is the area of nucleus and cytoplasm at or over the marker's threshold.
+    """
+    count = len(nuclei.seeds)
+    reach = max(marker.ring_um, marker.cytoplasm_um, AROUND_UM) / planes.mpp
+    territory = territories(nuclei.labels, reach)
+    reaches = Reaches(*(_units(um, planes.mpp) for um in (marker.ring_um, AROUND_UM, marker.cytoplasm_um)))
+    sums = sum_cells(planes, territory, count, reaches, round(marker.threshold_od * _MOD))
+    columns: dict[str, npt.NDArray[np.generic]] = {
+        "seed_y_px": nuclei.seeds[:, 0],
+        "seed_x_px": nuclei.seeds[:, 1],
+        **_shape(sums, planes.mpp),
+        **_stain(sums),
+        **_around(sums),
+        "stained_area_um2": sums.stained_pixels * planes.mpp**2,
+        "nucleus_px": sums.pixels[:, NUCLEUS].astype(np.int32),
+        "ring_px": sums.pixels[:, RING].astype(np.int32),
+        "cytoplasm_px": sums.pixels[:, CYTOPLASM].astype(np.int32),
+    }
+    return pa.table(columns)
+
+
+def _units(um: float, mpp: float) -> int:
+    return round(um / mpp * UNIT)
+
+
+def _divide(total: npt.NDArray[np.int64], count: npt.NDArray[np.int64]) -> FloatArray:
+    quotient = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    return np.asarray(quotient, dtype=np.float64)
+
+
+def _shape(sums: CellSums, mpp: float) -> dict[str, FloatArray]:
+    """Area, axes of the ellipse of inertia, and Crofton's perimeter over four directions."""
+    n, moment = sums.pixels[:, NUCLEUS], sums.shape
+    x, y = _divide(moment[:, SUM_X], n), _divide(moment[:, SUM_Y], n)
+    # integers before the division: moments about the mean lose nothing wherever the window lies
+    vx = _divide(n * moment[:, SUM_XX] - moment[:, SUM_X] ** 2, n * n) + 1 / 12
+    vy = _divide(n * moment[:, SUM_YY] - moment[:, SUM_Y] ** 2, n * n) + 1 / 12
+    vxy = _divide(n * moment[:, SUM_XY] - moment[:, SUM_X] * moment[:, SUM_Y], n * n)
+    half, spread = (vx + vy) / 2, np.sqrt(((vx - vy) / 2) ** 2 + vxy**2)
+    major, minor = 4 * np.sqrt(half + spread), 4 * np.sqrt(np.maximum(half - spread, 0))
+    # crossings times the spacing of their lines, averaged over 4 directions, times pi / 2
+    perimeter = np.pi / 8 * (moment[:, CUT_STRAIGHT] + moment[:, CUT_DIAGONAL] / np.sqrt(2)) * mpp
+    area = n * mpp**2
+    ratio = np.divide(minor, major, out=np.full(len(n), np.nan), where=major > 0)
+    circularity = np.divide(4 * np.pi * area, perimeter**2, out=np.full(len(n), np.nan), where=perimeter > 0)
+    return {
+        "centroid_y_px": y,
+        "centroid_x_px": x,
+        "nucleus_area_um2": area,
+        "perimeter_um": perimeter,
+        "circularity": np.minimum(circularity, 1.0),
+        "eccentricity": np.sqrt(np.maximum(1 - ratio**2, 0)),
+        "major_axis_um": major * mpp,
+        "minor_axis_um": minor * mpp,
+    }
+
+
+def _stain(sums: CellSums) -> dict[str, FloatArray]:
+    dab = _divide(sums.dab, sums.pixels) / _MOD
+    quantile = sums.quantiles / _MOD
+    cell = sums.dab[:, NUCLEUS] + sums.dab[:, CYTOPLASM]
+    columns = {
+        "hematoxylin_od": _divide(sums.shape[:, SUM_HEMATOXYLIN], sums.pixels[:, NUCLEUS]) / _MOD,
+        "cell_dab_od": _divide(cell, sums.pixels[:, NUCLEUS] + sums.pixels[:, CYTOPLASM]) / _MOD,
+    }
+    for part, name in ((NUCLEUS, "nucleus"), (RING, "ring"), (CYTOPLASM, "cytoplasm")):
+        columns[f"{name}_dab_od"] = dab[:, part]
+        for k, share in enumerate(SHARES):
+            columns[f"{name}_dab_p{round(100 * share)}_od"] = quantile[:, part, k]
+    return columns
+
+
+def _around(sums: CellSums) -> dict[str, npt.NDArray[np.generic]]:
+    """Percentiles over the directions that have pixels; directions taken by a neighbour do not vote."""
+    mean = np.sort(_divide(sums.sector_dab, sums.sector_pixels) / _MOD, axis=1)
+    known = np.count_nonzero(sums.sector_pixels, axis=1)
+    columns: dict[str, npt.NDArray[np.generic]] = {"directions": known.astype(np.int8)}
+    rows = np.arange(len(mean))
+    for percent in (25, 50, 75):
+        position = np.maximum(known - 1, 0) * (percent / 100)
+        low = np.floor(position).astype(np.intp)
+        high = np.minimum(low + 1, np.maximum(known - 1, 0))
+        part = position - low
+        columns[f"around_dab_p{percent}_od"] = mean[rows, low] * (1 - part) + mean[rows, high] * part
+    return columns

@@ -118,9 +118,12 @@ def decode_jpeg2000(data: bytes, shape: tuple[int, int, int], *, ycbcr: bool) ->
     if frame is None or frame[:3] != (shape[1], shape[0], shape[2]):
         raise DecodeError(f"a JPEG 2000 frame of {frame}, not {(shape[1], shape[0], shape[2])}")
     try:
-        samples = np.asarray(imagecodecs.jpeg2k_decode(data), np.uint8).reshape(shape)
+        decoded = np.asarray(imagecodecs.jpeg2k_decode(data))
     except Exception as error:
         raise DecodeError(str(error)) from error
+    if decoded.dtype != np.uint8 or decoded.size != shape[0] * shape[1] * shape[2]:
+        raise DecodeError(f"JPEG 2000 samples of type {decoded.dtype} and shape {decoded.shape}")
+    samples = decoded.reshape(shape)
     return ycbcr_to_rgb(samples) if ycbcr else samples
 
 
@@ -180,16 +183,12 @@ def jpeg2000_frame(data: bytes) -> tuple[int, int, int, int] | None:
     return width - left, height - top, components, max(steps, default=1)
 
 
-def _fixed(value: float) -> int:
-    return int(value * 65536 + 0.5)
-
-
 _CHROMA = np.arange(256, dtype=np.int32) - 128
-# ITU-T T.871 in 16-bit fixed point, as in libjpeg, so that Aperio JPEG 2000 equals other readers bit for bit.
-_RED = (_fixed(1.402) * _CHROMA + 32768) >> 16
-_BLUE = (_fixed(1.772) * _CHROMA + 32768) >> 16
-_GREEN_CB = -_fixed(0.34414) * _CHROMA
-_GREEN_CR = -_fixed(0.71414) * _CHROMA + 32768
+# ITU-T T.871 in hundred-thousandths, rounded half up; equal to OpenSlide for all 2**24 inputs.
+_RED = (140200 * _CHROMA + 50000) // 100000
+_BLUE = (177200 * _CHROMA + 50000) // 100000
+_GREEN_CB = -34414 * _CHROMA
+_GREEN_CR = -71414 * _CHROMA + 50000
 
 
 def ycbcr_to_rgb(samples: Samples) -> Samples:
@@ -198,6 +197,6 @@ def ycbcr_to_rgb(samples: Samples) -> Samples:
     cb, cr = samples[..., 1], samples[..., 2]
     rgb = np.empty(samples.shape, np.int32)
     rgb[..., 0] = luma + _RED[cr]
-    rgb[..., 1] = luma + ((_GREEN_CB[cb] + _GREEN_CR[cr]) >> 16)
+    rgb[..., 1] = luma + (_GREEN_CB[cb] + _GREEN_CR[cr]) // 100000
     rgb[..., 2] = luma + _BLUE[cb]
     return rgb.clip(0, 255).astype(np.uint8)

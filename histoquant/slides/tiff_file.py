@@ -119,11 +119,7 @@ class Ifd:
 
     def sub_ifds(self) -> list[Ifd]:
         """Directories below this one: the pyramid levels of OME-TIFF."""
-        return [
-            ifd
-            for offset in self.integers(SUB_IFDS).tolist()
-            for ifd in self.file.chain(int(offset), self.index)
-        ]
+        return [self.file.single(int(offset), self.index) for offset in self.integers(SUB_IFDS).tolist()]
 
 
 class TiffFile:
@@ -172,14 +168,21 @@ class TiffFile:
         """Directories from ``offset`` on, following the links."""
         found: list[Ifd] = []
         while offset:
-            if offset in self._seen:
-                raise self.damaged("the list of images runs in a loop")
-            self._seen.add(offset)
-            if len(self._seen) > MAX_IFDS:
-                raise self._too_large(f"more than {MAX_IFDS} images")
-            ifd, offset = self._read_ifd(offset, index + len(found))
+            ifd, offset = self._visit(offset, index + len(found))
             found.append(ifd)
         return found
+
+    def single(self, offset: int, index: int) -> Ifd:
+        """One directory; its link is not followed, for writers chain the levels they list as well."""
+        return self._visit(offset, index)[0]
+
+    def _visit(self, offset: int, index: int) -> tuple[Ifd, int]:
+        if offset in self._seen:
+            raise self.damaged("the list of images runs in a loop")
+        self._seen.add(offset)
+        if len(self._seen) > MAX_IFDS:
+            raise self._too_large(f"more than {MAX_IFDS} images")
+        return self._read_ifd(offset, index)
 
     def _read_ifd(self, offset: int, index: int) -> tuple[Ifd, int]:
         order, big = self._order, self.is_big

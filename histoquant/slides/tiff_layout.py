@@ -21,6 +21,8 @@ _PHOTOMETRIC_NAMES: Final = {
     32803: "a raw mosaic",
 }  # fmt: skip
 _STRIP_PX: Final = 1 << 20  # uncompressed strips beyond 1 Mpx are read in parts of that size
+_MAX_EXPANSION: Final = 4  # no codec makes pixels larger than this, so no tile is read beyond it
+_TILE_OVERHEAD: Final = 1 << 20  # tables, colour profile or padding in a small tile
 
 Offsets = npt.NDArray[np.uint64]
 
@@ -115,6 +117,9 @@ def layout_of(name: str, ifds: list[Ifd]) -> TiffLayout:
     if not tiled and codec == 1:
         chunk, planes = _split_strips(head.size_px, chunk, samples, planes)
     check_tile(name, *chunk)
+    largest = max(int(counts.max()) for _, counts in planes)
+    if largest > _MAX_EXPANSION * chunk[0] * chunk[1] * samples + _TILE_OVERHEAD:
+        raise head.file.damaged(f"a tile of {chunk[0]} x {chunk[1]} px that takes {largest} bytes")
     return TiffLayout(
         size_px=head.size_px,
         chunk_px=chunk,

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from histoquant.stains.density import optical_density, total_od, total_od_mod, unmix, unmix_mod
+from histoquant.stains.estimate import StainEstimate, estimate_vectors
+from histoquant.stains.histogram import StainHistogram
+from histoquant.stains.sampling import sample_blocks, stain_histogram, tissue_tint
 from histoquant.stains.vectors import H_DAB, H_E, StainVectors, angle_deg
 from histoquant.stains.white import WhitePoint, white_point
 
 __all__ = [
     "H_DAB",
     "H_E",
+    "StainEstimate",
+    "StainHistogram",
     "StainVectors",
     "WhitePoint",
     "angle_deg",
+    "estimate_vectors",
     "optical_density",
+    "sample_blocks",
+    "stain_histogram",
+    "tissue_tint",
     "total_od",
     "total_od_mod",
     "unmix",

@@ -1,0 +1,158 @@
+"""Exact counts of optical-density directions: what stain vectors are estimated from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from histoquant.errors import UsageError
+from histoquant.stains.density import WhiteLike, _check_rgb, white_rgb
+
+Int64Array = npt.NDArray[np.int64]
+
+BINS = 128  # per share of red and green: about 0.4 degrees of direction
+_UNITS_PER_OD = 10_000
+# Sum of red, green and blue OD at which each level begins: from barely stained to opaque.
+LEVEL_OD = (0.12, 0.30, 0.45, 0.70, 1.00, 1.50, 2.20, 3.20)
+
+
+@dataclass(frozen=True, eq=False)
+class StainHistogram:
+    """Counts of 2 x 2 px means by amount and direction of optical density.
+
+    Attributes
+    ----------
+    white_rgb : tuple of 3 float
+        White point the densities refer to.
+    background_od : tuple of 3 float
+        Tint of the tissue itself, taken off every density before its direction is found: a stained cell lies
+        in a tinted section, and the tint would pull its direction towards haematoxylin.
+    counts : ndarray of int64, shape (levels, 128, 128)
+        By total density (level k holds sums from ``LEVEL_OD[k]``) and the shares of red and green in it.
+    total : int
+        All 2 x 2 px means seen, unstained ones included.
+
+    Notes
+    -----
+    Integers only: a histogram does not depend on the order of blocks, and the merged histogram of two sets of
+    blocks is the histogram of both. Means of 2 x 2 px halve pixel noise, which would turn directions of pale
+    stain at random.
+    """
+
+    white_rgb: tuple[float, float, float]
+    background_od: tuple[float, float, float]
+    counts: Int64Array
+    total: int = 0
+
+    @classmethod
+    def empty(
+        cls, white_point: WhiteLike, background_od: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    ) -> StainHistogram:
+        """Histogram of nothing yet, for one white point and one tint of tissue."""
+        counts = np.zeros((len(LEVEL_OD), BINS, BINS), dtype=np.int64)
+        red, green, blue = (float(od) for od in background_od)
+        return cls(white_rgb(white_point), (red, green, blue), counts, 0)
+
+    def add(self, rgb: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_] | None = None) -> StainHistogram:
+        """Histogram with one more block.
+
+        Parameters
+        ----------
+        rgb : ndarray of uint8, shape (y, x, 3)
+            Block; an odd last row or column is not used.
+        mask : ndarray of bool, shape (y, x), optional
+            Pixels that count; a 2 x 2 mean counts when all its pixels do.
+
+        Returns
+        -------
+        StainHistogram
+            A new one; this one is unchanged.
+
+        Raises
+        ------
+        UsageError
+            If the image is not 8-bit RGB or the mask has another shape.
+        """
+        _check_rgb(rgb)
+        if mask is None:
+            mask = np.ones(rgb.shape[:2], dtype=bool)
+        if mask.shape != rgb.shape[:2]:
+            raise UsageError(f"mask of shape {mask.shape} does not fit an image of shape {rgb.shape[:2]}")
+        counts = self.counts.copy()
+        limits = np.asarray([round(od * _UNITS_PER_OD) for od in LEVEL_OD], dtype=np.int64)
+        table = _quad_table(self.white_rgb, self.background_od)
+        seen = _histogram_kernel(np.ascontiguousarray(rgb), np.ascontiguousarray(mask), table, limits, counts)
+        return replace(self, counts=counts, total=self.total + int(seen))
+
+    def merge(self, other: StainHistogram) -> StainHistogram:
+        """Histogram of the blocks of both.
+
+        Parameters
+        ----------
+        other : StainHistogram
+            With the same white point and background.
+
+        Returns
+        -------
+        StainHistogram
+
+        Raises
+        ------
+        UsageError
+            If white points or backgrounds differ.
+        """
+        if self._reference != other._reference:
+            raise UsageError(
+                "stain histograms of different white point or background cannot be merged: "
+                f"{self._reference} and {other._reference}"
+            )
+        return replace(self, counts=self.counts + other.counts, total=self.total + other.total)
+
+    @property
+    def _reference(self) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+        return self.white_rgb, self.background_od
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, StainHistogram):
+            return NotImplemented
+        same = self._reference == other._reference and self.total == other.total
+        return same and bool(np.array_equal(self.counts, other.counts))
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _quad_table(
+    white: tuple[float, float, float], background_od: tuple[float, float, float]
+) -> npt.NDArray[np.int32]:
+    """Density above background of a sum of four intensities in 1/10000 OD, not below 0, shape (3, 1021)."""
+    mean = np.maximum(np.arange(1021, dtype=np.float64) / 4.0, 1.0)
+    od = np.log10(np.asarray(white))[:, None] - np.log10(mean)[None, :] - np.asarray(background_od)[:, None]
+    return np.asarray(np.rint(np.maximum(od, 0.0) * _UNITS_PER_OD), dtype=np.int32)
+
+
+@njit(cache=True, nogil=True)
+def _histogram_kernel(rgb, mask, table, limits, counts):  # type: ignore[no-untyped-def]
+    seen = 0
+    for y in range(0, rgb.shape[0] - 1, 2):
+        for x in range(0, rgb.shape[1] - 1, 2):
+            if not (mask[y, x] and mask[y, x + 1] and mask[y + 1, x] and mask[y + 1, x + 1]):
+                continue
+            seen += 1
+            red, green = table[0, _quad(rgb, y, x, 0)], table[1, _quad(rgb, y, x, 1)]
+            total = np.int64(red) + green + table[2, _quad(rgb, y, x, 2)]
+            if total < limits[0]:
+                continue
+            level = limits.size - 1
+            while total < limits[level]:
+                level -= 1
+            counts[level, min(red * BINS // total, BINS - 1), min(green * BINS // total, BINS - 1)] += 1
+    return seen
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _quad(rgb, y, x, channel):  # type: ignore[no-untyped-def]
+    upper = np.int32(rgb[y, x, channel]) + rgb[y, x + 1, channel]
+    return upper + rgb[y + 1, x, channel] + rgb[y + 1, x + 1, channel]

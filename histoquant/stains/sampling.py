@@ -1,0 +1,130 @@
+"""Which blocks of a slide the stain histogram is taken from: a function of the slide alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from histoquant.stains.density import WhiteLike, white_rgb
+from histoquant.stains.histogram import StainHistogram
+from histoquant.tiling.survey import CELL_PX, SCALE_PX, PlaneLike, Survey
+from histoquant.tiling.tissue import glass_margin
+from histoquant.tiling.tissue_map import TissueMap
+
+BLOCK_PX = 256
+_MAPS = BLOCK_PX // SCALE_PX
+_TINT_RANK = 0.2
+_TINT_MOST = 0.21  # sum of red, green and blue OD
+
+
+def sample_blocks(tissue_map: TissueMap, survey: Survey, *, limit: int = 64) -> npt.NDArray[np.int64]:
+    """Choose the working-plane blocks that represent a slide's stains.
+
+    Parameters
+    ----------
+    tissue_map : TissueMap
+        Of the slide.
+    survey : Survey
+        Of the same slide.
+    limit : int
+        Most blocks to choose; 64 are 4 million pixels.
+
+    Returns
+    -------
+    ndarray of int64, shape (n, 2)
+        x and y of the top-left corner of 256 x 256 px blocks in the working plane, in reading order. Half of
+        them spread evenly over quantifiable tissue, half are the brownest of the rest, so that rare positive
+        cells are seen on a nearly negative slide.
+    """
+    share = _pooled(tissue_map.quantifiable.astype(np.int64))
+    brown = _pooled(np.where(tissue_map.quantifiable, survey.brown, 0).astype(np.int64))
+    # blocks mostly of tissue when there are enough, else any with tissue
+    full = share >= _MAPS * _MAPS // 2
+    candidates = np.flatnonzero((full if np.count_nonzero(full) >= limit else share > 0).ravel())
+    if candidates.size > limit:
+        even = candidates[(np.arange(limit // 2) * candidates.size) // (limit // 2)]
+        rest = np.setdiff1d(candidates, even)
+        # a stable sort of the negated counts: ties in reading order
+        brownest = rest[np.argsort(-brown.ravel()[rest], kind="stable")[: limit - even.size]]
+        candidates = np.sort(np.concatenate([even, brownest]))
+    row, column = np.divmod(candidates, share.shape[1])
+    return np.stack([column, row], axis=1).astype(np.int64) * BLOCK_PX
+
+
+def tissue_tint(survey: Survey, white_point: WhiteLike) -> tuple[float, float, float]:
+    """Optical density of the palest tissue: what lies under every stained cell.
+
+    Parameters
+    ----------
+    survey : Survey
+        Of the working plane.
+    white_point : WhitePoint, float or sequence of 3 float
+        Intensity of empty glass.
+
+    Returns
+    -------
+    tuple of 3 float
+        Density in red, green and blue of the 2 um cells at the palest fifth of tissue; scaled down to a sum
+        of 0.21, because more is stain and not tint; zeros without tissue. Use none for haematoxylin-eosin,
+        where the tint is the eosin.
+    """
+    white = white_rgb(white_point)
+    limit = max(0, int(white[1] - glass_margin(survey, white[1])))
+    cells = survey.cell_colours[:limit]
+    counts = cells[:, 0]
+    brighter = np.cumsum(counts[::-1])[::-1] - counts
+    chosen = np.flatnonzero((brighter <= _TINT_RANK * counts.sum()) & (counts > 0))
+    if chosen.size == 0:
+        return 0.0, 0.0, 0.0
+    level = int(chosen[0])
+    number, *sums = cells[max(level - 2, 0) : level + 3].sum(axis=0).tolist()
+    mean = [max(value / (number * CELL_PX * CELL_PX), 1.0) for value in sums]
+    od = [max(float(np.log10(w / m)), 0.0) for w, m in zip(white, mean, strict=True)]
+    scale = min(1.0, _TINT_MOST / max(sum(od), _TINT_MOST))
+    return od[0] * scale, od[1] * scale, od[2] * scale
+
+
+def stain_histogram(
+    plane: PlaneLike,
+    blocks: npt.NDArray[np.int64],
+    tissue_map: TissueMap,
+    white_point: WhiteLike,
+    background_od: tuple[float, float, float] = (0.0, 0.0, 0.0),
+) -> StainHistogram:
+    """Histogram of the quantifiable tissue in the given blocks.
+
+    Parameters
+    ----------
+    plane : Plane
+        Working plane.
+    blocks : ndarray of int64, shape (n, 2)
+        As `sample_blocks` gives them.
+    tissue_map : TissueMap
+        Of the same slide; glass, debris and artefacts are left out.
+    white_point : WhitePoint, float or sequence of 3 float
+        Intensity of empty glass.
+    background_od : tuple of 3 float
+        As `tissue_tint` gives it.
+
+    Returns
+    -------
+    StainHistogram
+    """
+    histogram = StainHistogram.empty(white_point, background_od)
+    quantifiable = tissue_map.quantifiable
+    for x, y in blocks.tolist():
+        rgb, valid = plane.read(x, y, BLOCK_PX, BLOCK_PX)
+        part = quantifiable[y // SCALE_PX : y // SCALE_PX + _MAPS, x // SCALE_PX : x // SCALE_PX + _MAPS]
+        mask = np.zeros((BLOCK_PX, BLOCK_PX), dtype=bool)
+        wide = np.repeat(np.repeat(part, SCALE_PX, axis=0), SCALE_PX, axis=1)
+        mask[: wide.shape[0], : wide.shape[1]] = wide
+        histogram = histogram.add(rgb, mask & valid)
+    return histogram
+
+
+def _pooled(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Sums over the 16 x 16 map pixels of each block."""
+    rows, columns = -(-values.shape[0] // _MAPS), -(-values.shape[1] // _MAPS)
+    padded = np.zeros((rows * _MAPS, columns * _MAPS), dtype=np.int64)
+    padded[: values.shape[0], : values.shape[1]] = values
+    return np.asarray(padded.reshape(rows, _MAPS, columns, _MAPS).sum(axis=(1, 3)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from histoquant.phantoms.appearance import APPEARANCES, SCANNERS, Appearance, Scanner
 from histoquant.phantoms.artefacts import Artefact
+from histoquant.phantoms.families import Family, families
 from histoquant.phantoms.field import render_field
 from histoquant.phantoms.render import render
 from histoquant.phantoms.samples import write_samples
@@ -21,11 +22,13 @@ __all__ = [
     "SCANNERS",
     "Appearance",
     "Artefact",
+    "Family",
     "Scanner",
     "Scene",
     "SceneSpec",
     "Truth",
     "build_scene",
+    "families",
     "render",
     "render_field",
     "tell_truth",

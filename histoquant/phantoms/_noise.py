@@ -30,7 +30,7 @@ def noise(x: float, y: float, seed: int) -> float:
     v = v * v * (3.0 - 2.0 * v)
     top = lattice(ix, iy, seed) * (1.0 - u) + lattice(ix + 1, iy, seed) * u
     low = lattice(ix, iy + 1, seed) * (1.0 - u) + lattice(ix + 1, iy + 1, seed) * u
-    return top * (1.0 - v) + low * v
+    return float(top * (1.0 - v) + low * v)
 
 
 @njit(cache=True, nogil=True)
@@ -43,7 +43,7 @@ def fractal(x: float, y: float, seed: int, octaves: int) -> float:
         amplitude *= 0.5
         x = 2.0 * x + 17.3
         y = 2.0 * y - 9.1
-    return total / weight
+    return float(total / weight)
 
 
 @njit(cache=True, nogil=True)
@@ -79,4 +79,4 @@ def bilinear(grid: NDArray[np.float64], x: float, y: float) -> float:
     u, v = x - i, y - j
     top = grid[j, i] * (1.0 - u) + grid[j, i + 1] * u
     low = grid[j + 1, i] * (1.0 - u) + grid[j + 1, i + 1] * u
-    return top * (1.0 - v) + low * v
+    return float(top * (1.0 - v) + low * v)

@@ -15,8 +15,10 @@ Vector = tuple[float, float, float]
 TEXTBOOK_HEMATOXYLIN: Vector = (0.650, 0.704, 0.286)  # Ruifrok and Johnston 2001
 # between the textbook and what dense haematoxylin measures on real scans (0.61-0.63, 0.62-0.64, 0.46)
 HEMATOXYLIN: Vector = (0.655, 0.670, 0.345)
-DAB: Vector = (0.268, 0.570, 0.776)  # Ruifrok and Johnston 2001
-EOSIN: Vector = (0.072, 0.990, 0.105)  # Ruifrok and Johnston 2001
+TEXTBOOK_DAB: Vector = (0.268, 0.570, 0.776)  # Ruifrok and Johnston 2001
+DAB: Vector = (0.320, 0.560, 0.764)  # real scans measure 0.34-0.43, 0.51-0.61, 0.68-0.78, less red than that
+TEXTBOOK_EOSIN: Vector = (0.072, 0.990, 0.105)  # Ruifrok and Johnston 2001
+EOSIN: Vector = (0.17, 0.91, 0.37)  # pinker than that, as eosin Y with phloxine scans
 PIGMENT: Vector = (0.52, 0.58, 0.63)  # nearly grey: melanin, carbon, formalin pigment
 
 
@@ -47,7 +49,7 @@ class Scanner:
 
     name: str = "A"
     mpp: float = 0.5
-    blur_um: float = 0.30
+    blur_um: float = 0.33
     electrons: float = 9000.0
     read_noise: float = 0.7
     sharpen: float = 0.0
@@ -63,7 +65,7 @@ class Scanner:
 
 
 SCANNERS = {
-    "A": Scanner("A", 0.5, 0.30, 9000.0, 0.7, 0.25),
+    "A": Scanner("A", 0.5, 0.33, 9000.0, 0.7, 0.25),
     "B": Scanner("B", 0.3461, 0.36, 6000.0, 1.0, 0.0, (1.0, 0.985, 0.965)),
     "C": Scanner("C", 0.25, 0.24, 5000.0, 0.9, 0.35, (0.985, 1.0, 1.01)),
 }
@@ -104,7 +106,7 @@ class Appearance:
         """Return the (3, 3) matrix of unit OD vectors: haematoxylin, second stain, pigment."""
         second = self.second if self.second is not None else (EOSIN if marker == "HE" else DAB)
         rows = np.array([self.hematoxylin, second, self.pigment], dtype=float)
-        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
 
     def with_scanner(self, scanner: Scanner) -> Appearance:
         """Return the same slide on another scanner; its colour gain shifts the white point."""

@@ -59,15 +59,16 @@ class Artefact:
         """Whether tissue under it is not to be counted."""
         return self.kind in EXCLUDING
 
-    def depth(self, x_um: Points, y_um: Points) -> Points:
+    def depth(self, x_um: NDArray[np.floating], y_um: NDArray[np.floating]) -> Points:
         """Return how far points lie inside the artefact's outline, um (negative: outside)."""
         nodes = np.array(self.path + self.path[-1:] if len(self.path) == 1 else self.path, dtype=float)
         shape = np.broadcast(x_um, y_um).shape
         x, y = np.broadcast_to(x_um, shape).ravel(), np.broadcast_to(y_um, shape).ravel()
-        wave = {"fold": 0.30, "pen": 0.10, "bubble": 0.05, "defocus": 0.35}.get(self.kind, 0.0)
-        return _depth(nodes, self.reach_um, wave, self.seed, x, y).reshape(shape)
+        wave = {"fold": 0.55, "pen": 0.10, "bubble": 0.05, "defocus": 0.35}.get(self.kind, 0.0)
+        taper = self.kind == "fold"
+        return np.asarray(_depth(nodes, (self.reach_um, wave), taper, self.seed, x, y).reshape(shape))
 
-    def covers(self, x_um: Points, y_um: Points) -> NDArray[np.bool_]:
+    def covers(self, x_um: NDArray[np.floating], y_um: NDArray[np.floating]) -> NDArray[np.bool_]:
         """Tell which points are lost to counting."""
         if not self.excludes:
             return np.zeros(np.broadcast(x_um, y_um).shape, np.bool_)
@@ -75,20 +76,24 @@ class Artefact:
 
 
 @njit(cache=True, nogil=True)
-def _depth(nodes: Points, reach: float, wave: float, seed: int, x: Points, y: Points) -> Points:
+def _depth(nodes: Points, size: tuple[float, float], taper: bool, seed: int, x: Points, y: Points) -> Points:
+    reach, wave = size
     out = np.empty(x.size)
     for n in range(x.size):
-        best = 1e12
+        best, along = 1e12, 0.0
         for k in range(nodes.shape[0] - 1):
             bx, by = nodes[k + 1, 0] - nodes[k, 0], nodes[k + 1, 1] - nodes[k, 1]
             t = ((x[n] - nodes[k, 0]) * bx + (y[n] - nodes[k, 1]) * by) / (bx * bx + by * by + 1e-9)
             t = min(max(t, 0.0), 1.0)
-            best = min(best, math.hypot(x[n] - nodes[k, 0] - t * bx, y[n] - nodes[k, 1] - t * by))
+            gap = math.hypot(x[n] - nodes[k, 0] - t * bx, y[n] - nodes[k, 1] - t * by)
+            if gap < best:
+                best, along = gap, 2.0 * (k + t) / (nodes.shape[0] - 1) - 1.0
         rough = 1.0
         if wave > 0.0:
             scale = max(1.2 * reach, 12.0)
             rough += 2.0 * wave * (fractal(x[n] / scale, y[n] / scale, seed, 2) - 0.5)
-        out[n] = reach * rough - best
+        half = reach * (1.0 - 0.85 * along * along) if taper else reach
+        out[n] = half * rough - best
     return out
 
 
@@ -174,7 +179,7 @@ def _defocused(light: NDArray[np.float32], part: tuple[slice, slice], sigma_um: 
     wide = np.ascontiguousarray(light[:, top : part[0].stop + half, left : part[1].stop + half])
     rows = slice(part[0].start - top, part[0].stop - top)
     cols = slice(part[1].start - left, part[1].stop - left)
-    return blur(wide, taps)[:, rows, cols]
+    return np.asarray(blur(wide, taps)[:, rows, cols])
 
 
 def _optical_density(

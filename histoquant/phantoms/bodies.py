@@ -135,7 +135,7 @@ def _texture(x: float, y: float, grain_um: float, seed: int) -> float:
     n = 0.65 * noise(x / grain_um, y / grain_um, seed) + 0.35 * noise(
         2.1 * x / grain_um + 5.0, 2.1 * y / grain_um, seed + 7
     )
-    return 2.0 * smoothstep(0.25, 0.75, n) - 1.0
+    return float(2.0 * smoothstep(0.25, 0.75, n) - 1.0)
 
 
 @njit(cache=True, nogil=True)
@@ -156,15 +156,18 @@ def _stain(bodies, k: int, x: float, y: float) -> tuple[float, float, float]:  #
         hole_low, hole_high = _span(n, nu, nv, 1.0)
         core -= max(0.0, min(inner_high, hole_high) - max(inner_low, hole_low))
         core = max(core, 0.0)
+    # texture lives in the body's own frame, or all cells would share the lattice's axes
+    tx = (x - b.x) * b.cos + (y - b.y) * b.sin
+    ty = (y - b.y) * b.cos - (x - b.x) * b.sin
     h = b.core_h * core + b.shell_h * shell
     if b.grain_h > 0.0:
-        h *= 1.0 + b.grain_h * _texture(x, y, b.grain_h_um, b.seed)
+        h *= 1.0 + b.grain_h * _texture(tx, ty, b.grain_h_um, b.seed)
     s = b.core_s * core + b.shell_s * shell
     if s > 0.0:
         if b.grain_s > 0.0:
-            s *= 1.0 + b.grain_s * _texture(x, y, b.grain_s_um, b.seed + 31)
+            s *= 1.0 + b.grain_s * _texture(tx, ty, b.grain_s_um, b.seed + 31)
         if b.patch > 0.0:
-            s *= 1.0 + b.patch * _texture(x, y, 4.5, b.seed + 47)
+            s *= 1.0 + b.patch * _texture(tx, ty, 4.5, b.seed + 47)
     return h, s, min(1.0, outer / (0.5 * SECTION_UM)) * b.occupancy
 
 

@@ -54,7 +54,7 @@ class CellKind:
 
 
 KINDS: dict[str, CellKind] = {
-    "t_cell": CellKind((3.05, 2.75, 2.9), (4.1, 3.8, 3.9), 0.82, 0.55, 0.45, 1.25, wave=0.06),
+    "t_cell": CellKind((3.05, 2.75, 2.9), (4.1, 3.8, 3.9), 0.80, 0.52, 0.45, 1.25, wave=0.045),
     "b_cell": CellKind((3.15, 2.9, 3.0), (4.0, 3.7, 3.8), 0.78, 0.60, 0.42, 1.3, wave=0.05),
     "plasma_cell": CellKind(
         (3.0, 2.7, 2.8), (6.2, 4.6, 4.8), 0.88, 0.62, 0.55, 1.5, soma_od=0.13, offset_um=2.1
@@ -133,7 +133,7 @@ class Population:
 
 def _waves(rng: np.random.Generator, bodies: NDArray[np.void], wave: float) -> None:
     count = len(bodies)
-    for order, share in (("3", 1.0), ("4", 0.7), ("5", 0.5)):
+    for order, share in (("3", 1.0), ("4", 0.35), ("5", 0.35)):
         bodies["e" + order] = wave * share * rng.normal(0.0, 1.0, count).clip(-2.0, 2.0)
         bodies["p" + order] = rng.uniform(0.0, 2.0 * np.pi, count)
     bodies["seed"] = rng.integers(1, 1 << 24, count)

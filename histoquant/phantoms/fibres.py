@@ -21,11 +21,11 @@ def grow_fibres(rng: np.random.Generator, ground: Ground, per_mm2: float) -> NDA
     count = rng.poisson(per_mm2 * rows * cols * GRID_UM**2 * 1e-6)
     fibres = np.zeros((count, STEPS, 4))
     at = np.column_stack([rng.uniform(0, cols * GRID_UM, count), rng.uniform(0, rows * GRID_UM, count)])
-    step = rng.uniform(4.0, 13.0, count)
+    step = rng.uniform(2.5, 9.0, count)
     wobble = rng.normal(0.0, 0.22, count)
     phase = rng.uniform(0.0, 6.28, count)
-    half = rng.uniform(0.3, 1.0, count)
-    strength = rng.uniform(0.012, 0.07, count)
+    half = rng.uniform(0.3, 1.1, count) ** 1.3
+    strength = 0.010 + 0.045 * rng.uniform(0.0, 1.0, count) ** 2
     heading = np.zeros(count)
     for k in range(STEPS):
         fibres[:, k, :2] = at

@@ -20,11 +20,11 @@ from histoquant.phantoms.structures import (
     Record,
     crypt,
     gap,
-    vacuoles,
+    vacuole,
     vessel,
 )
 from histoquant.phantoms.tissue import GRID_UM, Ground
-from histoquant.phantoms.tubes import clear_by, make_tubes, outline_distance
+from histoquant.phantoms.tubes import clear_by, make_tubes, points_in_wall
 
 Points = NDArray[np.float64]
 
@@ -37,6 +37,7 @@ class Layout:
     records: list[Record] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
+    discs: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 3)))
 
     def put(self, record: Record, line: Line, name: str) -> None:
         """Keep a structure and take its room."""
@@ -45,9 +46,13 @@ class Layout:
         self.records.append(record)
         self.lines.append(line)
         self.names.append(name)
+        self.discs = np.vstack([self.discs, line])
 
     def room_for(self, line: Line, margin_um: float) -> bool:
         """Tell whether the outline of a structure stays ``margin_um`` off tissue edge and the others."""
+        gaps = np.hypot(self.discs[:, None, 0] - line[:, 0], self.discs[:, None, 1] - line[:, 1])
+        if (gaps < self.discs[:, None, 2] + line[:, 2] + margin_um).any():  # also beyond the border
+            return False
         around = np.linspace(0.0, 2.0 * np.pi, 16, endpoint=False)
         dense = np.vstack([line, 0.5 * (line[1:] + line[:-1])])
         x = dense[:, :1] + dense[:, 2:] * np.cos(around)
@@ -59,7 +64,7 @@ class Layout:
         rows, cols = self.clearance.shape
         i = np.clip((x / GRID_UM).astype(int), 0, cols - 1)
         j = np.clip((y / GRID_UM).astype(int), 0, rows - 1)
-        return self.clearance[j, i]
+        return np.asarray(self.clearance[j, i])
 
 
 def lay_out(rng: np.random.Generator, spec: SceneSpec, ground: Ground) -> Layout:
@@ -113,40 +118,33 @@ def line_crypts(rng: np.random.Generator, layout: Layout, population: Population
     for record, line, name in list(zip(layout.records, layout.lines, layout.names, strict=True)):
         if name != "crypt":
             continue
-        wall = record["wall_um"]
-        points, depth, outward = _in_wall(rng, record, line, 1400)
-        basal = (depth > 3.6) & (depth < 9.5)
-        xyz = np.column_stack([points[basal], rng.uniform(-2.0, SECTION_UM + 2.0, basal.sum())])
-        kept = packing.add(np.column_stack([xyz, np.full(len(xyz), 2.95)]), 0.90)
+        x, y, depth, outward = _in_wall(rng, record, line, 9000, record["wall_um"]).T
+        basal = (depth > 3.4) & (depth < 9.0)
+        xyz = np.column_stack([x[basal], y[basal], rng.uniform(-2.2, SECTION_UM + 2.2, basal.sum())])
+        kept = packing.add(np.column_stack([xyz, np.full(len(xyz), 2.9)]), 0.80)
         population.add(rng, "epithelial", xyz[kept], outward[basal][kept] + rng.normal(0, 0.12, kept.sum()))
-        upper = (depth > 12.0) & (depth < wall - 1.0) & (rng.uniform(0.0, 1.0, len(points)) < 0.25)
-        flat = np.column_stack(
-            [points[upper], np.full(upper.sum(), 0.5 * SECTION_UM), np.full(upper.sum(), 4.2)]
-        )
-        drops = Packing((float(line[:, 0].max()) + 80.0, float(line[:, 1].max()) + 80.0)).add(flat, 1.0)
-        for drop, drop_line in vacuoles(rng, line, wall, flat[drops][:, :2]):
+        for drop, drop_line in _goblets(rng, record, np.column_stack([x, y, depth, outward])):
             layout.records.append(drop)
             layout.lines.append(drop_line)
             layout.names.append("vacuole")
 
 
-def _in_wall(
-    rng: np.random.Generator, record: Record, line: Line, count: int
-) -> tuple[Points, Points, Points]:
-    """Return points inside a tube's wall, their depth below the outline and the outward direction."""
+def _goblets(rng: np.random.Generator, record: Record, wall: Points) -> list[tuple[Record, Line]]:
+    """Choose mucin drops in the upper half of the epithelium, side by side round the lumen."""
+    height = record["wall_um"]
+    middle = wall[(wall[:, 2] > 0.58 * height) & (wall[:, 2] < 0.74 * height)][:260]
+    flat = np.column_stack([middle[:, :2], np.full(len(middle), 2.0), rng.uniform(3.0, 5.6, len(middle))])
+    size = (float(wall[:, 0].max()) + 20.0, float(wall[:, 1].max()) + 20.0)
+    apart = Packing(size).add(flat, 1.05) & (rng.uniform(0.0, 1.0, len(middle)) < 0.72)
+    return [vacuole(rng, (x, y), outward, height) for x, y, _, outward in middle[apart]]
+
+
+def _in_wall(rng: np.random.Generator, record: Record, line: Line, count: int, deepest_um: float) -> Points:
     tubes, nodes = make_tubes([record], [line])
     tube = tubes[0]
     x = rng.uniform(tube["left"], tube["right"], count)
     y = rng.uniform(tube["top"], tube["bottom"], count)
-    found = []
-    for px, py in zip(x, y, strict=True):
-        d = outline_distance(tube, nodes, px, py)
-        if -record["wall_um"] < d < 0.0:
-            gx = outline_distance(tube, nodes, px + 0.5, py) - d
-            gy = outline_distance(tube, nodes, px, py + 0.5) - d
-            found.append((px, py, -d, math.atan2(gy, gx)))
-    table = np.array(found).reshape(-1, 4)
-    return table[:, :2], table[:, 2], table[:, 3]
+    return np.asarray(points_in_wall(tube, nodes, x, y, deepest_um))
 
 
 def line_vessels(rng: np.random.Generator, layout: Layout, population: Population, packing: Packing) -> None:
@@ -157,11 +155,10 @@ def line_vessels(rng: np.random.Generator, layout: Layout, population: Populatio
         span = float(np.hypot(*np.diff(line[:, :2], axis=0).T).sum())
         girth = 2.0 * span + 6.3 * float(line[:, 2].mean())
         wanted = rng.poisson(girth / (24.0 if name != "sprout" else 40.0))
-        points, depth, outward = _in_wall(rng, record, line, 160)
-        near = np.flatnonzero(depth < 1.6)[:wanted]
-        xyz = np.column_stack([points[near], rng.uniform(-1.0, SECTION_UM + 1.0, len(near))])
+        x, y, _, outward = _in_wall(rng, record, line, 1200, 1.6)[:wanted].T
+        xyz = np.column_stack([x, y, rng.uniform(-1.0, SECTION_UM + 1.0, len(x))])
         kept = packing.add(np.column_stack([xyz, np.full(len(xyz), 3.5)]), 0.9)
-        population.add(rng, "endothelial", xyz[kept], outward[near][kept] + 0.5 * np.pi, dip_sd=0.15)
+        population.add(rng, "endothelial", xyz[kept], outward[kept] + 0.5 * np.pi, dip_sd=0.15)
 
 
 def lay_aggregates(
@@ -171,9 +168,7 @@ def lay_aggregates(
     rows, cols = ground.level_um.shape
     labels = np.zeros((rows, cols), np.int32)
     area_mm2 = float((ground.level_um > 0.0).sum()) * GRID_UM**2 * 1e-6
-    wanted = rng.poisson(spec.aggregates * area_mm2) if spec.aggregates < 50 else int(spec.aggregates)
-    if spec.aggregates * area_mm2 > 0.0 and wanted == 0 and spec.aggregates * area_mm2 >= 0.75:
-        wanted = 1
+    wanted = round(spec.aggregates * area_mm2 + rng.uniform(-0.5, 0.5))
     yy, xx = np.mgrid[0:rows, 0:cols] * GRID_UM
     for label in range(1, wanted + 1):
         radius = spec.aggregate_radius_um * float(np.exp(rng.normal(0.0, 0.22)))

@@ -60,8 +60,8 @@ def paint(
         _nuclear(rng, cells, bodies, rng.uniform(0.0, 1.0, len(cells)) < share, spec.stain)
     else:
         decoys = kind == "macrophage"
-        share = min(1.0, spec.decoys / max(spec.macrophages, 1e-9))
-        decoys &= rng.uniform(0.0, 1.0, len(cells)) < share
+        share_decoys = min(1.0, spec.decoys / max(spec.macrophages, 1e-9))
+        decoys &= rng.uniform(0.0, 1.0, len(cells)) < share_decoys
         _cd31(rng, cells, bodies, tubes, (kind == "endothelial", decoys, vessel), spec.stain)
 
 
@@ -136,5 +136,5 @@ def _eosin(
     bodies["shell_s"][cells["soma"]] = od / SECTION_UM
     granular = cells["soma"][kind == "eosinophil"]
     bodies["grain_s"][granular], bodies["grain_s_um"][granular] = 0.5, 0.7
-    tubes["wall_s"][vessel] = 0.55
-    tubes["wall_s"][~vessel] *= 12.0
+    tubes["wall_s"][vessel] = 0.42
+    tubes["wall_s"][~vessel] *= 6.5

@@ -43,7 +43,8 @@ class Packing:
         ndarray of bool, shape (n,)
             Which points were placed.
         """
-        return _pack(self.bins, self.filled, points, overlap, len(points) if limit is None else limit)
+        most = len(points) if limit is None else limit
+        return np.asarray(_pack(self.bins, self.filled, points, overlap, most))
 
 
 @njit(cache=True, nogil=True)

@@ -14,7 +14,7 @@ from histoquant.phantoms.trial import CLONES, MISSING_SHARE, TIMEPOINTS, Planned
 from histoquant.phantoms.truth import Truth, tell_truth
 from histoquant.phantoms.writer import write_slide
 
-DEFAULT_SIZE_MM = 1.2
+DEFAULT_SIZE_MM = 1.3
 SAMPLE_QUALITY = 80  # keeps 18 slides under 15 MB; artefacts of compression stay below scanner noise
 
 Progress = Callable[[int, int, str], None]

@@ -12,8 +12,8 @@ from histoquant.phantoms.fibres import draw_fibres, draw_ground
 from histoquant.phantoms.scene import Scene
 from histoquant.phantoms.tubes import draw_tubes
 
-GROUND_OD = {"HE": (0.035, 0.19), "other": (0.052, 0.012)}  # haematoxylin and second stain of the matrix
-FIBRE_SECOND = {"HE": 3.2, "other": 0.10}  # collagen: eosin, or a trace of DAB, relative to haematoxylin
+GROUND_OD = {"HE": (0.035, 0.19), "other": (0.050, 0.020)}  # haematoxylin and second stain of the matrix
+FIBRE_SECOND = {"HE": 3.2, "other": 0.25}  # collagen: eosin, or a trace of DAB, relative to haematoxylin
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,8 @@ def stain_planes(scene: Scene, x0: int, y0: int, width: int, height: int) -> Sta
     draw_fibres(fibres, FIBRE_SECOND[key], ground, tissue, x0, y0)
     tubes = scene.tubes[_touching_y(scene.tubes["top"], scene.tubes["bottom"], y0, height)]
     draw_tubes(tubes, scene.nodes, ground, x0, y0)
+    # drawn with the ground: their colour is no marker
+    draw_bodies(scene.erythrocytes, _bodies_near(scene.erythrocytes, y0, height), ground, x0, y0)
     cells = np.zeros((3, height, width), np.float32)
     draw_bodies(scene.bodies, _bodies_near(scene.bodies, y0, height), cells, x0, y0)
     pigment = np.zeros((3, height, width), np.float32)

@@ -55,11 +55,11 @@ class SceneSpec:
     seed: int = 1
     fragments: int = 0
     architecture: int | None = None
-    t_cells: float = 1100.0
-    b_cells: float = 160.0
-    plasma_cells: float = 420.0
+    t_cells: float = 1500.0
+    b_cells: float = 220.0
+    plasma_cells: float = 520.0
     macrophages: float = 260.0
-    fibroblasts: float = 480.0
+    fibroblasts: float = 560.0
     neutrophils: float = 70.0
     eosinophils: float = 50.0
     vessels: float = 130.0

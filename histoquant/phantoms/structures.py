@@ -20,10 +20,10 @@ def vessel(rng: np.random.Generator, at: tuple[float, float], angle: float, kind
     record: Record = {
         "kind": VESSEL,
         "seed": int(rng.integers(1 << 24)),
-        "wall_um": rng.uniform(1.3, 1.9),
+        "wall_um": rng.uniform(1.4, 2.2),
         "warp_um": rng.uniform(0.6, 1.4),
         "warp_scale_um": 9.0,
-        "uneven": rng.uniform(0.25, 0.55),
+        "uneven": rng.uniform(0.35, 0.7),
         "slant_x": rng.normal(0.0, 0.16),
         "slant_y": rng.normal(0.0, 0.16),
         "wall_h": 0.10,
@@ -58,9 +58,10 @@ def crypt(rng: np.random.Generator, at: tuple[float, float], angle: float) -> tu
         "wall_um": radius - rng.uniform(4.0, 8.5),
         "warp_um": 2.6,
         "warp_scale_um": 24.0,
-        "wall_h": 0.15,
-        "wall_s": 0.02,
-        "fill_h": 0.008,
+        "wall_h": 0.17,
+        "wall_s": 0.035,
+        "fill_h": 0.012,
+        "fill_s": 0.004,
     }
     return record, np.column_stack([path, radius * rng.uniform(0.93, 1.05, 5)])
 
@@ -73,25 +74,20 @@ def gap(rng: np.random.Generator, at: tuple[float, float], angle: float) -> tupl
     return record, np.column_stack([path, radii])
 
 
-def vacuoles(
-    rng: np.random.Generator, line: Line, wall_um: float, at: NDArray[np.float64]
-) -> list[tuple[Record, Line]]:
-    """Return goblet-cell mucin drops at points (n, 2), stretched towards the crypt's axis."""
-    out = []
-    for x, y in at:
-        nearest = line[np.argmin(np.hypot(line[:, 0] - x, line[:, 1] - y)), :2]
-        towards = nearest - (x, y)
-        towards = towards / max(float(np.hypot(*towards)), 1e-6)
-        half = rng.uniform(1.0, 2.4)
-        ends = np.array([(x, y) - half * towards, (x, y) + half * towards])
-        radius = min(rng.uniform(2.9, 4.6), 0.3 * wall_um)
-        record: Record = {
-            "kind": GAP,
-            "seed": int(rng.integers(1 << 24)),
-            "warp_um": 0.7,
-            "warp_scale_um": 5.0,
-            "fill_h": 0.03,
-            "fill_s": 0.004,
-        }
-        out.append((record, np.column_stack([ends, [radius, 0.85 * radius]])))
-    return out
+def vacuole(
+    rng: np.random.Generator, at: tuple[float, float], outward: float, wall_um: float
+) -> tuple[Record, Line]:
+    """Return one goblet-cell mucin drop: a flask, wide towards the lumen, in a wall of ``wall_um``."""
+    along = np.array([np.cos(outward), np.sin(outward)])
+    radius = rng.uniform(2.3, 3.9)
+    up, down = 0.22 * wall_um * rng.uniform(0.6, 1.0), 0.16 * wall_um * rng.uniform(0.5, 1.0)
+    ends = np.array([np.array(at) - up * along, at, np.array(at) + down * along])
+    record: Record = {
+        "kind": GAP,
+        "seed": int(rng.integers(1 << 24)),
+        "warp_um": 0.8,
+        "warp_scale_um": 4.0,
+        "fill_h": rng.uniform(0.01, 0.05),
+        "fill_s": 0.004,
+    }
+    return record, np.column_stack([ends, radius * np.array([0.85, 1.0, 0.45])])

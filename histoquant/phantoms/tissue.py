@@ -45,7 +45,7 @@ def inside(level_um: NDArray[np.float64], x: float, y: float, seed: int) -> floa
     if -8.0 < level < 8.0:
         rough = 0.6 * noise(x / 7.0, y / 7.0, seed) + 0.4 * noise(x / 2.3, y / 2.3, seed + 1)
         level += 4.0 * EDGE_UM * (rough - 0.5)
-    return level
+    return float(level)
 
 
 @njit(cache=True, nogil=True)
@@ -95,7 +95,7 @@ def curve(
     path = np.zeros((nodes, 2))
     path[1:, 0] = np.cumsum(steps * np.cos(turns))
     path[1:, 1] = np.cumsum(steps * np.sin(turns))
-    return path - path.mean(axis=0) + np.array(start)
+    return np.asarray(path - path.mean(axis=0) + np.array(start))
 
 
 def _fragment_centres(
@@ -109,7 +109,7 @@ def _fragment_centres(
     for left, right in itertools.pairwise(edges):
         room = 0.5 * (right - left)
         breadth = 0.80 * room
-        length = (0.40 if count > 1 else 0.41) * height * rng.uniform(0.92, 1.0)
+        length = 0.41 * height * rng.uniform(0.92, 1.0)
         out.append(
             (0.5 * (left + right), height * rng.uniform(0.48, 0.52), length, min(breadth, 0.40 * height))
         )
@@ -130,8 +130,12 @@ def biopsy_level(
         path = curve(rng, (x, y), angle, max(2.0 * (max(length, breadth) - radius), 4.0), 0.22, 6)
         radii = radius * rng.uniform(0.82, 1.02, (6, 1))
         level = np.maximum(level, _capsules(rows, cols, np.hstack([path, radii])))
-    for scale, amplitude in ((260.0, 70.0), (90.0, 34.0), (32.0, 13.0), (13.0, 5.0)):
-        level += 2.0 * amplitude * (fractal_grid(rows, cols, GRID_UM, scale, seed + int(scale), 1) - 0.55)
+    for scale, amplitude in ((300.0, 85.0), (110.0, 36.0), (38.0, 9.0), (12.0, 3.0)):
+        level += 2.0 * amplitude * (fractal_grid(rows, cols, GRID_UM, scale, seed + int(scale), 1) - 0.5)
+    across, down = np.arange(cols) * GRID_UM, np.arange(rows) * GRID_UM
+    border = np.minimum.outer(np.minimum(down, down[-1] - down), np.minimum(across, across[-1] - across))
+    wave = 0.11 * min(size_um) * fractal_grid(rows, cols, GRID_UM, 150.0, seed + 7, 4)
+    level = np.minimum(level, border - wave)  # a fragment never reaches the edge of the scan
     return cut_clefts(rng, level, size_um)
 
 

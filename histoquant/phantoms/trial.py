@@ -162,10 +162,10 @@ def _biopsy(
             architecture=base,
             macrophages=330.0 * course.level * course.cd68[visit],
             b_cells=330.0 * course.level * course.cd20[visit],
-            t_cells=1150.0 * course.level * (0.5 + 0.5 * course.cd20[visit]),
-            plasma_cells=460.0 * (0.4 + 0.6 * course.cd20[visit]),
+            t_cells=1550.0 * course.level * (0.5 + 0.5 * course.cd20[visit]),
+            plasma_cells=560.0 * (0.4 + 0.6 * course.cd20[visit]),
             neutrophils=110.0 * course.cd68[visit] ** 1.5,
-            fibroblasts=430.0 * (1.5 - 0.5 * course.cd68[visit]),
+            fibroblasts=520.0 * (1.5 - 0.5 * course.cd68[visit]),
             vessels=150.0 * course.cd31[visit],
             aggregates=1.9 * course.cd20[visit],
             aggregate_radius_um=78.0 * course.cd20[visit] ** 0.35,
@@ -191,8 +191,14 @@ def _mishap(rng: np.random.Generator, side_um: float) -> tuple[Artefact, ...]:
         return (Artefact("fold", path, float(rng.uniform(9.0, 17.0)), seed=seed),)
     if kind == "pen":
         edge = float(rng.choice([0.06, 0.94])) * side_um
-        line = tuple((edge + float(rng.normal(0.0, 12.0)), side_um * s) for s in (-0.1, 0.25, 0.5, 0.75, 1.1))
-        return (Artefact("pen", line, 60.0, ink=str(rng.choice(["blue", "green", "black"])), seed=seed),)
+        low = float(rng.uniform(-0.1, 0.35))
+        bow = float(rng.uniform(-0.10, 0.10)) * side_um
+        line = tuple(
+            (edge + bow * math.sin(math.pi * s) + float(rng.normal(0.0, 5.0)), side_um * (low + 0.6 * s))
+            for s in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+        )
+        ink = str(rng.choice(["blue", "green", "black"], p=[0.45, 0.4, 0.15]))
+        return (Artefact("pen", line, 55.0, ink=ink, strength=float(rng.uniform(0.55, 0.95)), seed=seed),)
     if kind == "bubble":
         return (Artefact("bubble", ((x, y),), float(rng.uniform(35.0, 75.0)), seed=seed),)
     if kind == "defocus":

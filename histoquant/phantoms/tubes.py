@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from histoquant.phantoms._noise import noise
 from histoquant.phantoms.bodies import RASTER_UM, SECTION_UM
 
-VESSEL, CRYPT, GAP, CLEFT, DUCT = 0, 1, 2, 3, 4
+VESSEL, CRYPT, GAP = 0, 1, 2
 CLEARANCE_UM = 14.0  # distances beyond the largest cell body are not needed for placing cells
 LAYERS = 4  # slices of the section a slanting wall is integrated over
 
@@ -62,12 +62,47 @@ def coverage(tube, nodes: NDArray[np.float64], x: float, y: float) -> tuple[floa
         d = outline_distance(tube, nodes, x - tube.slant_x * depth, y - tube.slant_y * depth)
         thick = tube.wall_um
         if thick > 0.0 and tube.kind == VESSEL:
-            thick *= 0.6 + 0.8 * noise(x / 5.0, y / 5.0, tube.seed + 3)
+            thick *= 0.45 + 1.1 * noise(x / 4.0, y / 4.0, tube.seed + 3)
+            d += 0.9 * (noise(x / 2.2, y / 2.2, tube.seed + 4) - 0.5)
         inside = min(max(0.5 - d / RASTER_UM, 0.0), 1.0)
         hollow = min(max(0.5 - (d + thick) / RASTER_UM, 0.0), 1.0)
         wall += inside - hollow
         lumen += hollow
     return wall / layers, lumen / layers
+
+
+@njit(cache=True, nogil=True)
+def basal_point(tube, nodes: NDArray[np.float64], x: float, y: float) -> tuple[float, float, float]:  # type: ignore[no-untyped-def]
+    """Return the depth below the outline and the outline point straight below (x, y), um.
+
+    Noise read at that point is constant along a column of epithelium: it draws cells, not clouds.
+    """
+    d = outline_distance(tube, nodes, x, y)
+    gx = outline_distance(tube, nodes, x + 0.5, y) - d
+    gy = outline_distance(tube, nodes, x, y + 0.5) - d
+    norm = max(math.sqrt(gx * gx + gy * gy), 1e-6)
+    return -d, x - d * gx / norm, y - d * gy / norm
+
+
+@njit(cache=True, nogil=True)
+def _epithelium(tube, nodes: NDArray[np.float64], x: float, y: float) -> tuple[float, float, float, float]:  # type: ignore[no-untyped-def]
+    """Return wall share, lumen share, haematoxylin and second-stain OD of crypt epithelium at a point."""
+    depth, bx, by = basal_point(tube, nodes, x, y)
+    inside = min(max(0.5 + depth / RASTER_UM, 0.0), 1.0)
+    if inside <= 0.0:
+        return 0.0, 0.0, 0.0, 0.0
+    column = noise(bx / 2.6, by / 2.6, tube.seed + 21)
+    height = tube.wall_um * (0.80 + 0.36 * noise(bx / 6.0, by / 6.0, tube.seed + 22))
+    hollow = min(max(0.5 + (depth - height) / RASTER_UM, 0.0), 1.0)
+    up = min(depth / height, 1.0)
+    fine = 0.8 + 0.4 * noise(x / 1.1, y / 1.1, tube.seed + 9)
+    border = math.exp(-0.5 * ((column - 0.5) / 0.05) ** 2)  # lateral membranes
+    brush = math.exp(-0.5 * ((depth - height + 0.6) / 0.5) ** 2)
+    basement = math.exp(-0.5 * ((depth - 0.4) / 0.5) ** 2)
+    tone = (1.15 - 0.55 * up) * (0.75 + 0.5 * column) * fine
+    h = tube.wall_h * (tone + 0.35 * border + 0.45 * brush + 0.5 * basement)
+    s = tube.wall_s * (0.6 + 0.9 * up) * fine * (1.0 + 0.8 * brush + 0.5 * border)
+    return inside - hollow, hollow, h, s
 
 
 @njit(cache=True, nogil=True)
@@ -93,18 +128,22 @@ def draw_tubes(  # type: ignore[no-untyped-def]
             y = (j + y0_px + 0.5) * RASTER_UM
             for i in range(left, right):
                 x = (i + x0_px + 0.5) * RASTER_UM
+                if tube.kind == CRYPT:
+                    wall, lumen, h, s = _epithelium(tube, nodes, x, y)
+                    keep = 1.0 - wall - lumen
+                    wisp = 0.4 + 1.2 * noise(x / 6.0, y / 2.5, tube.seed + 23)
+                    planes[0, j, i] = keep * planes[0, j, i] + wall * h + lumen * tube.fill_h * wisp
+                    planes[1, j, i] = keep * planes[1, j, i] + wall * s + lumen * tube.fill_s
+                    continue
                 wall, lumen = coverage(tube, nodes, x, y)
                 if wall + lumen <= 0.0:
                     continue
                 along = 1.0 + tube.uneven * (2.0 * noise(x / 6.0, y / 6.0, tube.seed + 5) - 1.0)
-                fine = 0.75 + 0.5 * noise(x / 0.9, y / 0.9, tube.seed + 9)
+                fine = 0.65 + 0.7 * noise(x / 1.0, y / 1.0, tube.seed + 9)
                 keep = 1.0 - wall - lumen
                 planes[0, j, i] = keep * planes[0, j, i] + wall * tube.wall_h * fine + lumen * tube.fill_h
-                if tube.kind == VESSEL:
-                    planes[1, j, i] = keep * planes[1, j, i] + lumen * tube.fill_s
-                    planes[2, j, i] += wall * tube.wall_s * along * fine
-                else:
-                    planes[1, j, i] = keep * planes[1, j, i] + wall * tube.wall_s * fine + lumen * tube.fill_s
+                planes[1, j, i] = keep * planes[1, j, i] + lumen * tube.fill_s
+                planes[2, j, i] += wall * tube.wall_s * along * fine
 
 
 @njit(cache=True, nogil=True)
@@ -121,6 +160,29 @@ def clear_by(tubes, nodes: NDArray[np.float64], clearance: NDArray[np.float64], 
             for i in range(left, right):
                 d = outline_distance(tube, nodes, (i + 0.5) * step_um, (j + 0.5) * step_um)
                 clearance[j, i] = min(clearance[j, i], d)
+
+
+@njit(cache=True, nogil=True)
+def points_in_wall(  # type: ignore[no-untyped-def]
+    tube, nodes: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.float64], deepest_um: float
+) -> NDArray[np.float64]:
+    """Keep candidate points at most ``deepest_um`` inside a tube.
+
+    Returns
+    -------
+    ndarray, shape (n, 4)
+        x_um, y_um, depth below the outline (um) and outward direction (radians).
+    """
+    out = np.empty((x.size, 4))
+    n = 0
+    for k in range(x.size):
+        d = outline_distance(tube, nodes, x[k], y[k])
+        if -deepest_um < d < 0.0:
+            gx = outline_distance(tube, nodes, x[k] + 0.5, y[k]) - d
+            gy = outline_distance(tube, nodes, x[k], y[k] + 0.5) - d
+            out[n, 0], out[n, 1], out[n, 2], out[n, 3] = x[k], y[k], -d, math.atan2(gy, gx)
+            n += 1
+    return out[:n]
 
 
 @njit(cache=True, nogil=True)

@@ -8,6 +8,7 @@ a vessel whose surroundings a window does not show is reported, not guessed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from histoquant.objects.vessels_join import Group, group_pieces
-from histoquant.objects.vessels_measure import Scene, measure_vessel, vessel_parts
+from histoquant.objects.vessels_measure import measure_vessel
 from histoquant.objects.vessels_nodes import (
     Pieces,
     StainWindow,
@@ -31,6 +32,7 @@ from histoquant.objects.vessels_params import (
     vessels_cap_halo_px,
     vessels_halo_px,
 )
+from histoquant.objects.vessels_parts import Scene, vessel_parts
 
 if TYPE_CHECKING:
     from histoquant.objects.planes import Planes
@@ -66,6 +68,7 @@ SCHEMA = pa.schema(
         ("roundness", pa.float64()),
         ("elongation", pa.float64()),
         ("solidity", pa.float64()),
+        ("bulk_share", pa.float64()),
         ("nuclei", pa.int32()),
         ("dab_od", pa.float64()),
         ("vessel", pa.bool_()),
@@ -195,6 +198,7 @@ def find_vessels(
     core: VesselCore,
     params: VesselParams = DEFAULT_PARAMS,
     nuclei_yx: NDArray[np.integer] | None = None,
+    counted: Callable[[pa.Table], NDArray[np.bool_]] | None = None,
 ) -> VesselResult:
     """Find the vessels whose first raster pixel lies in the core of a window.
 
@@ -210,6 +214,9 @@ def find_vessels(
         Rules; ``threshold_od`` is the marker's locked threshold.
     nuclei_yx : ndarray of int, shape (n, 2), optional
         Seed pixels (y, x) of nuclei in the window; they are counted per vessel.
+    counted : callable, optional
+        Says of each row of a `SCHEMA` table whether it counts, for example whether it lies in
+        quantifiable tissue; other rows are left out, at all three thresholds.
 
     Returns
     -------
@@ -224,11 +231,20 @@ def find_vessels(
         for factor in SENSITIVITY
     )
     unclosed = sorted({*found.unclosed, *low.unclosed, *high.unclosed})
-    columns = {field.name: pa.array([row[field.name] for row in found.rows], field.type) for field in SCHEMA}
+    tables = [_table(each.rows, counted) for each in (found, low, high)]
     return VesselResult(
-        pa.table(columns, schema=SCHEMA),
-        np.array(unclosed, np.int64).reshape(-1, 2),
-        found.oversize,
-        sum(bool(row["vessel"]) for row in low.rows),
-        sum(bool(row["vessel"]) for row in high.rows),
+        tables[0], np.array(unclosed, np.int64).reshape(-1, 2), found.oversize, *map(_vessels_in, tables[1:])
     )
+
+
+def _table(
+    rows: list[dict[str, object]], counted: Callable[[pa.Table], NDArray[np.bool_]] | None
+) -> pa.Table:
+    """Rows that count, as a table."""
+    columns = {field.name: pa.array([row[field.name] for row in rows], field.type) for field in SCHEMA}
+    table = pa.table(columns, schema=SCHEMA)
+    return table if counted is None else table.filter(pa.array(counted(table), pa.bool_()))
+
+
+def _vessels_in(table: pa.Table) -> int:
+    return int(np.count_nonzero(table["vessel"].to_numpy()))

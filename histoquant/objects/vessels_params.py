@@ -59,6 +59,9 @@ class VesselParams:
         A lumen-free object up to this area can be one cell.
     cell_elongation, cell_solidity : float
         A cell is less elongated and more solid than this.
+    clump_elongation, clump_bulk_share : float
+        A clump of cells is less elongated than this (two cells in a row: 2 - 2.5), and more than this
+        share of it lies in discs of a cell body's radius, which no endothelium is thick enough for.
     """
 
     threshold_od: float = 0.25
@@ -83,6 +86,8 @@ class VesselParams:
     cell_max_um2: float = 350.0
     cell_elongation: float = 2.0
     cell_solidity: float = 0.80
+    clump_elongation: float = 3.0
+    clump_bulk_share: float = 0.5
 
     def __post_init__(self) -> None:
         """Refuse rules that no vessel can meet."""

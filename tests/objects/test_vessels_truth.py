@@ -110,6 +110,59 @@ def test_a_round_brown_cell_is_set_aside_and_a_collapsed_capillary_is_not():
     assert [row["lumen_area_um2"] for row in rows] == [0, 0]
 
 
+def test_a_clump_of_cells_is_no_vessel():
+    canvas = Canvas()
+    for x, y in ((40, 50), (51, 50), (46, 59)):
+        canvas.disc(x, y, 6.5)
+    row = only(find(canvas.planes()))
+    assert row["outer_area_um2"] > 350
+    assert not row["vessel"]
+
+
+def test_a_cell_leaning_on_a_vessel_adds_nothing_to_its_wall():
+    alone, leaning = Canvas(), Canvas()
+    for canvas in (alone, leaning):
+        canvas.ring(45, 50, 12)
+    leaning.disc(62.5, 50, 6.5)
+    lone, row = (only(find(canvas.planes())) for canvas in (alone, leaning))
+    assert row["vessel"]
+    assert row["lumen_area_um2"] == pytest.approx(lone["lumen_area_um2"], rel=0.02)
+    assert row["endothelial_area_um2"] == pytest.approx(lone["endothelial_area_um2"], rel=0.15)
+
+
+def test_a_faint_stretch_does_not_open_a_ring():
+    canvas = Canvas()
+    canvas.ring(50, 50, 10, span=(0, 290))
+    canvas.wall *= 2.2
+    canvas.ring(50, 50, 10, span=(290, 360))
+    row = only(find(canvas.planes(dab_od=0.35)))
+    assert row["lumen_area_um2"] == pytest.approx(math.pi * 8.5**2, rel=0.1)
+
+
+def test_haze_between_the_thresholds_joins_nothing_far_away():
+    canvas = Canvas()
+    canvas.ring(25, 50, 9)
+    canvas.ring(75, 50, 9)
+    planes = canvas.planes()
+    hazy = Planes(planes.hematoxylin, np.maximum(planes.dab, np.int16(160)), planes.total, planes.valid, MPP)
+    rows = find(hazy).table.to_pylist()
+    assert [row["vessel"] for row in rows] == [True, True]
+    for row in rows:
+        assert row["lumen_area_um2"] == pytest.approx(math.pi * 7.5**2, rel=0.15)
+        assert row["equivalent_diameter_um"] == pytest.approx(18, rel=0.1)
+
+
+def test_objects_that_do_not_count_are_left_out_at_every_threshold():
+    canvas = Canvas()
+    canvas.ring(25, 50, 9)
+    canvas.ring(75, 50, 9)
+    planes = canvas.planes()
+    core = VesselCore(0, 0, *planes.shape, open_edges=(False,) * 4)
+    left = find_vessels(planes, core, counted=lambda t: t["centroid_x_px"].to_numpy() < 100)
+    assert left.table["centroid_x_px"].to_pylist() == pytest.approx([49.5], abs=1)
+    assert (left.count_low, left.count_high) == (1, 1)
+
+
 def test_specks_and_faint_stain_are_nothing():
     canvas = Canvas()
     for x in range(10, 95, 12):

@@ -8,9 +8,18 @@ from histoquant.errors import SlideRefusedError
 from histoquant.slides import tiff_file as tags
 from histoquant.slides.findings import Findings
 from histoquant.slides.slide import BaseSlide, SlideFacts
-from histoquant.slides.tiff_codec import CODEC_NAMES, JPEG, JPEG2000, jpeg2000_frame, jpeg_says_ycbcr
+from histoquant.slides.tiff_codec import (
+    APERIO_YCBCR,
+    CODEC_NAMES,
+    JPEG,
+    JPEG2000,
+    jpeg2000_frame,
+    jpeg2000_mixes_colours,
+    jpeg_says_ycbcr,
+)
 from histoquant.slides.tiff_file import Ifd, TiffFile
 from histoquant.slides.tiff_kind import (
+    APERIO,
     check_extent,
     choose_image,
     count_levels,
@@ -85,8 +94,11 @@ def _first_bytes(file: TiffFile, layout: TiffLayout) -> bytes:
 
 def _is_ycbcr(findings: Findings, layout: TiffLayout, start: bytes) -> bool:
     tagged = layout.photometric == YCBCR_PHOTOMETRIC
+    if layout.codec in JPEG2000:
+        aperio = layout.codec == APERIO_YCBCR and findings.format == APERIO
+        return (tagged or aperio) and not jpeg2000_mixes_colours(start)
     if layout.codec != JPEG:
-        return tagged
+        return False  # WebP decodes to RGB; YCbCr in any other codec was refused
     if layout.samples != 3 or len(layout.planes) != 1:
         if tagged:
             raise SlideRefusedError(

@@ -172,12 +172,17 @@ class Plane:
 
 
 def _blocks(axis: Axis, start: int, count: int) -> Iterator[tuple[int, int]]:
-    """Cut the part of a run that lies on the plane into pieces of about ``BLOCK_PX`` level-0 pixels."""
+    """Cut the part of a run that lies on the plane into pieces of about ``BLOCK_PX`` level-0 pixels.
+
+    Pieces end at multiples of their length, so that whole factors cut where file tiles end.
+    """
     stop = min(start + count, axis.size)
     start = max(start, 0)
     length = max(1, int(BLOCK_PX / axis.factor))
-    for low in range(start, stop, length):
-        yield low, min(low + length, stop)
+    while start < stop:
+        end = min((start // length + 1) * length, stop)
+        yield start, end
+        start = end
 
 
 def working_plane(slide: Level0, working_mpp: float = 0.5) -> Plane:

@@ -137,13 +137,14 @@ def resample(
     valid : ndarray of bool
         True where ``2 * sum(w * v) >= sum(w)``.
     """
-    x, y = taps_x.first - taps_x.start, taps_y.first - taps_y.start
-    out = np.empty((y.size, x.size, 3), np.uint8)
+    along_x = (taps_x.first - taps_x.start, taps_x.weights)
+    along_y = (taps_y.first - taps_y.start, taps_y.weights)
+    out = np.empty((taps_y.first.size, taps_x.first.size, 3), np.uint8)
+    out_valid = np.ones(out.shape[:2], np.bool_)
     if valid.all():
-        _weighted(rgb, x, taps_x.weights, y, taps_y.weights, out)
-        return out, np.ones(out.shape[:2], np.bool_)
-    out_valid = np.empty(out.shape[:2], np.bool_)
-    _weighted_masked(rgb, valid, x, taps_x.weights, y, taps_y.weights, out, out_valid)
+        _weighted(rgb, along_x, along_y, out)
+    else:
+        _weighted_masked(rgb, valid, along_x, along_y, out, out_valid)
     return out, out_valid
 
 
@@ -202,7 +203,8 @@ def _box(rows: Any, factor: int, out: Any) -> None:  # pragma: no cover - compil
 
 
 @_compiled
-def _weighted(rgb: Any, x: Any, wx: Any, y: Any, wy: Any, out: Any) -> None:  # pragma: no cover - compiled
+def _weighted(rgb: Any, along_x: Any, along_y: Any, out: Any) -> None:  # pragma: no cover - compiled
+    (x, wx), (y, wy) = along_x, along_y
     width = x.size
     line = np.empty((width, 3), np.int32)
     total = np.empty((width, 3), np.int64)
@@ -240,8 +242,9 @@ def _weighted(rgb: Any, x: Any, wx: Any, y: Any, wy: Any, out: Any) -> None:  # 
 
 @_compiled
 def _weighted_masked(
-    rgb: Any, valid: Any, x: Any, wx: Any, y: Any, wy: Any, out: Any, out_valid: Any
+    rgb: Any, valid: Any, along_x: Any, along_y: Any, out: Any, out_valid: Any
 ) -> None:  # pragma: no cover - compiled
+    (x, wx), (y, wy) = along_x, along_y
     for oy in range(y.size):
         area_y = np.int64(wy[oy].sum())
         for ox in range(x.size):

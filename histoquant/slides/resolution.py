@@ -115,15 +115,20 @@ def settle(
     chosen, *others = [*plausible, *users]
     if any(_apart(chosen, other) for other in others):
         flags.append("MPP_DISAGREES")
+    if _oblong(name, chosen):
+        flags.append("ANISOTROPIC")
+    return Resolution((chosen.x_um, chosen.y_um), chosen.source, tuple(flags))
+
+
+def _oblong(name: str, chosen: Candidate) -> bool:
+    """Whether pixels deviate from squares enough to say so; too much is refused."""
     ratio = max(chosen.x_um, chosen.y_um) / min(chosen.x_um, chosen.y_um)
     if ratio > SQUARE_REFUSE:
         raise SlideRefusedError(
             "NOT_SQUARE",
             f"{name}: pixels are not square: {chosen}. Resample the image to square pixels first.",
         )
-    if ratio > SQUARE_FLAG:
-        flags.append("ANISOTROPIC")
-    return Resolution((chosen.x_um, chosen.y_um), chosen.source, tuple(flags))
+    return ratio > SQUARE_FLAG
 
 
 def _user_value(name: str, source: str, value: float) -> Candidate:

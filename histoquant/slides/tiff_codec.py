@@ -13,7 +13,8 @@ import numpy.typing as npt
 Samples = npt.NDArray[np.uint8]
 
 JPEG: Final = 7
-JPEG2000: Final = (33003, 33005, 34712)  # Aperio YCbCr, Aperio RGB, JP2 in TIFF
+# Aperio YCbCr (and lossless RGB of Bio-Formats), lossy RGB of Bio-Formats, Aperio RGB, JP2 in TIFF
+JPEG2000: Final = (33003, 33004, 33005, 34712)
 APERIO_YCBCR: Final = 33003
 
 _PLAIN: Final[dict[int, tuple[str, Callable[..., Any]]]] = {
@@ -26,8 +27,8 @@ _PLAIN: Final[dict[int, tuple[str, Callable[..., Any]]]] = {
 # Names for the messages of the codecs that are refused as well.
 CODEC_NAMES: Final = {
     1: "none", 2: "CCITT RLE", 3: "CCITT T.4", 4: "CCITT T.6", 6: "old-style JPEG", 7: "JPEG", 9: "JBIG",
-    22610: "JPEG XR (NDPI)", 33003: "JPEG 2000 (Aperio YCbCr)", 33004: "JPEG 2000 (lossy)",
-    33005: "JPEG 2000 (Aperio RGB)", 34661: "JBIG", 34676: "SGI LogLuv", 34712: "JPEG 2000", 34887: "LERC",
+    22610: "JPEG XR (NDPI)", 33003: "JPEG 2000", 33004: "JPEG 2000 (lossy)",
+    33005: "JPEG 2000", 34661: "JBIG", 34676: "SGI LogLuv", 34712: "JPEG 2000", 34887: "LERC",
     34892: "lossy JPEG (DNG)", 34925: "LZMA", 34933: "PNG", 34934: "JPEG XR", 50001: "WebP", 50002: "JPEG XL",
     52546: "JPEG XL (DNG)",
 } | {code: name for code, (name, _) in _PLAIN.items()}  # fmt: skip
@@ -169,6 +170,12 @@ def jpeg_segments(data: bytes) -> list[tuple[int, bytes]]:
         found.append((marker, data[at + 4 : at + 2 + length]))
         at += 2 + max(length, 2)
     return found
+
+
+def jpeg2000_mixes_colours(data: bytes) -> bool:
+    """Whether a JPEG 2000 stream uses its own colour transform, so that its samples decode to RGB."""
+    at = data.find(b"\xff\x52", max(data.find(b"\xff\x4f\xff\x51"), 0))  # coding style default
+    return 0 <= at < len(data) - 8 and data[at + 8] == 1
 
 
 def jpeg2000_frame(data: bytes) -> tuple[int, int, int, int] | None:

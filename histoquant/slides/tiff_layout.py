@@ -106,24 +106,18 @@ def layout_of(name: str, ifds: list[Ifd]) -> TiffLayout:
         raise SlideRefusedError("Z_STACK", f"{name}: holds several focal planes. Export one plane.")
     alpha = _check_pixel_type(name, ifds)
     codec = _check_codec(name, head)
-    tiled = head.is_tiled
-    width, height = head.size_px
-    chunk = (head.integer(tags.TILE_WIDTH, 0), head.integer(tags.TILE_LENGTH, 0))
-    if not tiled:
-        chunk = (width, min(head.integer(tags.ROWS_PER_STRIP, height), height))
+    chunk = _chunk_px(head)
     separate = len(ifds) == 3 or head.integer(tags.PLANAR, 1) == 2
     samples = 1 if separate else head.integer(tags.SAMPLES, 1)
     planes = _planes(name, ifds, chunk, separate=separate)
-    if not tiled and codec == 1:
+    if not head.is_tiled and codec == 1:
         chunk, planes = _split_strips(head.size_px, chunk, samples, planes)
     check_tile(name, *chunk)
-    largest = max(int(counts.max()) for _, counts in planes)
-    if largest > _MAX_EXPANSION * chunk[0] * chunk[1] * samples + _TILE_OVERHEAD:
-        raise head.file.damaged(f"a tile of {chunk[0]} x {chunk[1]} px that takes {largest} bytes")
+    _check_tile_bytes(head, chunk[0] * chunk[1] * samples, planes)
     return TiffLayout(
         size_px=head.size_px,
         chunk_px=chunk,
-        tiled=tiled,
+        tiled=head.is_tiled,
         codec=codec,
         samples=samples,
         planes=planes,
@@ -132,6 +126,19 @@ def layout_of(name: str, ifds: list[Ifd]) -> TiffLayout:
         alpha=alpha,
         jpeg_tables=head.raw(tags.JPEG_TABLES) or None,
     )
+
+
+def _chunk_px(head: Ifd) -> tuple[int, int]:
+    if head.is_tiled:
+        return head.integer(tags.TILE_WIDTH, 0), head.integer(tags.TILE_LENGTH, 0)
+    width, height = head.size_px
+    return width, min(head.integer(tags.ROWS_PER_STRIP, height), height)
+
+
+def _check_tile_bytes(head: Ifd, decoded: int, planes: tuple[tuple[Offsets, Offsets], ...]) -> None:
+    largest = max(int(counts.max()) for _, counts in planes)
+    if largest > _MAX_EXPANSION * decoded + _TILE_OVERHEAD:
+        raise head.file.damaged(f"a tile of {decoded} samples that takes {largest} bytes")
 
 
 def _check_pixel_type(name: str, ifds: list[Ifd]) -> str:

@@ -16,7 +16,6 @@ from histoquant.slides.alpha import over_white
 from histoquant.slides.limits import TILE_CACHE_BYTES
 from histoquant.slides.slide import RGB, BaseSlide, SlideFacts, Valid
 from histoquant.slides.tiff_codec import (
-    APERIO_YCBCR,
     JPEG,
     JPEG2000,
     DecodeError,
@@ -43,7 +42,7 @@ class TiffSlide(BaseSlide):
     layout : TiffLayout
         Where its tiles lie.
     ycbcr : bool
-        Whether its JPEG streams hold luma and chroma.
+        Whether its JPEG or JPEG 2000 streams decode to luma and chroma.
     """
 
     def __init__(self, facts: SlideFacts, layout: TiffLayout, *, ycbcr: bool) -> None:
@@ -140,7 +139,7 @@ class TiffSlide(BaseSlide):
                 shape = (frame[1], *shape[1:])  # a last strip stored at full height
             return decode_jpeg(data, layout.jpeg_tables, shape, ycbcr=self._ycbcr)
         if layout.codec in JPEG2000:
-            return decode_jpeg2000(data, shape, ycbcr=layout.codec == APERIO_YCBCR)
+            return decode_jpeg2000(data, shape, ycbcr=self._ycbcr)
         if layout.codec == WEBP:
             return decode_webp(data, shape)
         return decode_bytes(data, layout.codec, shape, predictor=layout.predictor)

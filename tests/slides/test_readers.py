@@ -136,6 +136,23 @@ def test_aperio_jpeg2000_equals_openslide(code: int, tmp_path: Path, texture: Te
     assert np.array_equal(rgb, pixels) == (code == 33005)
 
 
+@pytest.mark.parametrize("code", [33003, 33004, 34712])
+def test_jpeg2000_of_other_writers_is_rgb(code: int, tmp_path: Path, texture: Texture) -> None:
+    """Bio-Formats and QuPath tag their RGB streams with Aperio's code for YCbCr."""
+    pixels, path = texture(128, 128), tmp_path / "x.ome.tif"
+    tiles = [
+        imagecodecs.jpeg2k_encode(
+            np.ascontiguousarray(pixels[y : y + 64, x : x + 64]), codecformat="j2k", mct=mct
+        )
+        for y, x, mct in ((0, 0, True), (0, 64, True), (64, 0, True), (64, 64, True))
+    ]
+    tifffile.imwrite(
+        path, iter(tiles), shape=pixels.shape, dtype=np.uint8, tile=(64, 64), photometric="rgb",
+        compression=code, metadata={"PhysicalSizeX": 0.25, "PhysicalSizeXUnit": "µm"},
+    )  # fmt: skip
+    assert np.abs(_whole(path)[0].astype(int) - pixels).max() <= 2
+
+
 def test_jpeg2000_with_subsampled_chroma_goes_to_openslide(texture: Texture) -> None:
     from histoquant.slides.tiff_codec import jpeg2000_frame
 

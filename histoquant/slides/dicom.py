@@ -69,7 +69,7 @@ def read_header(path: Path) -> DicomHeader | None:
                     found[tag] = value
                 if tag >= _LAST:
                     break
-    except (OSError, struct.error, ValueError):
+    except (OSError, struct.error, ValueError, RecursionError):
         pass
     if _SERIES not in found:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,7 +152,7 @@ def _examine(findings: Findings) -> Opener:
         raise SlideRefusedError(
             "UNREADABLE", f"{name}: cannot be read ({reason}). Check permissions and the disk."
         ) from error
-    except (ValueError, ArithmeticError, LookupError) as error:
+    except (ValueError, ArithmeticError, LookupError, RecursionError, struct.error) as error:
         raise SlideRefusedError(
             "UNREADABLE", f"{name}: damaged file ({error}). Copy or export the slide again."
         ) from error

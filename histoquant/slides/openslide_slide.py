@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from threading import Lock
 
 import numpy as np
 import openslide
+from PIL.ImageCms import PyCMSError
 
 from histoquant.errors import SlideFailedError, SlideRefusedError
 from histoquant.slides.alpha import over_white
@@ -138,8 +140,9 @@ def _note(findings: Findings, handle: openslide.OpenSlide) -> None:
         findings.stated.append(Candidate(openslide.PROPERTY_NAME_MPP_X, x_um, y_um))
     if "openslide.region[1].x" in properties:
         findings.flag("MULTIPLE_REGIONS")
-    if properties.get("openslide.icc-size") and handle.color_profile is not None:
-        findings.note_icc(handle.color_profile.tobytes())
+    with suppress(PyCMSError):  # a damaged profile is as good as none: it is never applied
+        if properties.get("openslide.icc-size") and handle.color_profile is not None:
+            findings.note_icc(handle.color_profile.tobytes())
 
 
 def _refusal(name: str, reason: str) -> SlideRefusedError:

@@ -1,0 +1,138 @@
+"""The command line: parses, calls, and turns failures into one line and an exit status."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from histoquant._version import __version__
+from histoquant.errors import HistoquantError, OutputLockedError, UsageError
+
+EXIT_USAGE, EXIT_LOCKED, EXIT_INTERRUPTED = 2, 75, 130
+
+app = typer.Typer(
+    name="histoquant",
+    help="Immunohistochemistry whole-slide images into numbers: CD68, CD20, CD31 and an inflammation index.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Slides = Annotated[list[Path], typer.Argument(help="Slides, or folders of slides.", show_default=False)]
+StudyFile = Annotated[
+    Path | None, typer.Option("--study", help="study.toml, when it is not beside the slides.")
+]
+Marker = Annotated[str | None, typer.Option("--marker", help="Marker of slides that do not say theirs.")]
+Mpp = Annotated[float | None, typer.Option("--mpp", help="Micrometres per pixel of files that do not say.")]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"histoquant {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Slides in, per-biopsy numbers out."""
+
+
+@app.command()
+def run(
+    slides: Slides,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Where results go.")] = Path("results"),
+    study: StudyFile = None,
+    marker: Marker = None,
+    mpp: Mpp = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=0, help="Worker processes; 0 works in this process. Default: one per core."),
+    ] = None,
+    scheduler: Annotated[str | None, typer.Option(help="Your own Dask cluster, tls://host:port.")] = None,
+    tile_size: Annotated[int | None, typer.Option(help="Tile edge in px; never changes results.")] = None,
+    working_mpp: Annotated[
+        float | None, typer.Option(help="Resolution of analysis, um/px. Default: 0.5.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change one marker setting: threshold_od=0.25."),
+    ] = None,
+    json_progress: Annotated[bool, typer.Option(help="Progress as JSON lines on standard output.")] = False,
+) -> None:
+    """Quantify slides into OUT; run it again to resume.
+
+    Example: histoquant run slides/ -o results
+    """
+    from histoquant.run.options import RunOptions
+    from histoquant.run.runner import run_slides
+
+    options = RunOptions(
+        slides=tuple(slides),
+        out=out,
+        study=study,
+        marker=marker,
+        mpp=mpp,
+        workers=workers,
+        scheduler=scheduler,
+        tile_size_px=tile_size,
+        working_mpp_um=working_mpp,
+        settings=tuple(settings or ()),
+        json_progress=json_progress,
+    )
+    raise typer.Exit(run_slides(options))
+
+
+@app.command()
+def inspect(
+    slides: Slides,
+    study: StudyFile = None,
+    marker: Marker = None,
+    mpp: Mpp = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Say what each slide is and whether it can be quantified, without quantifying it."""
+    from histoquant.run.inspect import inspect_slides
+
+    raise typer.Exit(inspect_slides(tuple(slides), study, marker, mpp, as_json))
+
+
+@app.command()
+def samples(
+    folder: Annotated[Path, typer.Argument(help="Folder to write; made when missing.", show_default=False)],
+    patients: Annotated[int, typer.Option(min=1, max=500, help="Patients in the synthetic trial.")] = 2,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
+) -> None:
+    """Write a synthetic trial: slides, study.toml and truth tables."""
+    from histoquant.phantoms import write_samples
+
+    if folder.exists() and any(folder.iterdir()):
+        raise UsageError(f"{folder}: not empty. Name a new folder, so that no slide is overwritten.")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_samples(folder, patients=patients, seed=seed)
+    typer.echo(f"Wrote {len(list(folder.glob('*.tif')))} slides to {folder}. Next: histoquant run {folder}")
+
+
+def main() -> None:
+    """Run the command line; every failure becomes one line and an exit status."""
+    try:
+        status = app(standalone_mode=False)
+    except typer.Abort:
+        status = EXIT_INTERRUPTED
+    except KeyboardInterrupt:
+        print("histoquant: interrupted", file=sys.stderr)
+        status = EXIT_INTERRUPTED
+    except OutputLockedError as error:
+        print(f"histoquant: {error}", file=sys.stderr)
+        status = EXIT_LOCKED
+    except HistoquantError as error:
+        print(f"histoquant: {error}", file=sys.stderr)
+        status = EXIT_USAGE
+    sys.exit(status if isinstance(status, int) else 0)

@@ -1,0 +1,177 @@
+"""From what the user typed to one job or one refusal per slide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from histoquant.errors import SlideError, SlideRefusedError, UsageError
+from histoquant.markers import MARKERS
+from histoquant.markers.definition import MarkerDefinition
+from histoquant.run.job import RunParameters, SlideJob, file_state
+from histoquant.run.options import RunOptions, marker_with, parse_settings
+from histoquant.slides import find_slides
+from histoquant.study.identity import SlideIdentity, identify_slides
+from histoquant.study.study_file import Study, load_study
+
+IDENTITY_COLUMNS = ("patient", "tract", "timepoint", "section", "block", "batch", "clone")
+
+
+@dataclass
+class Intake:
+    """The slides of one run, told apart.
+
+    Attributes
+    ----------
+    slides : dict of str to Path
+        Slides by id.
+    identities : dict of str to SlideIdentity
+    refused : dict of str to dict
+        Rows of slides that no job can be made for.
+    """
+
+    study: Study | None
+    parameters: RunParameters
+    settings: dict[str, str]
+    mpp: float | None
+    workers: int | None
+    scheduler: str | None
+    slides: dict[str, Path] = field(default_factory=dict)
+    identities: dict[str, SlideIdentity] = field(default_factory=dict)
+    markers: dict[str, MarkerDefinition] = field(default_factory=dict)
+    refused: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def slide_ids(self) -> list[str]:
+        """Ids of all input slides, sorted."""
+        return sorted(self.identities)
+
+    def jobs(self, out: Path) -> list[SlideJob]:
+        """One job per usable slide, largest file first, so that no long slide starts last."""
+        jobs = [self._job(slide_id, out) for slide_id in sorted(self.markers)]
+        return sorted(jobs, key=lambda job: (-job.size_bytes, job.slide_id))
+
+    def _job(self, slide_id: str, out: Path) -> SlideJob:
+        path = self.slides[slide_id].absolute()
+        size_bytes, modified_ns = file_state(path)
+        return SlideJob(
+            slide_id=slide_id,
+            path=path,
+            out=out,
+            marker=self.markers[slide_id],
+            mpp=self.mpp,
+            study_mpp=self.identities[slide_id].study_mpp,
+            parameters=self.parameters,
+            size_bytes=size_bytes,
+            modified_ns=modified_ns,
+        )
+
+    def identity_columns(self, slide_id: str) -> dict[str, Any]:
+        """The identity part of a slide's row."""
+        identity = self.identities[slide_id]
+        return {name: getattr(identity, name) for name in IDENTITY_COLUMNS}
+
+    def unusable_row(self, slide_id: str, error: BaseException) -> dict[str, Any]:
+        """Row of a slide that gave no numbers, with the reason in it."""
+        status = "REFUSED" if isinstance(error, SlideRefusedError) else "FAILED"
+        if isinstance(error, SlideError):
+            reason = f"{error.code}: {error.message}"
+        else:
+            reason = f"INTERNAL: {type(error).__name__}: {error}. The traceback is in log.jsonl."
+        return _bare_row(self.slides[slide_id].name, self.identities[slide_id], status, reason)
+
+
+def _bare_row(file: str, identity: SlideIdentity, status: str, reason: str) -> dict[str, Any]:
+    return {
+        "slide_id": identity.slide_id,
+        "file": file,
+        "status": status,
+        "reason": " ".join(reason.split()),
+        "flags": ";".join(identity.flags),
+        "marker": identity.marker,
+    }
+
+
+def take_in(options: RunOptions) -> Intake:
+    """Find slides, read the study, and tell each slide's marker.
+
+    Raises
+    ------
+    UsageError
+        If a path does not exist, an option does not fit, or the study file is wrong.
+    """
+    for path in options.slides:
+        if not path.exists():
+            raise UsageError(f"{path}: not there. Name slides, or folders of slides.")
+    study = _study_of(options)
+    intake = _settled(options, study)
+    paths = find_slides(options.slides)
+    identities, missing = identify_slides(paths, study, options.marker, known_markers=tuple(MARKERS))
+    for path, identity in identities.items():
+        intake.slides[identity.slide_id] = path
+        intake.identities[identity.slide_id] = identity
+        _choose_marker(intake, path, identity)
+    for slide in missing:
+        slide_id = slide.identity.slide_id
+        intake.slides[slide_id], intake.identities[slide_id] = slide.path, slide.identity
+        reason = f"NOT_FOUND: {slide.message}"
+        intake.refused[slide_id] = _bare_row(slide.path.name, slide.identity, "FAILED", reason)
+    return intake
+
+
+def _study_of(options: RunOptions) -> Study | None:
+    if options.study is not None:
+        if not options.study.exists():
+            raise UsageError(f"--study {options.study}: not there. Name a study.toml, or leave --study out.")
+        return load_study(options.study)
+    folders = [path if path.is_dir() else path.parent for path in options.slides]
+    studies = [study for folder in dict.fromkeys(folders) if (study := load_study(folder)) is not None]
+    if len(studies) > 1:
+        named = ", ".join(str(study.path) for study in studies)
+        raise UsageError(f"Several study files: {named}. Run one study at a time, or name one with --study.")
+    return studies[0] if studies else None
+
+
+def _settled(options: RunOptions, study: Study | None) -> Intake:
+    """Command line first, then the study file, then the defaults."""
+    section = study.run if study is not None else None
+
+    def choose(given: Any, name: str) -> Any:
+        return given if given is not None else getattr(section, name, None)
+
+    chosen = {
+        "tile_size_px": choose(options.tile_size_px, "tile_size"),
+        "working_mpp_um": choose(options.working_mpp_um, "working_mpp"),
+    }
+    try:
+        parameters = RunParameters(**{key: value for key, value in chosen.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name, given = first["loc"][0], first["input"]
+        raise UsageError(f"{name}: {given} does not fit; {first['msg'].lower()}.") from error
+    by_study = tuple(f"{key}={value}" for key, value in section.set.items()) if section else ()
+    return Intake(
+        study=study,
+        parameters=parameters,
+        settings=parse_settings((*by_study, *options.settings)),
+        mpp=choose(options.mpp, "mpp"),
+        workers=choose(options.workers, "workers"),
+        scheduler=choose(options.scheduler, "scheduler"),
+    )
+
+
+def _choose_marker(intake: Intake, path: Path, identity: SlideIdentity) -> None:
+    unknown = next((note for note in identity.notes if note.code == "UNKNOWN_MARKER"), None)
+    if identity.marker is None or unknown is not None:
+        absent = (
+            f"{path.name}: no marker in its name or the slide table. Pass --marker, add it to the table, "
+            f"or name the file like P01_T1_V1_CD68. Known: {', '.join(MARKERS)}."
+        )
+        message = unknown.message if unknown else absent
+        row = _bare_row(path.name, identity, "REFUSED", f"NO_MARKER: {message}")
+        intake.refused[identity.slide_id] = row
+        return
+    intake.markers[identity.slide_id] = marker_with(identity.marker, intake.settings)

@@ -1,0 +1,81 @@
+"""One slide's order: everything a worker needs to know, small enough to send."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from histoquant._version import __version__
+from histoquant.markers.definition import MarkerDefinition
+from histoquant.store.atomic import json_bytes
+
+
+class RunParameters(BaseModel):
+    """What the user may choose for a whole run, beside the markers' own definitions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    working_mpp_um: float = Field(
+        default=0.5, ge=0.2, le=1.0, description="Resolution of analysis in um/px; 0.5 is a 20x objective."
+    )
+    tile_size_px: int = Field(
+        default=1024,
+        ge=256,
+        le=4096,
+        description="Edge of a tile's core; changes speed and memory, never results.",
+    )
+    batch_tiles: int = Field(
+        default=16,
+        ge=1,
+        le=256,
+        description="Tiles per task; seconds of work, so scheduling is invisible.",
+    )
+
+
+class SlideJob(BaseModel):
+    """One slide to quantify into one output folder.
+
+    ``key`` names the plan: equal keys mean equal results, so finished work under the same key is reused.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    slide_id: str
+    path: Path
+    out: Path
+    marker: MarkerDefinition
+    mpp: float | None = None
+    study_mpp: float | None = None
+    parameters: RunParameters = RunParameters()
+    size_bytes: int = 0
+    modified_ns: int = 0
+
+    @property
+    def key(self) -> str:
+        """SHA-256 over version, slide file and every parameter that can change a result."""
+        identity = {
+            "version": __version__,
+            "slide_id": self.slide_id,
+            "path": str(self.path),
+            "size_bytes": self.size_bytes,
+            "modified_ns": self.modified_ns,
+            "mpp": [self.mpp, self.study_mpp],
+            "marker": self.marker.model_dump(mode="json"),
+            "working_mpp_um": self.parameters.working_mpp_um,
+        }
+        return hashlib.sha256(json_bytes(identity)).hexdigest()
+
+    @property
+    def work_key(self) -> str:
+        """Name of the unfinished work: batches of another tiling cannot be reused."""
+        tiling = f"{self.key}:{self.parameters.tile_size_px}:{self.parameters.batch_tiles}"
+        return hashlib.sha256(tiling.encode()).hexdigest()
+
+
+def file_state(path: Path) -> tuple[int, int]:
+    """Total size in bytes and newest modification time in ns of a slide's file or folder."""
+    files = [path] if path.is_file() else sorted(part for part in path.rglob("*") if part.is_file())
+    stats = [file.stat() for file in files]
+    return sum(stat.st_size for stat in stats), max((stat.st_mtime_ns for stat in stats), default=0)

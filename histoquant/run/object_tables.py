@@ -1,0 +1,125 @@
+"""A slide's object tables: ordered, scored, and moved from the working plane to level 0."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from histoquant.markers import score, stain_od
+from histoquant.metrics.aggregates import Aggregates
+from histoquant.run.plan import Planned, SlidePlan
+from histoquant.tiling.tissue_map import TissueMap
+
+# Working-plane coordinates that level-0 ones replace.
+_CELL_PLACE = ("seed_x_px", "seed_y_px", "centroid_x_px", "centroid_y_px")
+_VESSEL_PLACE = ("first_", "centroid_", "box_")
+
+
+def cell_table(plan: SlidePlan, table: pa.Table) -> pd.DataFrame:
+    """Cells by (y, x) of their seed, scored, in level-0 pixels and um."""
+    frame = table.drop_columns(["outline"]).to_pandas()
+    order = np.lexsort((frame["seed_x_px"], frame["seed_y_px"]))
+    frame = frame.iloc[order].reset_index(drop=True)
+    outline = table["outline"].combine_chunks().take(pa.array(order))
+    columns = {name: frame[name].to_numpy() for name in frame.columns}
+    positive, unscorable = score(columns, plan.marker, plan.threshold_od)
+    x_px, y_px = _level0(plan, columns["centroid_x_px"], columns["centroid_y_px"])
+    x_um, y_um = _um(plan, x_px, y_px)
+    place = {
+        "cell_id": _object_ids(columns["seed_y_px"], columns["seed_x_px"]),
+        "x_px": x_px,
+        "y_px": y_px,
+        "x_um": x_um,
+        "y_um": y_um,
+    }
+    measured = {name: values for name, values in columns.items() if name not in _CELL_PLACE}
+    said = {
+        "dab_od": stain_od(columns, plan.marker),
+        "positive": positive,
+        "unscorable": unscorable,
+    }
+    cells = pd.DataFrame({**place, **measured, **said})
+    return cells.assign(outline_xy_px=pd.Series(_moved(plan, outline), dtype=object))
+
+
+def _object_ids(y: NDArray[np.integer], x: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Ids that are a function of one plane pixel, so that no other object's presence changes them."""
+    return np.asarray((y.astype(np.int64) << 32) | x.astype(np.int64))
+
+
+def _level0(
+    plan: SlidePlan, x: NDArray[np.float64], y: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Level-0 coordinates of plane coordinates, both with pixel centres at whole numbers."""
+    fx, fy = plan.plane_factor_xy
+    return (x + 0.5) * fx - 0.5, (y + 0.5) * fy - 0.5
+
+
+def _um(
+    plan: SlidePlan, x_px: NDArray[np.float64], y_px: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return (x_px + 0.5) * plan.mpp_xy[0], (y_px + 0.5) * plan.mpp_xy[1]
+
+
+def _moved(plan: SlidePlan, lists: pa.ListArray) -> list[NDArray[np.float32]]:
+    """Flat x, y polygons from plane to level-0 pixels."""
+    flat = lists.flatten().to_numpy(zero_copy_only=False).astype(np.float64).reshape(-1, 2)
+    x, y = _level0(plan, flat[:, 0], flat[:, 1])
+    points = np.column_stack([x, y]).astype(np.float32).ravel()
+    lengths = np.diff(lists.offsets.to_numpy())
+    return np.split(points, np.cumsum(lengths)[:-1]) if len(lengths) else []
+
+
+def vessel_table(planned: Planned, parts: list[pa.Table]) -> pd.DataFrame:
+    """Vessels by (y, x) of their first pixel whose centroid lies in quantifiable tissue."""
+    if not parts:
+        return pd.DataFrame()
+    table = pa.concat_tables(parts).to_pandas()
+    x, y = table["centroid_x_px"].to_numpy(), table["centroid_y_px"].to_numpy()
+    table = table[planned.tissue.contains(x, y)]
+    table = table.sort_values(["first_y_px", "first_x_px"], ignore_index=True)
+    plan = planned.plan
+    x_px, y_px = _level0(plan, table["centroid_x_px"].to_numpy(), table["centroid_y_px"].to_numpy())
+    x_um, y_um = _um(plan, x_px, y_px)
+    vessel_id = _object_ids(table["first_y_px"].to_numpy(), table["first_x_px"].to_numpy())
+    place = pd.DataFrame({"vessel_id": vessel_id, "x_px": x_px, "y_px": y_px, "x_um": x_um, "y_um": y_um})
+    for column in ("outer_xy_px", "lumens_xy_px"):
+        table[column] = [_polygon_level0(plan, value) for value in table[column]]
+    measured = table.drop(columns=[name for name in table.columns if name.startswith(_VESSEL_PLACE)])
+    joined: pd.DataFrame = pd.concat([place, measured], axis=1)
+    return joined
+
+
+def _polygon_level0(plan: SlidePlan, value: Any) -> Any:
+    """A flat polygon, or a list of them, from plane to level-0 pixels."""
+    if len(value) and isinstance(value[0], np.ndarray | list):
+        return [_polygon_level0(plan, part) for part in value]
+    points = np.asarray(value, np.float64).reshape(-1, 2)
+    x, y = _level0(plan, points[:, 0], points[:, 1])
+    return np.column_stack([x, y]).astype(np.float32).ravel().tolist()
+
+
+def aggregate_table(plan: SlidePlan, found: Aggregates | None) -> pd.DataFrame:
+    """Aggregates with their outline in level-0 pixels; empty where the marker has none."""
+    if found is None:
+        return pd.DataFrame()
+    mpp = np.array(plan.mpp_xy)
+    table = found.table.copy()
+    outline = [np.asarray(flat, np.float64).reshape(-1, 2) / mpp - 0.5 for flat in table["outline_xy_um"]]
+    table["outline_xy_px"] = [points.astype(np.float32).ravel().tolist() for points in outline]
+    return table
+
+
+def region_table(plan: SlidePlan, tissue: TissueMap) -> pd.DataFrame:
+    """Tissue and exclusions as areas and outlines in level-0 pixels."""
+    rows = []
+    scale = np.array(plan.plane_factor_xy) * tissue.scale_px
+    for kind, polygons in tissue.outlines().items():
+        for points in polygons:
+            flat = (np.asarray(points, np.float64) * scale - 0.5).astype(np.float32).ravel()
+            rows.append({"kind": kind, "outline_xy_px": flat.tolist()})
+    return pd.DataFrame(rows, columns=["kind", "outline_xy_px"])

@@ -1,0 +1,129 @@
+"""A slide's pictures, drawn from its tables."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from histoquant.report import (
+    OVERLAY_PX,
+    Caption,
+    CellMarks,
+    Marks,
+    Polygons,
+    TissueMarks,
+    VesselMarks,
+    draw_fields,
+    draw_overlay,
+    draw_thumbnail,
+    encode_png,
+)
+from histoquant.run.assemble import SlideResult
+from histoquant.run.plan import Planned
+from histoquant.slides import Plane, Slide
+from histoquant.tiling.tissue_map import EXCLUSIONS
+
+# Tissue touches no edge of its picture.
+_MARGIN_MAP_PX = 8
+
+
+def draw_pictures(
+    slide: Slide, plane: Plane, planned: Planned, result: SlideResult, name: str
+) -> dict[str, bytes]:
+    """PNG files of one slide by file name: thumbnail, overlay, and full-resolution fields."""
+    caption = Caption(name, planned.plan.marker.name)
+    marks = _marks(planned, result, planned.plan.plane_mpp)
+    pictures = {
+        "thumbnail.png": draw_thumbnail(
+            planned.overview_rgb, planned.tissue.mpp_xy[0], _tissue_marks(planned), caption
+        ),
+        "overlay.png": overlay_rgb(slide, plane, planned, result, name),
+    }
+
+    def read(x: int, y: int, width: int, height: int) -> NDArray[np.uint8]:
+        return plane.read(x, y, width, height)[0]
+
+    fields = draw_fields(read, plane.size_px, planned.plan.plane_mpp, marks, caption)
+    if fields is not None:
+        pictures["fields.png"] = fields
+    return {file: encode_png(picture) for file, picture in pictures.items()}
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """The part of the slide that holds tissue, in map pixels, and how much it is shrunk."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+    shrink: int
+
+    @classmethod
+    def around(cls, planned: Planned) -> _Frame:
+        shown = planned.tissue.tissue | (planned.tissue.excluded > 0)
+        rows, columns = np.flatnonzero(shown.any(axis=1)), np.flatnonzero(shown.any(axis=0))
+        height, width = shown.shape
+        top, left = max(0, rows[0] - _MARGIN_MAP_PX), max(0, columns[0] - _MARGIN_MAP_PX)
+        bottom = min(height, rows[-1] + 1 + _MARGIN_MAP_PX)
+        right = min(width, columns[-1] + 1 + _MARGIN_MAP_PX)
+        longest_px = max(bottom - top, right - left) * planned.tissue.scale_px
+        return cls(int(top), int(left), int(bottom), int(right), math.ceil(longest_px / OVERLAY_PX))
+
+
+def overlay_rgb(
+    slide: Slide, plane: Plane, planned: Planned, result: SlideResult, name: str
+) -> NDArray[np.uint8]:
+    """Draw what was counted over the tissue, at the working resolution where that fits."""
+    frame = _Frame.around(planned)
+    shown = plane if frame.shrink == 1 else slide.plane(planned.plan.plane_mpp * frame.shrink)
+    step = planned.tissue.scale_px / frame.shrink
+    x, y = round(frame.left * step), round(frame.top * step)
+    width = min(round(frame.right * step), shown.size_px[0]) - x
+    height = min(round(frame.bottom * step), shown.size_px[1]) - y
+    rgb, _ = shown.read(x, y, width, height)
+    marks = _marks(planned, result, shown.mpp).scaled(1.0, (-x, -y))
+    cropped = Marks(marks.cells, marks.vessels, marks.aggregates, _tissue_marks(planned, frame))
+    return draw_overlay(rgb, shown.mpp, cropped, Caption(name, planned.plan.marker.name))
+
+
+def _tissue_marks(planned: Planned, frame: _Frame | None = None) -> TissueMarks:
+    tissue = planned.tissue
+    part = np.s_[:, :] if frame is None else np.s_[frame.top : frame.bottom, frame.left : frame.right]
+    return TissueMarks(tissue.tissue[part], tissue.excluded[part], tissue.mpp_xy, EXCLUSIONS)
+
+
+def _marks(planned: Planned, result: SlideResult, mpp: float) -> Marks:
+    """Objects in the pixels of a plane of ``mpp``; tables hold level-0 pixels."""
+    level0_mpp = (planned.plan.mpp_xy[0] + planned.plan.mpp_xy[1]) / 2
+    factor = level0_mpp / mpp
+    cells = result.cells
+    scored = result.scored
+    positive = cells["positive"].to_numpy(bool) if scored else None
+    marks = Marks(
+        cells=CellMarks(
+            cells["x_px"].to_numpy(np.float64),
+            cells["y_px"].to_numpy(np.float64),
+            positive,
+            _polygons(cells["outline_xy_px"]),
+        ),
+        vessels=_vessel_marks(result.vessels) if "vessel_id" in result.vessels else None,
+        aggregates=_polygons(result.aggregates["outline_xy_px"])
+        if "aggregate_id" in result.aggregates
+        else None,
+    )
+    return marks.scaled(factor)
+
+
+def _vessel_marks(vessels: pd.DataFrame) -> VesselMarks:
+    true = vessels[vessels["vessel"].to_numpy(bool)]
+    lumens = [lumen for all_lumens in true["lumens_xy_px"] for lumen in all_lumens]
+    return VesselMarks(_polygons(true["outer_xy_px"]), _polygons(lumens))
+
+
+def _polygons(flat: pd.Series | list[NDArray[np.float32]]) -> Polygons:
+    return Polygons.pack(np.asarray(points, np.float32).reshape(-1, 2) for points in flat)

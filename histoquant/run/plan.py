@@ -1,0 +1,128 @@
+"""The plan of a slide: everything decided once for the whole slide, before any tile is segmented."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from histoquant._version import __version__
+from histoquant.errors import SlideRefusedError
+from histoquant.markers.definition import MarkerDefinition
+from histoquant.slides import Slide, working_plane
+from histoquant.stains import H_DAB, H_E, StainVectors, white_point
+from histoquant.stains.estimate import estimate_vectors
+from histoquant.stains.sampling import sample_blocks, stain_histogram
+from histoquant.tiling.survey import Survey, survey
+from histoquant.tiling.tissue_map import TissueMap, map_tissue
+
+
+class SlidePlan(BaseModel):
+    """Frozen decisions about one slide; no result depends on anything that is not in here or in the pixels.
+
+    Lengths are in working-plane pixels unless the name says otherwise.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    version: str = __version__
+    reader: str
+    size_px: tuple[int, int]
+    mpp_xy: tuple[float, float]
+    mpp_source: str
+    plane_size_px: tuple[int, int]
+    plane_mpp_xy: tuple[float, float]
+    plane_factor_xy: tuple[float, float]
+    marker: MarkerDefinition
+    white_point: tuple[float, float, float]
+    white_point_source: str
+    stain_names: tuple[str, str, str]
+    stain_matrix: tuple[tuple[float, float, float], ...]
+    stain_source: str
+    stain_reason: str
+    stain_diagnostics: dict[str, float]
+    threshold_od: float
+    flags: tuple[str, ...]
+
+    @property
+    def vectors(self) -> StainVectors:
+        """The stain vectors as unmixing takes them."""
+        return StainVectors(np.array(self.stain_matrix), self.stain_names)
+
+    @property
+    def plane_mpp(self) -> float:
+        """Mean um/px of the working plane."""
+        return (self.plane_mpp_xy[0] + self.plane_mpp_xy[1]) / 2
+
+
+class Planned(BaseModel):
+    """A plan with the maps it was made from."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    plan: SlidePlan
+    tissue: TissueMap
+    overview_rgb: Any
+
+
+def plan_of(slide: Slide, marker: MarkerDefinition, working_mpp_um: float) -> Planned:
+    """Survey a slide and fix its white point, stain vectors and threshold.
+
+    Parameters
+    ----------
+    slide : Slide
+        Open slide.
+    marker : MarkerDefinition
+        What is to be counted.
+    working_mpp_um : float
+        Resolution of analysis in um/px.
+
+    Returns
+    -------
+    Planned
+
+    Raises
+    ------
+    SlideRefusedError
+        With code ``NO_TISSUE`` when the slide shows no tissue.
+    """
+    plane = working_plane(slide, working_mpp_um)
+    surveyed = survey(plane)
+    white = white_point(surveyed)
+    tissue = map_tissue(surveyed, white)
+    if not tissue.quantifiable.any():
+        raise SlideRefusedError(
+            "NO_TISSUE",
+            f"{slide.path.name}: no tissue that can be quantified ({tissue.excluded_mm2:.3f} mm2 excluded as "
+            "artefact). Check that the slide is stained and in focus; an empty result is not a zero.",
+        )
+    prior = H_DAB if marker.stains == "H-DAB" else H_E
+    sampled = stain_histogram(plane, sample_blocks(tissue, surveyed), tissue, white)
+    estimate = estimate_vectors(sampled, prior)
+    plan = SlidePlan(
+        reader=slide.reader,
+        size_px=slide.size_px,
+        mpp_xy=slide.mpp_xy,
+        mpp_source=slide.mpp_source,
+        plane_size_px=plane.size_px,
+        plane_mpp_xy=plane.mpp_xy,
+        plane_factor_xy=plane.factor_xy,
+        marker=marker,
+        white_point=white.rgb,
+        white_point_source=white.source,
+        stain_names=estimate.vectors.names,
+        stain_matrix=tuple((float(r), float(g), float(b)) for r, g, b in estimate.vectors.matrix),
+        stain_source=estimate.source,
+        stain_reason=estimate.reason,
+        stain_diagnostics=estimate.diagnostics,
+        threshold_od=marker.threshold_od,
+        flags=(*slide.flags, *white.flags),
+    )
+    return Planned(plan=plan, tissue=tissue, overview_rgb=_overview(surveyed))
+
+
+def _overview(surveyed: Survey) -> NDArray[np.uint8]:
+    """Mean colour of every map pixel, white where there is none."""
+    return np.asarray(np.rint(np.nan_to_num(surveyed.mean_rgb(), nan=255.0)), np.uint8)

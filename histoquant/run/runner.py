@@ -1,0 +1,181 @@
+"""A whole run: find slides, quantify each, write the tables and the report."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+import traceback
+from collections import Counter
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from histoquant._version import __version__
+from histoquant.errors import StoreError
+from histoquant.run.intake import Intake, take_in
+from histoquant.run.job import SlideJob
+from histoquant.run.options import RunOptions
+from histoquant.run.progress import Counters, Reporter, open_reporter
+from histoquant.run.schedule import Listener, Schedule
+from histoquant.run.summary import write_summary
+from histoquant.run.tasks import BatchReceipt, CommitReceipt, PlanReceipt
+from histoquant.store.layout import OutputFolder
+from histoquant.store.lock import OutputLock
+from histoquant.store.log import RunLog
+from histoquant.tiling.executors import open_executor
+
+EXIT_OK, EXIT_SOME_FAILED, EXIT_NONE_USABLE, EXIT_INTERRUPTED = 0, 3, 4, 130
+
+
+def run_slides(options: RunOptions) -> int:
+    """Quantify slides into ``options.out``; running it again resumes.
+
+    Parameters
+    ----------
+    options : RunOptions
+        The command line.
+
+    Returns
+    -------
+    int
+        Exit status: 0 all slides fine or flagged, 3 some failed or were refused, 4 none usable,
+        130 interrupted and resumable.
+
+    Raises
+    ------
+    UsageError
+        If options, study file or output folder make a run impossible; nothing was started.
+    OutputLockedError
+        If another run holds the output folder.
+    """
+    intake = take_in(options)
+    out = _make_out(options.out)
+    with OutputLock(out.root):
+        log = RunLog(out.root / "log.jsonl")
+        try:
+            return _Run(options, intake, out, log).go()
+        finally:
+            log.close()
+
+
+def _make_out(root: Path) -> OutputFolder:
+    try:
+        (root / "slides").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"{root}: cannot be written ({error.strerror}). Choose another folder with -o."
+        ) from error
+    if not os.access(root, os.W_OK):
+        raise StoreError(f"{root}: cannot be written (no permission). Choose another folder with -o.")
+    return OutputFolder(root.resolve())
+
+
+class _Run:
+    """The state of one run: rows so far, counters, log."""
+
+    def __init__(self, options: RunOptions, intake: Intake, out: OutputFolder, log: RunLog) -> None:
+        self._options, self._intake, self._out, self._log = options, intake, out, log
+        self._rows: dict[str, dict[str, Any]] = {}
+        self._counters = Counters(slides_total=len(intake.slide_ids), started_s=time.monotonic())
+        self._reporter: Reporter = Reporter()
+
+    def go(self) -> int:
+        self._log.write("run_started", version=__version__, slides=len(self._intake.slide_ids))
+        for slide_id, row in self._intake.refused.items():
+            self._settle_unusable(slide_id, row)
+        jobs = [job for job in self._intake.jobs(self._out.root) if not self._already_done(job)]
+        try:
+            with _terminate_as_interrupt(), open_reporter(self._options.json_progress) as self._reporter:
+                self._quantify(jobs)
+        except KeyboardInterrupt:
+            self._log.write("run_interrupted", slides_done=self._counters.slides_done)
+            print(
+                f"histoquant: interrupted after {self._counters.slides_done} slides; what is done is kept. "
+                "Run the same command again to go on.",
+                file=sys.stderr,
+            )
+            return EXIT_INTERRUPTED
+        rows = [self._rows[slide_id] for slide_id in sorted(self._rows)]
+        write_summary(self._out, rows, self._intake)
+        return self._conclude(rows)
+
+    def _quantify(self, jobs: list[SlideJob]) -> None:
+        self._reporter.update(self._counters)
+        if not jobs:
+            return
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        workers = self._intake.workers if self._intake.workers is not None else cores
+        listener = Listener(self._planned, self._batch_done, self._committed, self._failed)
+        with open_executor(min(workers, len(jobs) * 4), self._intake.scheduler) as executor:
+            Schedule(executor, listener).run(jobs)
+
+    def _already_done(self, job: SlideJob) -> bool:
+        if not self._out.is_committed(job.slide_id, job.key):
+            return False
+        manifest = self._out.manifest(job.slide_id)
+        assert manifest is not None
+        self._log.write("slide_kept", slide_id=job.slide_id)
+        self._take_row(job.slide_id, manifest["row"])
+        return True
+
+    def _planned(self, job: SlideJob, receipt: PlanReceipt) -> None:
+        self._counters.tiles_total += receipt.tiles
+        self._log.write("slide_planned", slide_id=job.slide_id, tiles=receipt.tiles, batches=receipt.batches)
+        self._reporter.update(self._counters)
+
+    def _batch_done(self, job: SlideJob, receipt: BatchReceipt) -> None:
+        self._counters.tiles_done += receipt.tiles
+        self._counters.cells += receipt.cells
+        self._counters.megapixels += receipt.megapixels
+        self._reporter.update(self._counters)
+
+    def _committed(self, job: SlideJob, receipt: CommitReceipt) -> None:
+        self._log.write("slide_committed", slide_id=job.slide_id, status=receipt.row["status"])
+        self._take_row(job.slide_id, receipt.row)
+
+    def _failed(self, job: SlideJob, error: BaseException) -> None:
+        detail = "".join(traceback.format_exception(error))
+        self._log.write("slide_failed", slide_id=job.slide_id, traceback=detail)
+        self._settle_unusable(job.slide_id, self._intake.unusable_row(job.slide_id, error))
+
+    def _settle_unusable(self, slide_id: str, row: dict[str, Any]) -> None:
+        self._out.slide(slide_id).mkdir(parents=True, exist_ok=True)
+        self._out.write_manifest(slide_id, {"key": None, "row": row})
+        self._take_row(slide_id, row)
+
+    def _take_row(self, slide_id: str, row: dict[str, Any]) -> None:
+        usable = str(row["status"]).startswith("OK")
+        self._counters.slides_done += usable
+        self._counters.slides_failed += not usable
+        self._rows[slide_id] = {**row, **self._intake.identity_columns(slide_id)}
+        self._reporter.slide(slide_id, row["status"], row["reason"])
+        self._reporter.update(self._counters)
+
+    def _conclude(self, rows: list[dict[str, Any]]) -> int:
+        states = Counter(row["status"] for row in rows)
+        self._log.write("run_finished", **states)
+        said = ", ".join(f"{count} {status}" for status, count in sorted(states.items()))
+        print(f"{len(rows)} slides: {said}. Report: {self._out.root / 'report.html'}", file=sys.stderr)
+        for row in rows:
+            if row["status"] in {"FAILED", "REFUSED"}:
+                print(f"  {row['status']} {row['file']}: {row['reason']}", file=sys.stderr)
+        usable = states["OK"] + states["OK_WITH_FLAGS"]
+        if usable == len(rows):
+            return EXIT_OK
+        return EXIT_SOME_FAILED if usable else EXIT_NONE_USABLE
+
+
+class _terminate_as_interrupt:
+    """SIGTERM ends a run as Ctrl-C does, so that what is done is kept and the lock is released."""
+
+    def __enter__(self) -> None:
+        self._before = signal.signal(signal.SIGTERM, self._interrupt)
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGTERM, self._before)
+
+    @staticmethod
+    def _interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt

@@ -1,0 +1,86 @@
+"""The tables and the report of a whole run, derived from its slides' rows."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from typing import Any
+
+import pandas as pd
+
+from histoquant._version import __version__
+from histoquant.report.html import write_report
+from histoquant.run.intake import IDENTITY_COLUMNS, Intake
+from histoquant.store.atomic import csv_bytes, json_bytes, parquet_bytes, write_bytes
+from histoquant.store.layout import OutputFolder
+from histoquant.study import biopsies
+
+# One schema whatever the markers of a run: an analyst's code need not ask which columns exist.
+SLIDE_COLUMNS = (
+    ("slide_id", "file", "status", "reason", "flags", "patient", "tract", "timepoint", "marker"),
+    ("mpp", "mpp_source", "tissue_mm2", "excluded_mm2", "nuclei", "positive", "positive_percent"),
+    ("positive_per_mm2", "positive_per_mm2_low", "positive_per_mm2_high", "positive_area_percent"),
+    ("dab_threshold_od", "threshold_elasticity", "stain_source"),
+    ("positive_by_area", "clusters"),
+    ("diffuse_per_mm2", "aggregates", "aggregate_area_percent"),
+    ("vessels", "vessels_per_mm2", "endothelial_area_percent", "lumen_area_percent"),
+    ("median_diameter_um", "hotspot_per_mm2"),
+    ("section", "block", "batch", "clone", "empty_because"),
+)
+_COUNTS = ("nuclei", "positive", "clusters", "aggregates", "vessels")
+_TEXTS = {
+    *(
+        "slide_id",
+        "file",
+        "status",
+        "reason",
+        "flags",
+        "marker",
+        "mpp_source",
+        "stain_source",
+        "empty_because",
+    ),
+    *IDENTITY_COLUMNS,
+}
+# What could change a number between two machines.
+_LIBRARIES = ("numpy", "scipy", "opencv-python-headless", "numba", "imagecodecs", "tifffile", "openslide-bin")
+
+
+def slides_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Rows of ``slides.csv`` with the contract's columns and one type each; missing is missing, not NaN."""
+    columns = [name for group in SLIDE_COLUMNS for name in group]
+    table = pd.DataFrame([{name: row.get(name) for name in columns} for row in rows], columns=columns)
+    for name in columns:
+        if name in _TEXTS:
+            table[name] = table[name].astype("string")
+        else:
+            table[name] = pd.to_numeric(table[name]).astype("Int64" if name in _COUNTS else "Float64")
+    return table
+
+
+def write_summary(out: OutputFolder, rows: list[dict[str, Any]], intake: Intake) -> None:
+    """Write ``slides.csv``, ``slides.parquet``, ``biopsies.csv``, ``run.json`` and ``report.html``."""
+    slides = slides_table(rows)
+    per_biopsy = biopsies(slides, intake.study)
+    run = _provenance(intake)
+    write_bytes(out.root / "slides.csv", csv_bytes(slides))
+    write_bytes(out.root / "slides.parquet", parquet_bytes(slides))
+    write_bytes(out.root / "biopsies.csv", csv_bytes(per_biopsy))
+    write_report(out.root, slides, per_biopsy, run)
+    write_bytes(out.root / "run.json", json_bytes(run))
+
+
+def _provenance(intake: Intake) -> dict[str, Any]:
+    return {
+        "version": __version__,
+        "study": intake.study.name if intake.study is not None else None,
+        "parameters": {
+            "working_mpp_um": intake.parameters.working_mpp_um,
+            "mpp": intake.mpp,
+            "settings": intake.settings,
+            "markers": {marker.name: marker.model_dump(mode="json") for marker in intake.markers.values()},
+        },
+        "slides": [{"slide_id": name, "file": intake.slides[name].name} for name in intake.slide_ids],
+        "platform": {"python": platform.python_version(), "machine": platform.machine()},
+        "libraries": {name: version(name) for name in _LIBRARIES},
+    }

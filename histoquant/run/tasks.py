@@ -1,0 +1,175 @@
+"""The three tasks of a slide - plan, batch, commit - as workers run them, with disk on both sides."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+
+from histoquant.errors import SlideFailedError
+from histoquant.run.assemble import SlideResult, assemble, tables_of
+from histoquant.run.job import SlideJob, file_state
+from histoquant.run.pictures import draw_pictures
+from histoquant.run.plan import Planned, SlidePlan, plan_of
+from histoquant.run.tile import batches_of, quantify_tile, sum_tiles
+from histoquant.slides import Slide, open_slide, working_plane
+from histoquant.store.atomic import file_sha256, parquet_bytes, write_bytes
+from histoquant.store.batch_file import Batch, read_batch, write_batch
+from histoquant.store.layout import OutputFolder
+from histoquant.tiling.tissue_map import TissueMap
+
+
+class PlanReceipt(NamedTuple):
+    """What the schedule needs to know of a plan."""
+
+    batches: int
+    tiles: int
+
+
+class BatchReceipt(NamedTuple):
+    """What the schedule needs to know of a finished batch."""
+
+    tiles: int
+    cells: int
+    megapixels: float
+
+
+class CommitReceipt(NamedTuple):
+    """The committed slide's row of ``slides.csv``."""
+
+    row: dict[str, Any]
+
+
+def plan_slide(job: SlideJob) -> PlanReceipt:
+    """Decide everything slide-global and write it down; a plan already there under the same key is kept."""
+    cv2.setNumThreads(1)
+    folder = OutputFolder(job.out).work(job.slide_id, job.work_key)
+    if not (folder / "plan.json").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with _open(job) as slide:
+            planned = plan_of(slide, job.marker, job.parameters.working_mpp_um)
+        write_bytes(folder / "tissue.npz", _npz_bytes(planned))
+        # last, because its presence says that the plan is whole
+        write_bytes(folder / "plan.json", planned.plan.model_dump_json(indent=1).encode())
+    planned = _load_plan(job)
+    batches = batches_of(planned, job.parameters)
+    return PlanReceipt(len(batches), sum(map(len, batches)))
+
+
+def run_batch(job: SlideJob, number: int) -> BatchReceipt:
+    """Quantify one batch of tiles into one file; a whole file already there is kept."""
+    cv2.setNumThreads(1)
+    path = OutputFolder(job.out).batch(job.slide_id, job.work_key, number)
+    planned = _load_plan(job)
+    tiles = batches_of(planned, job.parameters)[number]
+    batch = read_batch(path)
+    if batch is None:
+        with _open(job) as slide:
+            plane = working_plane(slide, job.parameters.working_mpp_um)
+            results = [quantify_tile(plane, tile, planned) for tile in tiles]
+        batch = sum_tiles(results)
+        write_batch(path, batch)
+    pixels = sum(tile.width_px * tile.height_px for tile in tiles)
+    return BatchReceipt(len(tiles), batch.tables["cells"].num_rows, pixels / 1e6)
+
+
+def commit_slide(job: SlideJob) -> CommitReceipt:
+    """Merge a slide's batches, compute its metrics, draw it, and write the manifest last."""
+    cv2.setNumThreads(1)
+    out = OutputFolder(job.out)
+    planned = _load_plan(job)
+    numbers = range(len(batches_of(planned, job.parameters)))
+    result = assemble(planned, _read_batches(job, numbers), job.slide_id)
+    folder = out.slide(job.slide_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "manifest.json").unlink(missing_ok=True)
+    for name, table in tables_of(result).items():
+        write_bytes(folder / f"{name}.parquet", parquet_bytes(table))
+    with _open(job) as slide:
+        _refuse_if_changed(job)
+        plane = working_plane(slide, job.parameters.working_mpp_um)
+        for name, png in draw_pictures(slide, plane, planned, result, job.slide_id).items():
+            write_bytes(folder / name, png)
+    write_bytes(folder / "plan.json", planned.plan.model_dump_json(indent=1).encode())
+    row = _row(job, planned.plan, result)
+    out.write_manifest(job.slide_id, _manifest(job, row, result))
+    out.drop_work(job.slide_id)
+    return CommitReceipt(row)
+
+
+def _row(job: SlideJob, plan: SlidePlan, result: SlideResult) -> dict[str, Any]:
+    flags = tuple(dict.fromkeys((*plan.flags, *result.flags)))
+    return {
+        "slide_id": job.slide_id,
+        "file": job.path.name,
+        "status": "OK_WITH_FLAGS" if flags else "OK",
+        "reason": "",
+        "flags": ";".join(flags),
+        "marker": plan.marker.name,
+        "mpp": (plan.mpp_xy[0] + plan.mpp_xy[1]) / 2,
+        "mpp_source": plan.mpp_source,
+        "dab_threshold_od": plan.threshold_od if plan.marker.stains == "H-DAB" else None,
+        "stain_source": plan.stain_source,
+        "empty_because": result.empty_because,
+        **result.metrics,
+    }
+
+
+def _manifest(job: SlideJob, row: dict[str, Any], result: SlideResult) -> dict[str, Any]:
+    files = [job.path] if job.path.is_file() else sorted(p for p in job.path.rglob("*") if p.is_file())
+    return {
+        "key": job.key,
+        "row": row,
+        "dab_histogram_mod": [int(count) for count in result.dab_histogram],
+        "source": [{"name": p.name, "sha256": file_sha256(p), "bytes": p.stat().st_size} for p in files],
+    }
+
+
+def _read_batches(job: SlideJob, numbers: range) -> list[Batch]:
+    batches = []
+    for number in numbers:
+        batch = read_batch(OutputFolder(job.out).batch(job.slide_id, job.work_key, number))
+        if batch is None:
+            raise SlideFailedError(
+                "BATCH_LOST",
+                f"{job.path.name}: batch {number} was written and is gone or altered. Run again to redo it.",
+            )
+        batches.append(batch)
+    return batches
+
+
+def _open(job: SlideJob) -> Slide:
+    return open_slide(job.path, mpp=job.mpp, study_mpp=job.study_mpp)
+
+
+def _refuse_if_changed(job: SlideJob) -> None:
+    if file_state(job.path) != (job.size_bytes, job.modified_ns):
+        raise SlideFailedError(
+            "CHANGED",
+            f"{job.path.name}: the file changed while it was read. Run again on the final file.",
+        )
+
+
+def _npz_bytes(planned: Planned) -> bytes:
+    buffer = io.BytesIO()
+    arrays: dict[str, Any] = {"overview_rgb": planned.overview_rgb, **planned.tissue.to_arrays()}
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def _load_plan(job: SlideJob) -> Planned:
+    folder: Path = OutputFolder(job.out).work(job.slide_id, job.work_key)
+    text = json.loads((folder / "plan.json").read_text())
+    # the job carries the marker's own class, which JSON does not
+    plan = SlidePlan.model_validate({**text, "marker": job.marker})
+    with np.load(folder / "tissue.npz", allow_pickle=False) as arrays:
+        held = {name: arrays[name] for name in arrays.files}
+    overview = held.pop("overview_rgb")
+    return Planned(plan=plan, tissue=TissueMap.from_arrays(held), overview_rgb=overview)
+
+
+__all__ = ["BatchReceipt", "CommitReceipt", "PlanReceipt", "commit_slide", "plan_slide", "run_batch"]

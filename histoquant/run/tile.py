@@ -1,0 +1,196 @@
+"""One tile, from pixels to the objects it owns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from histoquant.markers.cd31 import VesselMarkerDefinition
+from histoquant.objects import (
+    Planes,
+    VesselCore,
+    VesselResult,
+    find_vessels,
+    measure_cells,
+    nuclei_halo_px,
+    outlines,
+    segment_nuclei,
+    vessels_cap_halo_px,
+    vessels_halo_px,
+)
+from histoquant.run.job import RunParameters
+from histoquant.run.plan import Planned
+from histoquant.slides import Plane
+from histoquant.store.batch_file import Batch
+from histoquant.tiling.grid import Tile, tissue_tiles, widen
+
+# Objects count by their centroid; their first pixel may lie this far outside quantifiable tissue.
+_REACH_UM = 64.0
+# One bin per thousandth of OD; darker pixels share the last bin.
+HISTOGRAM_BINS = 3001
+
+
+@dataclass(frozen=True)
+class TileResult:
+    """What one tile owns.
+
+    Attributes
+    ----------
+    tables : dict of str to pyarrow.Table
+        ``cells`` and, for vessels, ``vessels``; plane coordinates.
+    dab_histogram : ndarray of int64, shape (HISTOGRAM_BINS,)
+        DAB of the core's quantifiable pixels, one bin per thousandth of OD, negatives in the first.
+    counts : dict of str to int
+    """
+
+    tables: dict[str, pa.Table]
+    dab_histogram: NDArray[np.int64]
+    counts: dict[str, int]
+
+
+def batches_of(planned: Planned, parameters: RunParameters) -> list[list[Tile]]:
+    """Tiles with something to quantify, in reading order, cut into batches."""
+    tissue, plan = planned.tissue, planned.plan
+    near = widen(tissue.quantifiable, round(_REACH_UM / plan.plane_mpp), tissue.scale_px)
+    tiles = tissue_tiles(plan.plane_size_px, parameters.tile_size_px, near, tissue.scale_px)
+    size = parameters.batch_tiles
+    return [tiles[start : start + size] for start in range(0, len(tiles), size)]
+
+
+@dataclass(frozen=True)
+class _Window:
+    """A core with a halo around it, clipped to the plane."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    @classmethod
+    def around(cls, tile: Tile, halo: int, size_px: tuple[int, int]) -> _Window:
+        x, y = max(0, tile.x_px - halo), max(0, tile.y_px - halo)
+        right = min(size_px[0], tile.x_px + tile.width_px + halo)
+        bottom = min(size_px[1], tile.y_px + tile.height_px + halo)
+        return cls(x, y, right - x, bottom - y)
+
+    def open_edges(self, size_px: tuple[int, int]) -> tuple[bool, bool, bool, bool]:
+        """Top, left, bottom, right: whether the slide goes on beyond."""
+        right, bottom = self.x + self.width < size_px[0], self.y + self.height < size_px[1]
+        return self.y > 0, self.x > 0, bottom, right
+
+    def read(self, plane: Plane, planned: Planned) -> Planes:
+        plan = planned.plan
+        rgb, valid = plane.read(self.x, self.y, self.width, self.height)
+        return Planes.from_rgb(rgb, valid, plan.vectors, plan.white_point, plan.plane_mpp)
+
+
+def quantify_tile(plane: Plane, tile: Tile, planned: Planned) -> TileResult:
+    """Find and measure what one tile owns.
+
+    Parameters
+    ----------
+    plane : Plane
+        Working plane of the slide.
+    tile : Tile
+        The core; objects whose first or seed pixel lies in it are the tile's.
+    planned : Planned
+        The slide's frozen decisions.
+
+    Returns
+    -------
+    TileResult
+        Independent of the tiling, when all tiles of a slide are taken together.
+    """
+    marker = planned.plan.marker
+    halo = nuclei_halo_px(planned.plan.plane_mpp, marker)
+    window = _Window.around(tile, halo, planned.plan.plane_size_px)
+    planes = window.read(plane, planned)
+    tables = {"cells": _cells(planes, window, tile, planned)}
+    counts = {"tiles": 1}
+    if isinstance(marker, VesselMarkerDefinition):
+        vessels = _vessels(plane, tile, planned, marker)
+        tables["vessels"] = vessels.table
+        counts["vessels_low"], counts["vessels_high"] = vessels.count_low, vessels.count_high
+        counts["vessels_oversize"] = int(vessels.oversize)
+    return TileResult(tables, _dab_histogram(planes, window, tile, planned), counts)
+
+
+def _cells(planes: Planes, window: _Window, tile: Tile, planned: Planned) -> pa.Table:
+    """Cells the tile owns whose centroid lies in quantifiable tissue; coordinates of the plane."""
+    marker = planned.plan.marker
+    nuclei = segment_nuclei(planes, marker)
+    measured = measure_cells(planes, nuclei, marker)
+    polygons = outlines(nuclei.labels)
+    seed_x = measured["seed_x_px"].to_numpy() + window.x
+    seed_y = measured["seed_y_px"].to_numpy() + window.y
+    pixels = measured["nucleus_px"].to_numpy()
+    x = _plane_centroid(measured["centroid_x_px"].to_numpy(), pixels, window.x)
+    y = _plane_centroid(measured["centroid_y_px"].to_numpy(), pixels, window.y)
+    kept = np.flatnonzero(tile.owns(seed_x, seed_y) & planned.tissue.contains(x, y))
+    place = {"seed_y_px": seed_y, "seed_x_px": seed_x, "centroid_y_px": y, "centroid_x_px": x}
+    table = measured.drop_columns(list(place))
+    for name, values in place.items():
+        table = table.append_column(name, pa.array(values))
+    table = table.take(pa.array(kept))
+    # corner 0 of a polygon is the edge of pixel 0, whose centre is coordinate 0
+    corners = polygons.corners.astype(np.float32) + np.array([window.x - 0.5, window.y - 0.5], np.float32)
+    lists = pa.ListArray.from_arrays(2 * polygons.offsets, corners.ravel())
+    return table.append_column("outline", lists.take(pa.array(kept)))
+
+
+def _plane_centroid(
+    centroid: NDArray[np.float64], pixels: NDArray[np.integer], origin_px: int
+) -> NDArray[np.float64]:
+    """Centroid in the plane, divided once from whole sums, so that no window's origin rounds it."""
+    count = pixels.astype(np.int64)
+    total = np.rint(centroid * count).astype(np.int64) + count * origin_px
+    return np.asarray(total / count)
+
+
+def _vessels(plane: Plane, tile: Tile, planned: Planned, marker: VesselMarkerDefinition) -> VesselResult:
+    """Vessels the tile owns; the window grows until each lies in it whole."""
+    mpp, size_px = planned.plan.plane_mpp, planned.plan.plane_size_px
+    params = marker.vessel_params(planned.plan.threshold_od)
+    halo, cap = vessels_halo_px(mpp, params), vessels_cap_halo_px(mpp, params)
+    while True:
+        window = _Window.around(tile, halo, size_px)
+        core = VesselCore(
+            y0=tile.y_px - window.y,
+            x0=tile.x_px - window.x,
+            y1=tile.y_px - window.y + tile.height_px,
+            x1=tile.x_px - window.x + tile.width_px,
+            open_edges=window.open_edges(size_px),
+            origin_yx=(window.y, window.x),
+        )
+        found = find_vessels(window.read(plane, planned), core, params)
+        if not len(found.unclosed) or halo >= cap:
+            return found
+        halo = min(2 * halo, cap)
+
+
+def _dab_histogram(planes: Planes, window: _Window, tile: Tile, planned: Planned) -> NDArray[np.int64]:
+    """DAB of the core's pixels that are valid and in quantifiable tissue."""
+    tissue = planned.tissue
+    rows = slice(tile.y_px - window.y, tile.y_px - window.y + tile.height_px)
+    columns = slice(tile.x_px - window.x, tile.x_px - window.x + tile.width_px)
+    map_y = np.arange(tile.y_px, tile.y_px + tile.height_px) // tissue.scale_px
+    map_x = np.arange(tile.x_px, tile.x_px + tile.width_px) // tissue.scale_px
+    counted = planes.valid[rows, columns] & tissue.quantifiable[np.ix_(map_y, map_x)]
+    dab = planes.dab[rows, columns][counted]
+    return np.bincount(np.clip(dab, 0, HISTOGRAM_BINS - 1), minlength=HISTOGRAM_BINS).astype(np.int64)
+
+
+def sum_tiles(results: list[TileResult]) -> Batch:
+    """Join tiles to one batch: tables appended, counts and histograms added."""
+    tables = {
+        name: pa.concat_tables([result.tables[name] for result in results]) for name in results[0].tables
+    }
+    totals: dict[str, Any] = {
+        name: sum(result.counts[name] for result in results) for name in results[0].counts
+    }
+    totals["dab_histogram"] = np.sum([result.dab_histogram for result in results], axis=0).tolist()
+    return Batch(tables, totals)

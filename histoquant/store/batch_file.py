@@ -1,0 +1,67 @@
+"""One batch of tiles on disk: tables and counts in a single file that proves its own wholeness."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from histoquant.store.atomic import json_bytes, parquet_bytes, write_bytes
+
+_TRAILER_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a batch of tiles yields.
+
+    Attributes
+    ----------
+    tables : dict[str, pyarrow.Table]
+        Object tables by name (``cells``, ``vessels``).
+    counts : dict
+        JSON-able whole numbers: histograms, tile and pixel counts.
+    """
+
+    tables: dict[str, pa.Table]
+    counts: dict[str, Any]
+
+
+def write_batch(path: Path, batch: Batch) -> str:
+    """Write a batch file; its last 32 bytes are the SHA-256 of all before. Returns that digest as hex."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        # ZipInfo's default date is fixed, so equal batches are equal bytes
+        archive.writestr(zipfile.ZipInfo("counts.json"), json_bytes(batch.counts))
+        for name in sorted(batch.tables):
+            archive.writestr(zipfile.ZipInfo(f"{name}.parquet"), parquet_bytes(batch.tables[name]))
+    payload = buffer.getvalue()
+    digest = hashlib.sha256(payload)
+    write_bytes(path, payload + digest.digest())
+    return digest.hexdigest()
+
+
+def read_batch(path: Path) -> Batch | None:
+    """Read a batch file, or None when it is absent, cut or altered."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    payload, trailer = data[:-_TRAILER_BYTES], data[-_TRAILER_BYTES:]
+    if hashlib.sha256(payload).digest() != trailer:
+        return None
+    with zipfile.ZipFile(io.BytesIO(payload)) as archive:
+        counts = json.loads(archive.read("counts.json"))
+        tables = {
+            name.removesuffix(".parquet"): pq.read_table(io.BytesIO(archive.read(name)))
+            for name in archive.namelist()
+            if name.endswith(".parquet")
+        }
+    return Batch(tables, counts)

@@ -1,0 +1,74 @@
+"""Where everything lies in an output folder, and how it is checked."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from histoquant.store.atomic import file_sha256, json_bytes, write_bytes
+
+
+class OutputFolder:
+    """The paths of one output folder.
+
+    Parameters
+    ----------
+    root : Path
+        The folder named with ``-o``.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def slide(self, slide_id: str) -> Path:
+        """Folder of one slide's results."""
+        return self.root / "slides" / slide_id
+
+    def work(self, slide_id: str, key: str) -> Path:
+        """Folder of one slide's unfinished batches under one plan; removed when the slide is committed."""
+        return self.root / ".work" / slide_id / key[:16]
+
+    def batch(self, slide_id: str, key: str, number: int) -> Path:
+        """One batch file."""
+        return self.work(slide_id, key) / f"batch-{number:06d}.hqb"
+
+    def manifest(self, slide_id: str) -> dict[str, Any] | None:
+        """Manifest of a committed slide, or None when there is none that can be read."""
+        try:
+            loaded = json.loads((self.slide(slide_id) / "manifest.json").read_text())
+        except (OSError, ValueError):
+            return None
+        return loaded if isinstance(loaded, dict) else None
+
+    def write_manifest(self, slide_id: str, manifest: dict[str, Any]) -> None:
+        """Write a slide's manifest with its own checksum: the last step of a commit."""
+        body = {**manifest, "files": self._checksums(slide_id)}
+        write_bytes(self.slide(slide_id) / "manifest.json", json_bytes(body))
+
+    def _checksums(self, slide_id: str) -> dict[str, str]:
+        folder = self.slide(slide_id)
+        names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("tmp."))
+        return {name: file_sha256(folder / name) for name in names if name != "manifest.json"}
+
+    def changed_files(self, slide_id: str) -> list[str]:
+        """Names of a committed slide's files that are missing or differ from its manifest."""
+        manifest = self.manifest(slide_id)
+        if manifest is None:
+            return ["manifest.json"]
+        folder = self.slide(slide_id)
+        return [
+            name
+            for name, digest in sorted(manifest.get("files", {}).items())
+            if not (folder / name).is_file() or file_sha256(folder / name) != digest
+        ]
+
+    def is_committed(self, slide_id: str, key: str) -> bool:
+        """Whether the slide is done under this plan key and every file still proves itself."""
+        manifest = self.manifest(slide_id)
+        return manifest is not None and manifest.get("key") == key and not self.changed_files(slide_id)
+
+    def drop_work(self, slide_id: str) -> None:
+        """Remove a slide's batch files, of this plan and of older ones."""
+        shutil.rmtree(self.root / ".work" / slide_id, ignore_errors=True)

@@ -1,0 +1,197 @@
+"""Where tasks run: in this process, on a local cluster, or on the user's own cluster."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from collections import deque
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, NamedTuple, Protocol
+
+from histoquant.errors import SlideFailedError, UsageError
+
+
+class Done(NamedTuple):
+    """One finished task: its name, and either its result or its error."""
+
+    name: str
+    result: Any
+    error: BaseException | None
+
+
+class Executor(Protocol):
+    """Runs small tasks; holds nothing back once a task is done."""
+
+    @property
+    def window(self) -> int:
+        """How many tasks may be under way at once."""
+        ...
+
+    def submit(self, name: str, function: Callable[..., Any], *arguments: Any) -> None:
+        """Start a task; ``name`` is unique within the run."""
+        ...
+
+    def next_done(self) -> Done:
+        """Wait for any task to end and forget it."""
+        ...
+
+    def __enter__(self) -> Executor: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class InProcess:
+    """Runs each task in this process when its result is asked for."""
+
+    window = 1
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[str, Callable[..., Any], tuple[Any, ...]]] = deque()
+
+    def submit(self, name: str, function: Callable[..., Any], *arguments: Any) -> None:
+        """Queue a task."""
+        self._waiting.append((name, function, arguments))
+
+    def next_done(self) -> Done:
+        """Run the oldest task."""
+        name, function, arguments = self._waiting.popleft()
+        try:
+            return Done(name, function(*arguments), None)
+        except Exception as error:
+            return Done(name, None, error)
+
+    def __enter__(self) -> InProcess:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._waiting.clear()
+
+
+class DaskExecutor:
+    """Runs tasks on ``dask.distributed``; each future is released as it lands.
+
+    A held future would be computed again when its worker dies (distributed #8182); results here are
+    small receipts, the data lies on disk. Task keys are hashes, so no slide name reaches a dashboard.
+
+    Parameters
+    ----------
+    workers : int
+        Worker processes of a cluster on loopback; ignored with ``scheduler``.
+    scheduler : str, optional
+        Address of the user's own cluster.
+    """
+
+    def __init__(self, workers: int, scheduler: str | None = None) -> None:
+        if scheduler is not None:
+            check_scheduler_address(scheduler)
+        self._workers, self._scheduler = workers, scheduler
+        self._cluster: Any = None
+        self._client: Any = None
+        self._completed: Any = None
+        self._names: dict[str, str] = {}
+
+    @property
+    def window(self) -> int:
+        """Twice the cluster's threads: one task running and one waiting on each."""
+        threads = sum(int(count) for count in self._client.nthreads().values())
+        return 2 * max(1, threads)
+
+    def __enter__(self) -> DaskExecutor:
+        from distributed import Client, as_completed
+
+        if self._scheduler is None:
+            self._cluster = _loopback_cluster(self._workers)
+        try:
+            self._client = Client(self._cluster or self._scheduler, timeout="30s", set_as_default=False)
+        except OSError as error:
+            raise UsageError(
+                f"--scheduler {self._scheduler}: no scheduler answers there ({error}). Start it, or leave "
+                "--scheduler out to use this machine."
+            ) from error
+        self._completed = as_completed(loop=self._client.loop)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for owned in (self._client, self._cluster):
+            if owned is not None:
+                owned.close()
+
+    def submit(self, name: str, function: Callable[..., Any], *arguments: Any) -> None:
+        """Send a task to the cluster."""
+        key = hashlib.sha256(name.encode()).hexdigest()[:32]
+        self._names[key] = name
+        self._completed.add(self._client.submit(function, *arguments, key=key, pure=False, retries=0))
+
+    def next_done(self) -> Done:
+        """Wait for any future, take its result, release it."""
+        from distributed import KilledWorker
+
+        future = next(self._completed)
+        name = self._names.pop(future.key)
+        try:
+            return Done(name, future.result(), None)
+        except KilledWorker:
+            return Done(name, None, _worker_died())
+        except Exception as error:
+            return Done(name, None, error)
+        finally:
+            future.release()
+
+
+def _worker_died() -> SlideFailedError:
+    return SlideFailedError(
+        "WORKER_DIED",
+        "the worker processes that read this slide died repeatedly (out of memory, or a crash in a decoder). "
+        "Run it alone with --workers 1, or check the file with another viewer.",
+    )
+
+
+def check_scheduler_address(address: str) -> None:
+    """Refuse an address where others could read slides or run code.
+
+    Raises
+    ------
+    UsageError
+        If the address is no ``tls://`` address and does not lie on loopback.
+    """
+    match = re.fullmatch(r"(?P<scheme>tls|tcp)://(?P<host>\[[0-9a-f:]+\]|[^:/\[\]]+):(?P<port>\d+)", address)
+    if match is None:
+        raise UsageError(f"--scheduler {address}: not an address. Expected tls://host:port.")
+    loopback = match["host"] in {"localhost", "[::1]"} or re.fullmatch(r"127(\.\d+){3}", match["host"])
+    if match["scheme"] == "tcp" and not loopback:
+        raise UsageError(
+            f"--scheduler {address}: a plain tcp scheduler lets anyone on the network run code. "
+            "Use tls:// with certificates (dask config key distributed.comm.tls)."
+        )
+
+
+def _loopback_cluster(workers: int) -> Any:
+    import dask
+    from distributed import LocalCluster
+
+    # distributed answers on all interfaces unless each address is named
+    with dask.config.set({"distributed.worker.daemon": True}):
+        return LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            worker_dashboard_address="127.0.0.1:0",
+            silence_logs=logging.CRITICAL,
+        )
+
+
+def open_executor(workers: int, scheduler: str | None) -> InProcess | DaskExecutor:
+    """Choose where tasks run: the named cluster, ``workers`` local processes, or here for 0 workers."""
+    if scheduler is None and workers == 0:
+        return InProcess()
+    return DaskExecutor(workers, scheduler)

@@ -1,0 +1,36 @@
+"""A batch file comes back as written, or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from histoquant.store.batch_file import Batch, read_batch, write_batch
+
+
+def _batch() -> Batch:
+    return Batch({"cells": pa.table({"x": [1, 2, 3]})}, {"tiles": 4, "histogram": [0, 5]})
+
+
+def test_round_trip_and_equal_bytes(tmp_path: Path):
+    write_batch(tmp_path / "a.hqb", _batch())
+    write_batch(tmp_path / "b.hqb", _batch())
+    assert (tmp_path / "a.hqb").read_bytes() == (tmp_path / "b.hqb").read_bytes()
+    loaded = read_batch(tmp_path / "a.hqb")
+    assert loaded is not None
+    assert loaded.counts == _batch().counts
+    assert loaded.tables["cells"].equals(_batch().tables["cells"])
+
+
+def test_absent_cut_and_altered_files_are_not_believed(tmp_path: Path):
+    path = tmp_path / "a.hqb"
+    assert read_batch(path) is None
+    write_batch(path, _batch())
+    whole = path.read_bytes()
+    for length in (0, 5, 31, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        assert read_batch(path) is None
+    for at in range(0, len(whole), 97):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        assert read_batch(path) is None

@@ -1,0 +1,56 @@
+"""One run at a time, and no lock outlives its process."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from histoquant.errors import OutputLockedError
+from histoquant.store.lock import STALE_AFTER_S, OutputLock
+
+
+def _hold(path: Path, host: str, pid: int, age_s: float = 0.0) -> None:
+    path.write_text(json.dumps({"host": host, "pid": pid}))
+    then = time.time() - age_s
+    os.utime(path, (then, then))
+
+
+def test_a_live_process_keeps_others_out(tmp_path: Path):
+    _hold(tmp_path / ".lock", socket.gethostname(), os.getppid())
+    with pytest.raises(OutputLockedError, match=r"in use by process \d+ on .*-o"), OutputLock(tmp_path):
+        pass
+    assert (tmp_path / ".lock").exists()
+
+
+def test_a_dead_process_is_taken_over_and_the_lock_removed_after(tmp_path: Path):
+    gone = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True
+    )
+    _hold(tmp_path / ".lock", socket.gethostname(), int(gone.stdout))
+    with OutputLock(tmp_path):
+        assert json.loads((tmp_path / ".lock").read_text())["pid"] == os.getpid()
+    assert not (tmp_path / ".lock").exists()
+
+
+@pytest.mark.parametrize(("age_s", "held"), [(1.0, True), (STALE_AFTER_S + 60, False)])
+def test_another_host_counts_by_its_heartbeat(tmp_path: Path, age_s: float, held: bool):
+    _hold(tmp_path / ".lock", "some-other-host", 1, age_s)
+    if held:
+        with pytest.raises(OutputLockedError), OutputLock(tmp_path):
+            pass
+    else:
+        with OutputLock(tmp_path):
+            pass
+
+
+def test_an_error_inside_still_frees_the_folder(tmp_path: Path):
+    with pytest.raises(RuntimeError), OutputLock(tmp_path):
+        raise RuntimeError
+    assert not (tmp_path / ".lock").exists()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from histoquant.slides.find import find_slides
-from histoquant.slides.findings import SLIDE_SUFFIXES, slide_name
+from histoquant.slides.names import SLIDE_SUFFIXES, slide_name
 from histoquant.slides.opening import Preflight, open_slide, preflight
 from histoquant.slides.plane import Plane, working_plane
 from histoquant.slides.slide import Slide

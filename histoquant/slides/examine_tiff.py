@@ -7,6 +7,7 @@ from collections.abc import Callable
 from histoquant.errors import SlideRefusedError
 from histoquant.slides import tiff_file as tags
 from histoquant.slides.findings import Findings
+from histoquant.slides.names import display_name
 from histoquant.slides.slide import BaseSlide, SlideFacts
 from histoquant.slides.tiff_codec import (
     APERIO_YCBCR,
@@ -88,7 +89,9 @@ def _examine_native(findings: Findings, file: TiffFile, below: list[Ifd]) -> Ope
 def _first_bytes(file: TiffFile, layout: TiffLayout) -> bytes:
     stored = layout.first_stored()
     if stored is None:
-        raise SlideRefusedError("UNREADABLE", f"{file.path.name}: no tile of the slide holds any pixels.")
+        raise SlideRefusedError(
+            "UNREADABLE", f"{display_name(file.path)}: no tile of the slide holds pixels."
+        )
     return file.bytes_at(stored[0], min(stored[1], _PEEK_BYTES), "its first tile")
 
 

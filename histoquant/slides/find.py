@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from histoquant.slides.dicom import DICOM_SUFFIXES, read_header, series_files
-from histoquant.slides.findings import CLOSED_SUFFIXES, SLIDE_SUFFIXES
+from histoquant.slides.names import CLOSED_SUFFIXES, SLIDE_SUFFIXES
 
 RESULT_MARK: Final = "run.json"  # a folder that holds it is an output folder
 TRUTH_FOLDER: Final = "truth"

@@ -5,29 +5,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
+from histoquant.slides.names import display_name, slide_name
 from histoquant.slides.resolution import Candidate, Resolution
 from histoquant.slides.slide import SlideFacts
-
-SLIDE_SUFFIXES: Final = (
-    ".ome.tiff", ".ome.tif", ".ome.tf2", ".ome.tf8", ".ome.btf", ".svs", ".tiff", ".tif", ".btf", ".tf8",
-    ".tf2", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".svslide", ".czi", ".qptiff", ".dcm",
-    ".dicom", ".png", ".jpeg", ".jpg",
-)  # fmt: skip
-# Listed so that they are refused with a reason, never passed over in silence.
-CLOSED_SUFFIXES: Final = (".vsi", ".isyntax", ".kfb", ".sdpc", ".lif", ".zvi", ".tmap")
-
-
-def slide_name(path: Path) -> str:
-    """File name without its slide suffix; a folder's name as it is."""
-    if path.is_dir():
-        return path.resolve().name
-    lower = path.name.lower()
-    for suffix in (*SLIDE_SUFFIXES, *CLOSED_SUFFIXES):
-        if lower.endswith(suffix) and len(lower) > len(suffix):
-            return path.name[: -len(suffix)]
-    return path.stem
 
 
 @dataclass
@@ -54,7 +35,7 @@ class Findings:
     @property
     def name(self) -> str:
         """File name for messages."""
-        return self.path.name or str(self.path)
+        return display_name(self.path)
 
     def flag(self, flag: str) -> None:
         """Add a flag once."""

@@ -16,6 +16,7 @@ from histoquant.errors import SlideFailedError, SlideRefusedError
 from histoquant.slides.alpha import over_white
 from histoquant.slides.findings import Findings
 from histoquant.slides.limits import check_whole_image
+from histoquant.slides.names import display_name
 from histoquant.slides.resolution import from_density
 from histoquant.slides.slide import RGB, BaseSlide, SlideFacts, Valid
 from histoquant.slides.tiff_codec import jpeg_frame, jpeg_segments
@@ -79,7 +80,7 @@ def _decode(path: Path, size_px: tuple[int, int]) -> tuple[RGB, Valid]:
             raise ValueError(f"decoded to {samples.shape} {samples.dtype}")
     except Exception as error:
         raise SlideFailedError(
-            "UNREADABLE", f"{path.name}: cannot be decoded: {error}. Copy or export the image again."
+            "UNREADABLE", f"{display_name(path)}: cannot be decoded: {error}. Copy or export the image again."
         ) from error
     if samples.shape[2] == 4:
         return over_white(samples)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from histoquant.errors import SlideError, SlideRefusedError
 from histoquant.slides.examine_tiff import Opener, examine_tiff
-from histoquant.slides.findings import CLOSED_SUFFIXES, Findings
+from histoquant.slides.findings import Findings
 from histoquant.slides.image_slide import (
     JPEG_SIGNATURE,
     PNG_SIGNATURE,
@@ -18,6 +18,7 @@ from histoquant.slides.image_slide import (
     examine_jpeg,
     examine_png,
 )
+from histoquant.slides.names import CLOSED_SUFFIXES
 from histoquant.slides.openslide_slide import OpenSlideSlide, examine_openslide
 from histoquant.slides.resolution import settle
 from histoquant.slides.slide import BaseSlide, Slide

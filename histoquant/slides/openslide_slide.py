@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,7 @@ from histoquant.slides.alpha import over_white
 from histoquant.slides.dicom import is_dicom, read_header, series_files
 from histoquant.slides.findings import Findings
 from histoquant.slides.limits import TILE_CACHE_BYTES, check_dimensions
+from histoquant.slides.names import display_name
 from histoquant.slides.resolution import Candidate, parse_number
 from histoquant.slides.slide import RGB, BaseSlide, SlideFacts, Valid
 
@@ -64,17 +66,20 @@ class OpenSlideSlide(BaseSlide):
                 return over_white(np.asarray(handle.read_region((x, y), 0, (width, height))))
             except openslide.OpenSlideError as error:
                 if attempt:
-                    raise SlideFailedError(
-                        "UNREADABLE",
-                        f"{self.path.name}: level-0 window x {x}, y {y}, {width} x {height} px cannot be "
-                        f"decoded: {error}. Copy or export the slide again.",
-                    ) from error
+                    raise self._failed(f"x {x}, y {y}, {width} x {height} px", error) from error
         raise AssertionError("unreachable")
+
+    def _failed(self, window: str, error: openslide.OpenSlideError) -> SlideFailedError:
+        return SlideFailedError(
+            "UNREADABLE",
+            f"{display_name(self.path)}: level-0 window {window} cannot be decoded: "
+            f"{_plain(error, self._source)}. Copy or export the slide again.",
+        )
 
     def _open(self, broken: openslide.OpenSlide | None) -> openslide.OpenSlide:
         with self._lock:
             if self._closed:
-                raise SlideFailedError("UNREADABLE", f"{self.path.name}: the slide is closed.")
+                raise SlideFailedError("UNREADABLE", f"{display_name(self.path)}: the slide is closed.")
             if self._handle is None or self._handle is broken:
                 self._handle = openslide.OpenSlide(self._source)
                 self._handle.set_cache(_shared_cache())
@@ -125,7 +130,7 @@ def examine_openslide(findings: Findings) -> Path:
         with openslide.OpenSlide(source) as handle:
             _note(findings, handle)
     except openslide.OpenSlideError as error:
-        raise _refusal(findings.name, str(error)) from error
+        raise _refusal(findings.name, _plain(error, source)) from error
     return source
 
 
@@ -143,6 +148,13 @@ def _note(findings: Findings, handle: openslide.OpenSlide) -> None:
     with suppress(PyCMSError):  # a damaged profile is as good as none: it is never applied
         if properties.get("openslide.icc-size") and handle.color_profile is not None:
             findings.note_icc(handle.color_profile.tobytes())
+
+
+def _plain(error: openslide.OpenSlideError, source: Path) -> str:
+    """OpenSlide's reason without what must not leave a reader: paths, identifiers, quoted contents."""
+    text = str(error).replace(str(source), "").replace(str(source.parent), "")
+    text = re.sub(r"Reading .+?: |\([^)]*\)|\S*/\S*|\b\d+(\.\d+){3,}\b", " ", text)
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split()).strip(" .:")
 
 
 def _refusal(name: str, reason: str) -> SlideRefusedError:

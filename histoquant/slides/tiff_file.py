@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from histoquant.errors import SlideRefusedError
 from histoquant.slides.limits import MAX_IFDS, MAX_TABLE_BYTES, MAX_TAG_BYTES, MAX_TAGS, MAX_TEXT_BYTES
+from histoquant.slides.names import display_name
 
 # TIFF 6.0 field types and the 64-bit ones of BigTIFF; rationals are read as two integers.
 _TYPES: Final = {1: "u1", 2: "u1", 3: "u2", 4: "u4", 5: "u4", 6: "i1", 7: "u1", 8: "i2", 9: "i4"} | {
@@ -240,19 +241,19 @@ class TiffFile:
         """The error for something that lies beyond the end of the file."""
         return SlideRefusedError(
             "TRUNCATED",
-            f"{self.path.name}: the file ends after {self.size} bytes, before {what}. "
+            f"{display_name(self.path)}: the file ends after {self.size} bytes, before {what}. "
             "Copy it again from its source.",
         )
 
     def damaged(self, what: str) -> SlideRefusedError:
         """The error for a TIFF that contradicts itself."""
         return SlideRefusedError(
-            "UNREADABLE", f"{self.path.name}: damaged TIFF: {what}. Copy or export the slide again."
+            "UNREADABLE", f"{display_name(self.path)}: damaged TIFF: {what}. Copy or export the slide again."
         )
 
     def _too_large(self, what: str) -> SlideRefusedError:
         return SlideRefusedError(
-            "TOO_LARGE", f"{self.path.name}: the file claims {what}; it is damaged or not a slide."
+            "TOO_LARGE", f"{display_name(self.path)}: the file claims {what}; it is damaged or not a slide."
         )
 
     def close(self) -> None:

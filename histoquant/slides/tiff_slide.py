@@ -14,6 +14,7 @@ import numpy as np
 from histoquant.errors import SlideFailedError
 from histoquant.slides.alpha import over_white
 from histoquant.slides.limits import TILE_CACHE_BYTES
+from histoquant.slides.names import display_name
 from histoquant.slides.slide import RGB, BaseSlide, SlideFacts, Valid
 from histoquant.slides.tiff_codec import (
     JPEG,
@@ -54,7 +55,7 @@ class TiffSlide(BaseSlide):
             self._fd = os.open(facts.path, os.O_RDONLY)
         except OSError as error:
             raise SlideFailedError(
-                "UNREADABLE", f"{facts.path.name}: cannot be opened ({error.strerror})."
+                "UNREADABLE", f"{display_name(facts.path)}: cannot be opened ({error.strerror})."
             ) from error
         self._release = weakref.finalize(self, os.close, self._fd)
 
@@ -148,6 +149,6 @@ class TiffSlide(BaseSlide):
         chunk_w, chunk_h = self._layout.chunk_px
         return SlideFailedError(
             "UNREADABLE",
-            f"{self.path.name}: tile at column {column}, row {row} (level-0 x {column * chunk_w}, "
+            f"{display_name(self.path)}: tile at column {column}, row {row} (level-0 x {column * chunk_w}, "
             f"y {row * chunk_h}) cannot be decoded: {error}. Copy or export the slide again.",
         )

@@ -99,7 +99,9 @@ def test_any_name(name: str, tmp_path: Path) -> None:
     _touch(tmp_path, name)
     assert _names(tmp_path) == [name]
     assert slide_name(tmp_path / name) == name.removesuffix(".svs")
-    assert preflight(tmp_path / name).code == "NOT_AN_IMAGE"
+    record = preflight(tmp_path / name)
+    assert record.code == "NOT_AN_IMAGE"
+    assert "\n" not in record.message
 
 
 def test_dicom_counts_by_series(shared: Path, tmp_path: Path) -> None:

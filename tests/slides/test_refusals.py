@@ -210,6 +210,26 @@ def test_shared_files_made_unopenable(shared: Path) -> None:
     assert caught.value.code == "UNREADABLE"
 
 
+def test_reasons_hold_no_paths_or_identifiers(shared: Path, tmp_path: Path) -> None:
+    good = (shared / "wsi" / "boxes_0.dcm").read_bytes()
+    folder = tmp_path / "PHI_CANARY_7f3 with space"
+    folder.mkdir()
+    (folder / "a.dcm").write_bytes(good)
+    twin = bytearray(good)
+    twin[604 + 19] ^= 1  # the SOP instance number: OpenSlide's complaint quotes it
+    (folder / "b b.dcm").write_bytes(twin)
+    reasons = {preflight(folder / name).message for name in ("a.dcm", "b b.dcm")}
+    broken = folder / "c.svs"
+    broken.write_bytes((shared / "wsi" / "unreadable.svs").read_bytes())
+    facts = SlideFacts(broken, "c", "openslide", "Aperio SVS", (16, 16), (0.5, 0.5), "test")
+    with OpenSlideSlide(facts, broken) as slide, pytest.raises(SlideFailedError) as caught:
+        slide.read_level0(0, 0, 16, 16)
+    for reason in (*reasons, caught.value.message):
+        assert reason
+        assert "PHI_CANARY" not in reason
+        assert "1747645553" not in reason
+
+
 def test_one_bad_tile_is_named_and_the_others_read(write_tiff: Writer, texture: Texture) -> None:
     path = write_tiff(texture(256, 256), compression="jpeg")
     with open_slide(path) as slide:

@@ -123,16 +123,12 @@ def samples(
 def main() -> None:
     """Run the command line; every failure becomes one line and an exit status."""
     try:
-        status = app(standalone_mode=False)
-    except typer.Abort:
-        status = EXIT_INTERRUPTED
+        app()
     except KeyboardInterrupt:
-        print("histoquant: interrupted", file=sys.stderr)
-        status = EXIT_INTERRUPTED
+        status, message = EXIT_INTERRUPTED, "interrupted"
     except OutputLockedError as error:
-        print(f"histoquant: {error}", file=sys.stderr)
-        status = EXIT_LOCKED
+        status, message = EXIT_LOCKED, str(error)
     except HistoquantError as error:
-        print(f"histoquant: {error}", file=sys.stderr)
-        status = EXIT_USAGE
-    sys.exit(status if isinstance(status, int) else 0)
+        status, message = EXIT_USAGE, str(error)
+    print(f"histoquant: {message}", file=sys.stderr)
+    sys.exit(status)

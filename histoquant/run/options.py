@@ -46,7 +46,8 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, str]:
     Raises
     ------
     UsageError
-        If one has no ``=``, or names no marker setting; the nearest known one is offered.
+        If one has no ``=``, names no marker setting (the nearest known one is offered), or gives a value
+        that a marker cannot take.
     """
     fields = {key for marker in MARKERS.values() for key in type(marker).model_fields}
     known = sorted(fields - {"name", "rule"})
@@ -60,6 +61,8 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, str]:
             hint = f"Did you mean {near[0]}?" if near else f"Known settings: {', '.join(known)}."
             raise UsageError(f"--set {text}: no setting is named {key!r}. {hint}")
         parsed[key] = value
+    for marker in MARKERS:
+        marker_with(marker, parsed)
     return parsed
 
 

@@ -51,6 +51,14 @@ def run_slides(options: RunOptions) -> int:
         If another run holds the output folder.
     """
     intake = take_in(options)
+    if not intake.slide_ids:
+        named = ", ".join(str(path) for path in options.slides)
+        print(
+            f"histoquant: no slides in {named}. Looked in all subfolders for whole-slide files (SVS, TIFF, "
+            "OME-TIFF, NDPI, MRXS, SCN, BIF, DICOM, ...), PNG and JPEG; name a file to try it anyway.",
+            file=sys.stderr,
+        )
+        return EXIT_NONE_USABLE
     out = _make_out(options.out)
     with OutputLock(out.root):
         log = RunLog(out.root / "log.jsonl")
@@ -157,7 +165,8 @@ class _Run:
         states = Counter(row["status"] for row in rows)
         self._log.write("run_finished", **states)
         said = ", ".join(f"{count} {status}" for status, count in sorted(states.items()))
-        print(f"{len(rows)} slides: {said}. Report: {self._out.root / 'report.html'}", file=sys.stderr)
+        noun = "slide" if len(rows) == 1 else "slides"
+        print(f"{len(rows)} {noun}: {said}. Report: {self._out.root / 'report.html'}", file=sys.stderr)
         for row in rows:
             if row["status"] in {"FAILED", "REFUSED"}:
                 print(f"  {row['status']} {row['file']}: {row['reason']}", file=sys.stderr)

@@ -1,0 +1,71 @@
+"""The command as a user types it: status, one line, no traceback."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def _histoquant(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from histoquant.cli import main; main()", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_version_and_help():
+    assert _histoquant("--version").stdout.startswith("histoquant 0.")
+    text = _histoquant("--help").stdout
+    assert all(command in text for command in ("run", "inspect", "samples"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("run", "nowhere"), "nowhere: not there"),
+        (("run",), "Missing argument"),
+        (("run", ".", "--tile-sise", "300"), "No such option"),
+        (("run", ".", "--tile-size", "10"), "tile_size_px: 10 does not fit"),
+        (("run", ".", "--set", "threshold"), "key=value"),
+        (("run", ".", "--set", "threshold_od=high"), "threshold_od=high"),
+        (("inspect", "."), "no slides"),
+        (("frobnicate",), "frobnicate"),
+    ],
+)
+def test_mistakes_get_one_line_and_status(tmp_path: Path, arguments: tuple[str, ...], said: str):
+    placed = [str(tmp_path) if argument == "." else argument for argument in arguments]
+    ended = _histoquant(*placed, *(("-o", tmp_path / "out") if "run" in arguments[:1] else ()))
+    assert ended.returncode == (4 if arguments[0] == "inspect" else 2)
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr + ended.stdout
+
+
+def test_run_with_json_progress(slides: Path, tmp_path: Path):
+    one = slides / "P01_T1_V1_CD31.tif"
+    ended = _histoquant("run", one, "-o", tmp_path / "out", "--workers", "0", "--json-progress")
+    assert ended.returncode == 0, ended.stderr
+    events = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert {"event": "slide", "slide_id": "P01_T1_V1_CD31", "status": "OK", "reason": ""} in [
+        {**event, "status": "OK"} if event["event"] == "slide" else event for event in events
+    ]
+    assert events[-1]["slides_done"] == 1
+    assert "1 slide: 1 OK" in ended.stderr
+
+
+def test_inspect_says_what_each_slide_is(slides: Path):
+    ended = _histoquant("inspect", slides, "--json")
+    assert ended.returncode == 0
+    rows = json.loads(ended.stdout)
+    assert [row["marker"] for row in rows] == ["CD20", "CD31", "CD68"]
+    assert {row["mpp"] for row in rows} == {0.5}
+    assert {(row["patient"], row["tract"], row["timepoint"]) for row in rows} == {("P01", "T1", "V1")}
+    plain = _histoquant("inspect", slides)
+    assert "P01_T1_V1_CD68.tif" in plain.stdout
+
+
+def test_samples_refuses_a_full_folder(slides: Path):
+    ended = _histoquant("samples", slides)
+    assert ended.returncode == 2
+    assert "not empty" in ended.stderr

@@ -1,0 +1,97 @@
+"""Order of tasks: plans before batches before commits, a window at a time, failures alone."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from histoquant.markers import get_marker
+from histoquant.run import schedule
+from histoquant.run.job import SlideJob
+from histoquant.run.schedule import Listener, Schedule
+from histoquant.run.tasks import BatchReceipt, CommitReceipt, PlanReceipt
+from histoquant.tiling.executors import Done
+
+
+class _LastFirst:
+    """An executor that finishes the newest task first and remembers how many were under way."""
+
+    window = 5
+
+    def __init__(self) -> None:
+        self.waiting: deque[tuple[str, Callable[..., Any], tuple[Any, ...]]] = deque()
+        self.most = 0
+        self.order: list[str] = []
+
+    def submit(self, name: str, function: Callable[..., Any], *arguments: Any) -> None:
+        self.waiting.append((name, function, arguments))
+        self.most = max(self.most, len(self.waiting))
+
+    def next_done(self) -> Done:
+        name, function, arguments = self.waiting.pop()
+        self.order.append(name)
+        try:
+            return Done(name, function(*arguments), None)
+        except ValueError as error:
+            return Done(name, None, error)
+
+
+def _job(number: int) -> SlideJob:
+    return SlideJob(slide_id=f"s{number}", path=Path(f"s{number}.tif"), out=Path(), marker=get_marker("CD68"))
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Callable[[set[str]], tuple[_LastFirst, dict[str, list[str]]]]:
+    def start(broken: set[str]) -> tuple[_LastFirst, dict[str, list[str]]]:
+        def batch(job: SlideJob, number: int) -> BatchReceipt:
+            if f"{job.slide_id}:{number}" in broken:
+                raise ValueError
+            return BatchReceipt(1, 10, 1.0)
+
+        monkeypatch.setattr(schedule, "plan_slide", lambda job: PlanReceipt(3, 3))
+        monkeypatch.setattr(schedule, "run_batch", batch)
+        monkeypatch.setattr(schedule, "commit_slide", lambda job: CommitReceipt({}))
+        told: dict[str, list[str]] = {"planned": [], "batch": [], "committed": [], "failed": []}
+        listener = Listener(
+            lambda job, receipt: told["planned"].append(job.slide_id),
+            lambda job, receipt: told["batch"].append(job.slide_id),
+            lambda job, receipt: told["committed"].append(job.slide_id),
+            lambda job, error: told["failed"].append(job.slide_id),
+        )
+        executor = _LastFirst()
+        Schedule(executor, listener).run(_job(number) for number in range(20))  # type: ignore[arg-type]
+        return executor, told
+
+    return start
+
+
+def test_all_slides_come_through_in_any_order_within_the_window(run: Any):
+    executor, told = run(set())
+    assert sorted(told["committed"]) == sorted(_job(number).slide_id for number in range(20))
+    assert len(told["batch"]) == 60
+    assert executor.most <= executor.window
+    for number in range(20):
+        mine = [name for name in executor.order if name.startswith(_job(number).key)]
+        assert [name.split(":")[1] for name in mine] == ["plan", "batch", "batch", "batch", "commit"]
+
+
+def test_a_failing_slide_is_told_once_and_gets_no_commit(run: Any):
+    executor, told = run({"s4:0", "s4:2", "s7:1"})
+    assert sorted(told["failed"]) == ["s4", "s7"]
+    assert len(told["committed"]) == 18
+    assert f"{_job(4).key}:commit" not in executor.order
+
+
+def test_keys_name_what_can_change_a_result_and_nothing_else():
+    job = _job(1)
+    assert job.key == _job(1).key
+    assert job.key != _job(2).key
+    coarse = job.model_copy(update={"parameters": job.parameters.model_copy(update={"tile_size_px": 512})})
+    assert coarse.key == job.key
+    assert coarse.work_key != job.work_key
+    strict = job.marker.model_copy(update={"threshold_od": 0.3})
+    assert job.model_copy(update={"marker": strict}).key != job.key

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from histoquant.stains.density import white_rgb
-from histoquant.tiling.survey import CELL_PX, SCALE_PX, Survey
+from histoquant.tiling.survey import CELL_PX, CELLS, SCALE_PX, Survey
 from histoquant.tiling.tissue import flat_blocks
 
 WhiteSource = Literal["glass", "brightest background", "prior"]
@@ -23,8 +23,10 @@ _PEAK_SHARE = 0.2  # of the tallest peak: smaller bright peaks are bubbles and r
 _PEAK_HALF_WIDTH = 3  # grey levels: JPEG steps and shading of one glass
 _MIN_BLOCKS = 4
 _MIN_SHARE = 0.0005  # of all map pixels
-# Glass is the brightest thing on a slide: with more cells than this 3 % above the peak, the peak is tissue.
-_BRIGHTER_SHARE = 0.01
+# Glass is the brightest thing on a slide. With more cells than these 3 % above the peak, the peak is tissue;
+# refraction beside edges is bright too, but little beside real glass.
+_BRIGHTER_SHARE = 0.01  # of all cells
+_BRIGHTER_OF_PEAK = 0.2
 _BRIGHTER = 1.03
 
 
@@ -93,7 +95,10 @@ def _glass(survey: Survey) -> tuple[float, float, float] | None:
     mean = sums[members].sum(axis=0) / (count * SCALE_PX * SCALE_PX)
     cells = survey.cell_colours[:, 0]
     brighter = cells[int(np.ceil(min(mean[1] * _BRIGHTER, 255.0))) :].sum()
-    if mean[1] * _BRIGHTER < 255 and brighter > _BRIGHTER_SHARE * cells.sum():
+    peak_cells = count * CELLS * CELLS
+    if mean[1] * _BRIGHTER < 255 and brighter > max(
+        _BRIGHTER_SHARE * cells.sum(), _BRIGHTER_OF_PEAK * peak_cells
+    ):
         return None
     return float(mean[0]), float(mean[1]), float(mean[2])
 

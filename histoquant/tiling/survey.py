@@ -19,8 +19,10 @@ _HALO_PX = 1  # reach of the Laplacian
 # Opaque padding of scanners is (0, 0, 0), up to 8 after lossy compression; DAB this dark is 1.5 OD in red.
 BLACK_MAX = 8
 
-_GREY_MAX = 90  # brightest channel of a "dark" pixel: about 0.45 OD in every channel on usual glass
+_GREY_MAX = 64  # brightest channel of a "dark" pixel: about 0.58 OD in every channel on usual glass
 _GREY_CHROMA = 24  # largest channel difference of a "grey" one; haematoxylin this dark differs by 50 and more
+_GREEN_SLACK = 8  # haematoxylin and DAB together are dark in green, pigment and carbon are not
+_BROWN_CHROMA = 25  # least excess of red over blue, so that no pixel is grey and brown
 _PLANES = 8  # red, green, blue, counted, black, grey, brown, relief
 
 
@@ -59,7 +61,7 @@ class Survey:
     grey : ndarray of uint16, shape (h, w)
         Dark pixels without colour: pigment, black ink, and the darkest DAB.
     brown : ndarray of uint16, shape (h, w)
-        Pixels with the hue of DAB, at any darkness.
+        Pixels with the hue of DAB.
     light : ndarray of uint8, shape (4 h, 4 w)
         Mean green of each 4 x 4 px cell (2 um), rounded down; 255 where nothing is counted.
     relief : ndarray of uint32, shape (h, w)
@@ -217,8 +219,10 @@ def _count_kernel(rgb, green, part, cells, colours):  # type: ignore[no-untyped-
                     blue_sum += b
                     counted += 1
                     high, low = max(r, max(g, b)), min(r, min(g, b))
-                    grey += (high <= _GREY_MAX) & (high - low <= _GREY_CHROMA)
-                    brown += (4 * b <= 3 * r) & (g >= b)
+                    grey += (
+                        (high <= _GREY_MAX) & (high - low <= _GREY_CHROMA) & (2 * g + _GREEN_SLACK >= r + b)
+                    )
+                    brown += (4 * b <= 3 * r) & (g >= b) & (r - b >= _BROWN_CHROMA)
             if counted:
                 cells[cy, cx] = green_sum // counted
             if counted == CELL_PX * CELL_PX:

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from histoquant.tiling.maps import closed, opened, parts, rod
 from histoquant.tiling.survey import CELL_PX, CELLS, SCALE_PX, Survey
 
 BoolMap = npt.NDArray[np.bool_]
@@ -120,12 +121,12 @@ def tissue_blocks(survey: Survey, white_green: float, has_glass: bool) -> BoolMa
     dark = seen & (coverage(survey, white_green) >= 0.5)
     pale = seen & ~dark
     flat = pale & flat_blocks(survey) & (survey.sums[..., 1] >= (white_green - 2 * margin) * whole)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(pale.astype(np.uint8), connectivity=4)
-    holds_flat = np.zeros(count, dtype=bool)
+    labels, boxes = parts(pale, connectivity=4)
+    holds_flat = np.zeros(len(boxes), dtype=bool)
     holds_flat[np.unique(labels[flat])] = True
     filled = ~holds_flat
     if has_glass:
-        filled &= stats[:, cv2.CC_STAT_AREA] <= _PALE_SPOT
+        filled &= boxes[:, 4] <= _PALE_SPOT
     filled[0] = False
     return np.asarray(dark | filled[labels])
 
@@ -169,13 +170,13 @@ def without_debris(tissue: BoolMap, mpp_xy: tuple[float, float]) -> BoolMap:
     ndarray of bool, shape (h, w)
     """
     um = float(np.sqrt(mpp_xy[0] * mpp_xy[1]))
-    whole = _closed(tissue, round(_BRIDGE_UM / um))
+    whole = closed(tissue, round(_BRIDGE_UM / um))
     core = round(_CORE_UM / um)
-    solid = _opened(whole, core)
+    solid = opened(whole, core)
     whole &= ~_straight_lines(whole & ~solid, um)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(whole.astype(np.uint8), connectivity=8)
-    keep = stats[:, cv2.CC_STAT_AREA] * (mpp_xy[0] * mpp_xy[1] * 1e-6) >= _MIN_SPECK_MM2
-    has_core = np.zeros(count, dtype=bool)
+    labels, boxes = parts(whole)
+    keep = boxes[:, 4] * (mpp_xy[0] * mpp_xy[1] * 1e-6) >= _MIN_SPECK_MM2
+    has_core = np.zeros(len(boxes), dtype=bool)
     has_core[np.unique(labels[solid])] = True
     keep &= has_core
     keep[0] = False
@@ -184,30 +185,10 @@ def without_debris(tissue: BoolMap, mpp_xy: tuple[float, float]) -> BoolMap:
 
 def _straight_lines(thin: BoolMap, um: float) -> BoolMap:
     """Parts that run straight for long: the edge of a coverslip, a scratch."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(thin.astype(np.uint8), connectivity=8)
-    lines = np.zeros(count, dtype=bool)
-    extent = np.hypot(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT]) * um
-    for index in np.flatnonzero(extent >= _LINE_UM):
+    labels, boxes = parts(thin)
+    lines = np.zeros(len(boxes), dtype=bool)
+    for index in np.flatnonzero(np.hypot(boxes[:, 2], boxes[:, 3]) * um >= _LINE_UM):
         if index:
-            y, x = np.nonzero(labels == index)
-            spread = np.linalg.eigvalsh(np.cov(np.vstack([y, x]).astype(np.float64)))
-            # a uniform rod of length L has variance L^2 / 12 along and little across
-            length, width = np.sqrt(12 * spread[1]) * um, np.sqrt(12 * max(spread[0], 0.0)) * um
+            length, width = (side * um for side in rod(*np.nonzero(labels == index)))
             lines[index] = length >= _LINE_UM * _LINE_STRAIGHTNESS and width <= _CORE_UM
     return np.asarray(lines[labels])
-
-
-def _closed(mask: BoolMap, radius: int) -> BoolMap:
-    return _morph(mask, cv2.MORPH_CLOSE, 2 * radius + 1)
-
-
-def _opened(mask: BoolMap, width: int) -> BoolMap:
-    return _morph(mask, cv2.MORPH_OPEN, width)
-
-
-def _morph(mask: BoolMap, operation: int, width: int) -> BoolMap:
-    """Closing or opening by a square; what lies outside the slide is taken to continue its edge."""
-    kernel = np.ones((max(width, 1), max(width, 1)), np.uint8)
-    framed = cv2.copyMakeBorder(mask.astype(np.uint8), width, width, width, width, cv2.BORDER_REPLICATE)
-    done = cv2.morphologyEx(framed, operation, kernel)
-    return np.asarray(done[width : done.shape[0] - width, width : done.shape[1] - width] > 0)

@@ -11,14 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from histoquant.errors import StoreError
-from histoquant.tiling.artefacts import Scene, blurred
+from histoquant.tiling.artefacts import EXCLUSIONS, find_artefacts
 from histoquant.tiling.survey import SCALE_PX, Survey
-from histoquant.tiling.tissue import padding, tissue_blocks, without_debris
+from histoquant.tiling.tissue import padding, tissue_blocks
 
 BoolMap = npt.NDArray[np.bool_]
-
-EXCLUSIONS: dict[int, str] = {1: "fold", 2: "blur", 3: "pigment", 4: "pen", 5: "bubble"}
-_CODES = {name: code for code, name in EXCLUSIONS.items()}
 
 
 class GlassColour(Protocol):
@@ -208,19 +205,9 @@ def map_tissue(survey: Survey, white_point: GlassColour) -> TissueMap:
     frame = padding(survey)
     area = survey.counted + np.where(frame, 0, survey.black)
     tissue = tissue_blocks(survey, white_point.rgb[1], white_point.source == "glass") & (area > 0)
-    tissue = without_debris(tissue, survey.map_mpp_xy)
     um = float(np.sqrt(survey.map_mpp_xy[0] * survey.map_mpp_xy[1]))
-    scene = Scene(survey, _mean_od(survey, white_point.rgb), tissue, um)
-    excluded = np.zeros(tissue.shape, dtype=np.uint8)
-    excluded[blurred(scene)] = _CODES["blur"]
-    return TissueMap(tissue, excluded, area.astype(np.uint16), survey.map_mpp_xy)
-
-
-def _mean_od(survey: Survey, white: tuple[float, float, float]) -> npt.NDArray[np.float64]:
-    """Optical density of mean colours, shape (h, w, 3); 0 where nothing is counted."""
-    counted = np.maximum(survey.counted, 1)[..., None]
-    mean = np.maximum(survey.sums / counted, 1.0)
-    return np.where(survey.counted[..., None] > 0, np.log10(np.asarray(white) / mean), 0.0)
+    found = find_artefacts(survey, tissue, white_point.rgb, um)
+    return TissueMap(found.tissue, found.excluded, area.astype(np.uint16), survey.map_mpp_xy)
 
 
 def _edges(mask: BoolMap) -> list[npt.NDArray[np.int32]]:

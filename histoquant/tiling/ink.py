@@ -1,0 +1,136 @@
+"""Marker pen, pigment and air bubbles: colours that are no stain."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from histoquant.tiling.maps import BoolMap, at_least, box_sum, grown, parts
+from histoquant.tiling.survey import CELLS, Survey
+
+FloatMap = npt.NDArray[np.float64]
+
+_PEN_OD = 0.45  # strongest channel: ink is strong where it covers a whole map pixel
+_PEN_EDGE_OD = 0.10
+_PEN_UNIFORM = 0.75  # lightest over mean density in green: ink has no gaps, nuclei do
+_PEN_MIN_MM2 = 0.004
+_PEN_RIM_UM = 8.0  # faded edge of a stroke
+_GREY_SPREAD = 0.25  # largest relative difference of channels in black ink
+
+_PIGMENT_PX = 6  # dark grey pixels of a map pixel: 1.5 um2, two grains
+_PIGMENT_AROUND_PX = 20  # in 3 x 3 map pixels: a clump
+_BROWN_SHARE = 0.15  # of the grey pixels: darkest DAB is grey too, but lies among brown
+
+_RING_PX = 24  # dark grey pixels of a map pixel that a bubble's rim crosses
+_RING_MIN_UM = 40.0
+_RING_ROUND = 0.7  # filled area over that of the disc of its longest side
+_RING_HOLLOW = 0.25  # least share of hole in the filled area
+
+
+def pen(survey: Survey, od: FloatMap, um: float) -> BoolMap:
+    """Marker ink, on tissue or glass.
+
+    Parameters
+    ----------
+    survey : Survey
+        Of the working plane.
+    od : ndarray of float64, shape (h, w, 3)
+        Mean optical density of map pixels in red, green and blue.
+    um : float
+        Micrometres per map pixel.
+
+    Returns
+    -------
+    ndarray of bool, shape (h, w)
+        Strokes at least 0.004 mm2 large in blue, green, red or black, with their faded edges.
+    """
+    red, green, blue = od[..., 0], od[..., 1], od[..., 2]
+    most, least = od.max(axis=-1), od.min(axis=-1)
+    # haematoxylin: green at least 0.65 of red in strong stain, blue at least 0.17 of red and nearer 0.4
+    blue_ink = (blue <= 0.28 * red) & (green <= 0.8 * red) & (green >= 0.35 * red)
+    # no stain absorbs green less than both red and blue
+    green_ink = (green <= 0.6 * red) & (green <= 0.75 * blue)
+    # eosin and DAB leave more red out, or absorb blue less beside green
+    red_ink = (red <= 0.2 * green) & (blue >= 0.5 * green)
+    black_ink = (most - least <= _GREY_SPREAD * most) & (survey.brown == 0)
+    uniform = _uniformity(survey, green) >= _PEN_UNIFORM
+    found = np.zeros(survey.shape, dtype=bool)
+    for ink in (blue_ink, green_ink, red_ink, black_ink):
+        strong = at_least(ink & uniform & (most >= _PEN_OD), _PEN_MIN_MM2 * 1e6 / (um * um))
+        if strong.any():
+            rim = grown(strong, round(_PEN_RIM_UM / um))
+            found |= strong | (rim & (most >= _PEN_EDGE_OD))
+    return found
+
+
+def pigment(survey: Survey) -> BoolMap:
+    """Clumps of dark grey grains without DAB around them.
+
+    Parameters
+    ----------
+    survey : Survey
+        Of the working plane.
+
+    Returns
+    -------
+    ndarray of bool, shape (h, w)
+    """
+    grey = box_sum(survey.grey.astype(np.int64), 1)
+    brown = box_sum(survey.brown.astype(np.int64), 1)
+    clump = (grey >= _PIGMENT_AROUND_PX) & (brown <= _BROWN_SHARE * grey)
+    return np.asarray(clump & (survey.grey >= _PIGMENT_PX))
+
+
+def bubbles(survey: Survey, um: float) -> BoolMap:
+    """Air bubbles: round dark grey rims and what they enclose.
+
+    Parameters
+    ----------
+    survey : Survey
+        Of the working plane.
+    um : float
+        Micrometres per map pixel.
+
+    Returns
+    -------
+    ndarray of bool, shape (h, w)
+        Filled discs, one map pixel larger than the rim.
+    """
+    rim = (survey.grey + survey.black.astype(np.int64) >= _RING_PX) & (
+        survey.brown <= _BROWN_SHARE * survey.grey
+    )
+    joined = grown(rim, 1)
+    labels, boxes = parts(joined)
+    found = np.zeros(survey.shape, dtype=bool)
+    for index in np.flatnonzero(boxes[:, 2:4].min(axis=1) * um >= _RING_MIN_UM):
+        if index == 0:
+            continue
+        disc = _disc(labels == index)
+        if disc is not None:
+            found |= disc
+    return found
+
+
+def _disc(ring: BoolMap) -> BoolMap | None:
+    """Ring with its interior, when the whole is round and the interior large."""
+    filled = np.zeros(ring.shape, np.uint8)
+    contours, _ = cv2.findContours(ring.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(filled, contours, -1, 1, thickness=cv2.FILLED)
+    area = int(filled.sum())
+    rows, columns = np.nonzero(filled)
+    longest = max(int(np.ptp(rows)), int(np.ptp(columns))) + 1
+    hole = area - int(ring.sum())
+    if area < _RING_ROUND * np.pi * longest * longest / 4.0 or hole < _RING_HOLLOW * area:
+        return None
+    return filled > 0
+
+
+def _uniformity(survey: Survey, green_od: FloatMap) -> FloatMap:
+    """Density of the lightest over that of the mean cell, from intensities; 1 where a map pixel is even."""
+    rows, columns = survey.shape
+    cells = survey.light.reshape(rows, CELLS, columns, CELLS)
+    lightest = cells.max(axis=(1, 3)).astype(np.float64)
+    mean = np.maximum(survey.sums[..., 1] / np.maximum(survey.counted, 1), 1.0)
+    extra = np.log10(np.maximum(lightest, 1.0) / mean)
+    return np.asarray(1.0 - extra / np.maximum(green_od, 1e-3))

@@ -1,0 +1,105 @@
+"""Small exact operations on map-sized arrays."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+BoolMap = npt.NDArray[np.bool_]
+Int64Map = npt.NDArray[np.int64]
+
+
+def box_sum(values: npt.NDArray[np.integer], radius: int) -> Int64Map:
+    """Sum over a square window, in integers; nothing beyond the border.
+
+    Parameters
+    ----------
+    values : ndarray of integer, shape (h, w)
+        What to add up.
+    radius : int
+        The window is ``2 radius + 1`` wide.
+
+    Returns
+    -------
+    ndarray of int64, shape (h, w)
+    """
+    padded = np.pad(values, radius)
+    total = np.pad(padded.cumsum(axis=0, dtype=np.int64).cumsum(axis=1, dtype=np.int64), ((1, 0), (1, 0)))
+    width = 2 * radius + 1
+    return np.asarray(
+        total[width:, width:] - total[:-width, width:] - total[width:, :-width] + total[:-width, :-width]
+    )
+
+
+def grown(mask: BoolMap, radius: int) -> BoolMap:
+    """Mask grown by a disc of the given radius in map pixels."""
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    return np.asarray(cv2.dilate(mask.astype(np.uint8), kernel) > 0)
+
+
+def closed(mask: BoolMap, radius: int) -> BoolMap:
+    """Closing by a square; what lies outside the slide continues its edge."""
+    return _morph(mask, cv2.MORPH_CLOSE, 2 * radius + 1)
+
+
+def opened(mask: BoolMap, width: int) -> BoolMap:
+    """Opening by a square of the given width; what lies outside the slide continues its edge."""
+    return _morph(mask, cv2.MORPH_OPEN, width)
+
+
+def parts(mask: BoolMap, connectivity: int = 8) -> tuple[npt.NDArray[np.int32], Int64Map]:
+    """Connected parts.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (h, w)
+        What to label.
+    connectivity : int
+        8 or 4.
+
+    Returns
+    -------
+    labels : ndarray of int32, shape (h, w)
+        0 off the mask, 1 and up on it.
+    boxes : ndarray of int64, shape (n + 1, 5)
+        Left, top, width, height and area of each label, label 0 included.
+    """
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=connectivity)
+    return labels, stats.astype(np.int64)
+
+
+def at_least(mask: BoolMap, area_px: float) -> BoolMap:
+    """Connected parts of at least the given number of map pixels."""
+    labels, boxes = parts(mask)
+    keep = boxes[:, 4] >= area_px
+    keep[0] = False
+    return np.asarray(keep[labels])
+
+
+def rod(rows: npt.NDArray[np.integer], columns: npt.NDArray[np.integer]) -> tuple[float, float]:
+    """Length and width, in pixels, of the rod with the second moments of a set of pixels.
+
+    Parameters
+    ----------
+    rows, columns : ndarray of integer, shape (n,)
+        The pixels, at least one.
+
+    Returns
+    -------
+    tuple of float
+        A uniform rod of length L has variance L^2 / 12 along itself; each pixel adds its own extent.
+    """
+    if rows.size < 2:
+        return 1.0, 1.0
+    spread = np.linalg.eigvalsh(np.cov(np.vstack([rows, columns]).astype(np.float64), bias=True))
+    across, along = np.sqrt(12.0 * np.maximum(spread, 0.0) + 1.0)
+    return float(along), float(across)
+
+
+def _morph(mask: BoolMap, operation: int, width: int) -> BoolMap:
+    width = max(width, 1)
+    kernel = np.ones((width, width), np.uint8)
+    framed = cv2.copyMakeBorder(mask.astype(np.uint8), width, width, width, width, cv2.BORDER_REPLICATE)
+    done = cv2.morphologyEx(framed, operation, kernel)
+    return np.asarray(done[width : done.shape[0] - width, width : done.shape[1] - width] > 0)

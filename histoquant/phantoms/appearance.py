@@ -50,8 +50,8 @@ class Scanner:
     name: str = "A"
     mpp: float = 0.5
     blur_um: float = 0.33
-    electrons: float = 9000.0
-    read_noise: float = 0.7
+    electrons: float = 25000.0
+    read_noise: float = 0.6
     sharpen: float = 0.0
     gain: Vector = (1.0, 1.0, 1.0)
     gamma: float = 1.0
@@ -65,9 +65,9 @@ class Scanner:
 
 
 SCANNERS = {
-    "A": Scanner("A", 0.5, 0.33, 9000.0, 0.7, 0.25),
-    "B": Scanner("B", 0.3461, 0.36, 6000.0, 1.0, 0.0, (1.0, 0.985, 0.965)),
-    "C": Scanner("C", 0.25, 0.24, 5000.0, 0.9, 0.35, (0.985, 1.0, 1.01)),
+    "A": Scanner("A", 0.5, 0.33, 25000.0, 0.6, 0.25),
+    "B": Scanner("B", 0.3461, 0.36, 16000.0, 1.0, 0.0, (1.0, 0.985, 0.965)),
+    "C": Scanner("C", 0.25, 0.24, 12000.0, 0.9, 0.35, (0.985, 1.0, 1.01)),
 }
 
 
@@ -144,7 +144,7 @@ APPEARANCES: dict[str, Appearance] = {
         ),
         Appearance("white-shifted", white_point=(228.0, 232.0, 236.0), uneven=0.03),
         Appearance("blurred", scanner=replace(_A, name="A-soft", blur_um=0.75, sharpen=0.0)),
-        Appearance("noisy", scanner=replace(_A, name="A-noisy", electrons=900.0, read_noise=2.2)),
+        Appearance("noisy", scanner=replace(_A, name="A-noisy", electrons=1500.0, read_noise=2.0)),
         Appearance("hazy", haze_od=0.06),
     )
 }

@@ -78,18 +78,20 @@ def blur(light: Light, taps: NDArray[np.float64]) -> Light:
 
 @njit(cache=True, nogil=True)
 def collect(
-    light: Light, factor: float, x0: float, y0: float, columns: int, rows: int, first_col: int, first_row: int
+    light: Light, factor: float, x0: float, y0: float, size: tuple[int, int], first_row: int
 ) -> Light:
-    """Average light over square camera pixels ``factor`` raster samples wide.
+    """Average light over ``size`` = (columns, rows) camera pixels ``factor`` raster samples wide.
 
-    Camera pixel (row, col) covers raster ``[col * factor, (col + 1) * factor)`` and likewise in y; ``x0,
-    y0`` is the raster position of ``light[:, 0, 0]``.
+    The rows start at camera row ``first_row``. Camera pixel (row, col) covers raster
+    ``[col * factor, (col + 1) * factor)`` and likewise in y; ``x0, y0`` is the raster position of
+    ``light[:, 0, 0]``.
     """
     channels, height, _width = light.shape
+    columns, rows = size
     out = np.empty((channels, rows, columns), np.float32)
     narrow = np.empty((channels, height, columns), np.float32)
     for i in range(columns):
-        low = (i + first_col) * factor - x0
+        low = i * factor - x0
         high = low + factor
         for c in range(channels):
             for j in range(height):

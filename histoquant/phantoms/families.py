@@ -20,7 +20,7 @@ class Family:
     Attributes
     ----------
     name : str
-        ``marker/difficulty``, for example ``CD68/pale``.
+        ``marker-difficulty``, for example ``CD68-pale``; fit for a file name.
     marker : str
     about : str
         What is difficult about it, one line.
@@ -39,7 +39,7 @@ class Family:
     scene: dict[str, float] = field(default_factory=dict)
     artefacts: tuple[Artefact, ...] = ()
 
-    def render(self, seed: int) -> tuple[NDArray[np.uint8], Truth]:
+    def render(self, seed: int = 1) -> tuple[NDArray[np.uint8], Truth]:
         """Render the family's scene with a seed; see `render_field`."""
         return render_field(
             self.marker, self.size_um, seed, self.appearance, artefacts=self.artefacts, **self.scene
@@ -53,7 +53,7 @@ _LOOKS = {
     "vector-shifted": "both stain colours off by 5-6 degrees",
     "white-shifted": "bluish glass at (228, 232, 236), uneven light",
     "blurred": "optics of 0.75 um",
-    "noisy": "a tenth of the light",
+    "noisy": "a sixteenth of the light",
     "hazy": "unspecific DAB of 0.06 OD over all tissue",
 }
 _BASE: dict[str, dict[str, float]] = {
@@ -92,28 +92,28 @@ def families() -> list[Family]:
     out = []
     for marker, scene in _BASE.items():
         for look, about in _LOOKS.items():
-            out.append(Family(f"{marker}/{look}", marker, about, APPEARANCES[look], scene=scene))
+            out.append(Family(f"{marker}-{look}", marker, about, APPEARANCES[look], scene=scene))
         for letter in ("B", "C"):
             seen = APPEARANCES["normal"].with_scanner(SCANNERS[letter])
-            about = f"the scene of {marker}/normal on a scanner of {seen.scanner.mpp} um/px"
-            out.append(Family(f"{marker}/scanner-{letter}", marker, about, seen, scene=scene))
+            about = f"the scene of {marker}-normal on a scanner of {seen.scanner.mpp} um/px"
+            out.append(Family(f"{marker}-scanner-{letter}", marker, about, seen, scene=scene))
     for marker in ("CD68", "CD20", "CD31"):
         scene = _BASE[marker]
         out.append(
             Family(
-                f"{marker}/crowded",
+                f"{marker}-crowded",
                 marker,
                 "a dense infiltrate: touching and overlapping nuclei",
                 scene={**scene, "t_cells": 3600.0, "plasma_cells": 1100.0, "macrophages": 420.0},
             )
         )
         out.append(
-            Family(f"{marker}/negative-control", marker, "no primary antibody", scene={**scene, "stain": 0.0})
+            Family(f"{marker}-negative-control", marker, "no primary antibody", scene={**scene, "stain": 0.0})
         )
         for name, (about, artefacts) in _DAMAGE.items():
-            out.append(Family(f"{marker}/{name}", marker, about, scene=scene, artefacts=artefacts))
+            out.append(Family(f"{marker}-{name}", marker, about, scene=scene, artefacts=artefacts))
         out.append(
-            Family(f"{marker}/pigment", marker, "dark pigment clumps", scene={**scene, "pigment": 25.0})
+            Family(f"{marker}-pigment", marker, "dark pigment clumps", scene={**scene, "pigment": 25.0})
         )
     return out + _biopsies()
 
@@ -121,19 +121,19 @@ def families() -> list[Family]:
 def _biopsies() -> list[Family]:
     """Return whole fragments on glass, sparse and rich scenes, and a blank slide."""
     return [
-        Family("CD68/biopsy", "CD68", "two fragments on glass", size_um=1000.0, scene={"fragments": 2}),
+        Family("CD68-biopsy", "CD68", "two fragments on glass", size_um=1000.0, scene={"fragments": 2}),
         Family(
-            "CD20/biopsy",
+            "CD20-biopsy",
             "CD20",
             "fragments and aggregates",
             size_um=1000.0,
             scene={"fragments": 2, "aggregates": 3.0},
         ),
-        Family("CD31/biopsy", "CD31", "two fragments on glass", size_um=1000.0, scene={"fragments": 2}),
-        Family("CD68/sparse", "CD68", "few positive cells", scene={"macrophages": 30.0}),
-        Family("CD68/rich", "CD68", "macrophages in sheets", scene={"macrophages": 1100.0, "t_cells": 700.0}),
-        Family("CD20/diffuse", "CD20", "single B cells, no aggregate", scene={"b_cells": 500.0}),
-        Family("CD31/decoys", "CD31", "many stained round cells", scene={"decoys": 160.0}),
-        Family("CD31/dense", "CD31", "granulation tissue", scene={"vessels": 320.0, "crypts": 0.0}),
-        Family("CD68/blank", "CD68", "clear glass", scene={"fragments": -1}),
+        Family("CD31-biopsy", "CD31", "two fragments on glass", size_um=1000.0, scene={"fragments": 2}),
+        Family("CD68-sparse", "CD68", "few positive cells", scene={"macrophages": 30.0}),
+        Family("CD68-rich", "CD68", "macrophages in sheets", scene={"macrophages": 1100.0, "t_cells": 700.0}),
+        Family("CD20-diffuse", "CD20", "single B cells, no aggregate", scene={"b_cells": 500.0}),
+        Family("CD31-decoys", "CD31", "many stained round cells", scene={"decoys": 160.0}),
+        Family("CD31-dense", "CD31", "granulation tissue", scene={"vessels": 320.0, "crypts": 0.0}),
+        Family("CD68-blank", "CD68", "clear glass", scene={"fragments": -1}),
     ]

@@ -82,38 +82,42 @@ def draw_fibres(
     y0_px: int,
 ) -> None:
     """Add fibres inside the tissue; ``second`` is the second stain's OD relative to haematoxylin's."""
-    height, width = mask.shape
     for f in range(fibres.shape[0]):
         for k in range(fibres.shape[1] - 1):
-            ax, ay, ar, ao = fibres[f, k, 0], fibres[f, k, 1], fibres[f, k, 2], fibres[f, k, 3]
-            bx, by, br, bo = (
-                fibres[f, k + 1, 0],
-                fibres[f, k + 1, 1],
-                fibres[f, k + 1, 2],
-                fibres[f, k + 1, 3],
-            )
-            reach = 2.0 * max(ar, br) + 0.5
-            left = max(0, int((min(ax, bx) - reach) / RASTER_UM) - x0_px)
-            right = min(width, int((max(ax, bx) + reach) / RASTER_UM) + 1 - x0_px)
-            top = max(0, int((min(ay, by) - reach) / RASTER_UM) - y0_px)
-            bottom = min(height, int((max(ay, by) + reach) / RASTER_UM) + 1 - y0_px)
-            if right <= left or bottom <= top:
+            _draw_piece(fibres[f, k], fibres[f, k + 1], second, planes, mask, (x0_px, y0_px))
+
+
+@njit(cache=True, nogil=True)
+def _draw_piece(
+    a: NDArray[np.float64],
+    b: NDArray[np.float64],
+    second: float,
+    planes: NDArray[np.float32],
+    mask: NDArray[np.bool_],
+    origin: tuple[int, int],
+) -> None:
+    """Add one straight piece of a fibre between nodes a and b (x, y, half-width, OD)."""
+    height, width = mask.shape
+    reach = 2.0 * max(a[2], b[2]) + 0.5
+    left = max(0, int((min(a[0], b[0]) - reach) / RASTER_UM) - origin[0])
+    right = min(width, int((max(a[0], b[0]) + reach) / RASTER_UM) + 1 - origin[0])
+    top = max(0, int((min(a[1], b[1]) - reach) / RASTER_UM) - origin[1])
+    bottom = min(height, int((max(a[1], b[1]) + reach) / RASTER_UM) + 1 - origin[1])
+    dx, dy = b[0] - a[0], b[1] - a[1]
+    length2 = dx * dx + dy * dy + 1e-9
+    for j in range(top, bottom):
+        y = (j + origin[1] + 0.5) * RASTER_UM
+        for i in range(left, right):
+            if not mask[j, i]:
                 continue
-            dx, dy = bx - ax, by - ay
-            length2 = dx * dx + dy * dy + 1e-9
-            for j in range(top, bottom):
-                y = (j + y0_px + 0.5) * RASTER_UM
-                for i in range(left, right):
-                    if not mask[j, i]:
-                        continue
-                    x = (i + x0_px + 0.5) * RASTER_UM
-                    t = ((x - ax) * dx + (y - ay) * dy) / length2
-                    if t < 0.0 or t >= 1.0:  # each point of the line belongs to one segment
-                        continue
-                    half = ar + t * (br - ar)
-                    ex, ey = x - ax - t * dx, y - ay - t * dy
-                    q = (ex * ex + ey * ey) / (half * half)
-                    if q < 4.0:
-                        w = (1.0 - 0.25 * q) ** 2 * (ao + t * (bo - ao))
-                        planes[0, j, i] += w
-                        planes[1, j, i] += second * w
+            x = (i + origin[0] + 0.5) * RASTER_UM
+            t = ((x - a[0]) * dx + (y - a[1]) * dy) / length2
+            if t < 0.0 or t >= 1.0:  # each point of the line belongs to one piece
+                continue
+            half = a[2] + t * (b[2] - a[2])
+            ex, ey = x - a[0] - t * dx, y - a[1] - t * dy
+            q = (ex * ex + ey * ey) / (half * half)
+            if q < 4.0:
+                w = (1.0 - 0.25 * q) ** 2 * (a[3] + t * (b[3] - a[3]))
+                planes[0, j, i] += w
+                planes[1, j, i] += second * w

@@ -171,7 +171,7 @@ def lay_aggregates(
     wanted = round(spec.aggregates * area_mm2 + rng.uniform(-0.5, 0.5))
     yy, xx = np.mgrid[0:rows, 0:cols] * GRID_UM
     for label in range(1, wanted + 1):
-        radius = spec.aggregate_radius_um * float(np.exp(rng.normal(0.0, 0.22)))
+        radius = spec.aggregate_radius_um * float(np.exp(rng.normal(0.0, 0.12)))
         for _ in range(60):
             at = rng.uniform(0.0, spec.size_um[0]), rng.uniform(0.0, spec.size_um[1])
             i, j = min(int(at[0] / GRID_UM), cols - 1), min(int(at[1] / GRID_UM), rows - 1)

@@ -89,7 +89,7 @@ def _band(
     if appearance.scanner.blur_um > 0.0:
         light = blur(light, gaussian_taps(appearance.scanner.blur_um / RASTER_UM))
     light = bend_light(light, artefacts, x0, y0)
-    light = collect(light, factor, x0, y0, size_px[0], rows, 0, first)
+    light = collect(light, factor, x0, y0, (size_px[0], rows), first)
     rng = np.random.default_rng(np.random.SeedSequence([scene.spec.seed, 77, first]))
     return expose(light, appearance, illumination(appearance, size_px, first, rows), rng), count
 

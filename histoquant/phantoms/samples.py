@@ -10,7 +10,15 @@ import pandas as pd
 from histoquant.errors import UsageError
 from histoquant.phantoms.render import render
 from histoquant.phantoms.scene import build_scene
-from histoquant.phantoms.trial import CLONES, MISSING_SHARE, TIMEPOINTS, PlannedSlide, Trial, plan_trial
+from histoquant.phantoms.trial import (
+    CLONES,
+    MISSING_SHARE,
+    TIMEPOINTS,
+    Course,
+    PlannedSlide,
+    Trial,
+    plan_trial,
+)
 from histoquant.phantoms.truth import Truth, tell_truth
 from histoquant.phantoms.writer import write_slide
 
@@ -89,8 +97,8 @@ def write_samples(
 def _check(
     patients: int, size_mm: float, tracts: tuple[int, int] | None, missing_share: float | None
 ) -> None:
-    if not 1 <= patients <= 99:
-        raise UsageError(f"samples: {patients} patients asked for; 1 to 99 are possible")
+    if not 1 <= patients <= 500:
+        raise UsageError(f"samples: {patients} patients asked for; 1 to 500 are possible")
     if not 0.3 <= size_mm <= 10.0:
         raise UsageError(f"samples: size_mm = {size_mm}; 0.3 to 10 mm are possible")
     if tracts is not None and not 1 <= tracts[0] <= tracts[1] <= 9:
@@ -112,40 +120,36 @@ def write_planned(folder: Path, planned: PlannedSlide, quality: int) -> Truth:
 
 
 def _write_tables(folder: Path, trial: Trial, seed: int) -> None:
-    """Write study.toml, slides.csv, missing.csv and outcomes.csv."""
-    table = pd.DataFrame(
-        [
-            {
-                "slide": s.name,
-                "patient": s.patient,
-                "tract": s.tract,
-                "timepoint": s.timepoint,
-                "marker": s.marker,
-                "section": 1,
-                "block": f"{s.patient}-{s.tract}-{s.timepoint}",
-                "batch": s.batch,
-                "clone": CLONES[s.marker],
-                "mpp": s.appearance.scanner.mpp,
-            }
-            for s in trial.slides
-        ]
-    )
+    """Write study.toml, slides.csv, missing.csv and truth/outcomes.csv."""
+    table = pd.DataFrame([_slide_row(slide) for slide in trial.slides])
     table.to_csv(folder / "slides.csv", index=False)
     missing = pd.DataFrame(trial.missing, columns=["patient", "tract", "timepoint", "reason"])
     missing.to_csv(folder / "missing.csv", index=False)
-    outcomes = pd.DataFrame(
-        [
-            {
-                "patient": c.patient,
-                "tract": c.tract,
-                "arm": "exosome",
-                "response": _response(c.responder, c.cd68[2]),
-            }
-            for c in trial.courses
-        ]
-    )
-    outcomes.to_csv(folder / "truth" / "outcomes.csv", index=False)
-    blocks = [
+    outcomes = [
+        {"patient": c.patient, "tract": c.tract, "arm": "exosome", "response": _response(c)}
+        for c in trial.courses
+    ]
+    pd.DataFrame(outcomes).to_csv(folder / "truth" / "outcomes.csv", index=False)
+    (folder / "study.toml").write_text(_study_text(seed), encoding="utf-8", newline="\n")
+
+
+def _slide_row(slide: PlannedSlide) -> dict[str, str | int | float]:
+    return {
+        "slide": slide.name,
+        "patient": slide.patient,
+        "tract": slide.tract,
+        "timepoint": slide.timepoint,
+        "marker": slide.marker,
+        "section": 1,
+        "block": f"{slide.patient}-{slide.tract}-{slide.timepoint}",
+        "batch": slide.batch,
+        "clone": CLONES[slide.marker],
+        "mpp": slide.appearance.scanner.mpp,
+    }
+
+
+def _study_text(seed: int) -> str:
+    lines = [
         "# A synthetic trial made by `histoquant samples`: no patient, exact truth in truth/.",
         "[study]",
         f'name = "Synthetic fistula trial, seed {seed}"',
@@ -154,11 +158,11 @@ def _write_tables(folder: Path, trial: Trial, seed: int) -> None:
         'table = "slides.csv"',
     ]
     for label, month, doses in TIMEPOINTS:
-        blocks += ["", "[[timepoints]]", f'label = "{label}"', f"month = {month}", f"doses_before = {doses}"]
-    (folder / "study.toml").write_text("\n".join(blocks) + "\n", encoding="utf-8")
+        lines += ["", "[[timepoints]]", f'label = "{label}"', f"month = {month}", f"doses_before = {doses}"]
+    return "\n".join(lines) + "\n"
 
 
-def _response(responder: bool, cd68_left: float) -> str:
-    if not responder:
+def _response(course: Course) -> str:
+    if not course.responder:
         return "resistant"
-    return "closed" if cd68_left < 0.55 else "improved"
+    return "closed" if course.cd68[2] < 0.55 else "improved"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from histoquant.phantoms.bodies import MIN_CHORD_UM, empty_bodies, profiles, shape_bodies
+from histoquant.phantoms.bodies import MIN_CHORD_UM, SECTION_UM, empty_bodies, profiles, shape_bodies
 from histoquant.phantoms.cells import CELL_TYPES, KINDS, Population
 from histoquant.phantoms.fibres import grow_fibres
 from histoquant.phantoms.layout import Layout, lay_aggregates, lay_out, line_crypts, line_vessels
@@ -141,7 +141,10 @@ def _fill_stroma(
     area_mm2 = float(((ground.level_um > 0.0) & (layout.clearance > 0.0)).sum()) * GRID_UM**2 * 1e-6
     for field_name, name, need_um, radius_um, clumping in STROMA:
         depth = 0.75 * KINDS[name].nucleus_um[2]
-        wanted = rng.poisson(getattr(spec, field_name) * area_mm2)
+        share = (SECTION_UM + 2.0 * (KINDS[name].nucleus_um[2] - VISIBLE_PATH_UM)) / (
+            SECTION_UM + 2.0 * depth
+        )
+        wanted = rng.poisson(getattr(spec, field_name) * area_mm2 / min(share, 1.0))
         weight = outside * (layout.clearance > need_um) * ground.infiltrate**clumping
         xyz = scatter(rng, weight, GRID_UM, 3 * wanted, depth)
         kept = packing.add(np.column_stack([xyz, np.full(len(xyz), radius_um)]), 0.84, wanted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +17,7 @@ TRIAL_MARKERS = ("CD68", "CD20", "CD31")
 CLONES = {"CD68": "PG-M1", "CD20": "L26", "CD31": "JC70A"}
 MISSING_REASONS = ("closed_no_tissue", "withdrew", "insufficient", "stain_failed", "not_done")
 MISSING_SHARE = 0.08
+MISHAP_SHARE = 0.22  # slides with a visible artefact
 
 Key = tuple[str, str, str]
 
@@ -125,9 +127,11 @@ def plan_trial(
     missing: list[tuple[str, str, str, str]] = []
     courses: list[Course] = []
     batches = _batches()
+    kinds = _shuffled_mishaps(rng)
     for number in range(patients):
         patient = f"P{number + 1:02d}"
         batch = number % len(batches)
+        bench = _Bench(batches[batch], f"B{batch + 1}", size_mm, kinds)
         for t in range(int(rng.integers(tracts[0], tracts[1] + 1))):
             course = _course(rng, patient, f"T{t + 1}", number % 2 == 0)
             courses.append(course)
@@ -136,24 +140,28 @@ def plan_trial(
                 if visit > 0 and rng.uniform() < missing_share:
                     missing.append((patient, course.tract, label, str(rng.choice(MISSING_REASONS))))
                     continue
-                slides += _biopsy(rng, course, visit, base, batches[batch], f"B{batch + 1}", size_mm)
+                slides += _biopsy(rng, course, visit, base, bench)
     return Trial(tuple(slides), tuple(missing), tuple(courses))
 
 
+@dataclass(frozen=True)
+class _Bench:
+    """What the sections of one patient share in the laboratory."""
+
+    look: Appearance
+    batch: str
+    size_mm: float
+    mishaps: Iterator[str]
+
+
 def _biopsy(
-    rng: np.random.Generator,
-    course: Course,
-    visit: int,
-    base: int,
-    look: Appearance,
-    batch: str,
-    size_mm: float,
+    rng: np.random.Generator, course: Course, visit: int, base: int, bench: _Bench
 ) -> list[PlannedSlide]:
     """Plan the three sections of one biopsy: one outline, three cuts."""
-    fragments = int(rng.choice([1, 2, 2, 3])) if size_mm >= 1.0 else 1
+    fragments = int(rng.choice([1, 2, 2, 3])) if bench.size_mm >= 1.0 else 1
     out = []
     for m, marker in enumerate(TRIAL_MARKERS):
-        side = 1000.0 * size_mm
+        side = 1000.0 * bench.size_mm
         spec = SceneSpec(
             marker,
             (side, side),
@@ -167,19 +175,29 @@ def _biopsy(
             neutrophils=110.0 * course.cd68[visit] ** 1.5,
             fibroblasts=520.0 * (1.5 - 0.5 * course.cd68[visit]),
             vessels=150.0 * course.cd31[visit],
-            aggregates=1.9 * course.cd20[visit],
-            aggregate_radius_um=78.0 * course.cd20[visit] ** 0.35,
+            aggregates=2.0,
+            aggregate_radius_um=72.0 * math.sqrt(course.level * course.cd20[visit]),
         )
-        artefacts = _mishap(rng, side) if rng.uniform() < 0.22 else ()
+        artefacts = _mishap(rng, side, next(bench.mishaps)) if rng.uniform() < MISHAP_SHARE else ()
         label = TIMEPOINTS[visit][0]
-        out.append(PlannedSlide(course.patient, course.tract, label, marker, spec, look, artefacts, batch))
+        out.append(
+            PlannedSlide(
+                course.patient, course.tract, label, marker, spec, bench.look, artefacts, bench.batch
+            )
+        )
     return out
 
 
-def _mishap(rng: np.random.Generator, side_um: float) -> tuple[Artefact, ...]:
+def _shuffled_mishaps(rng: np.random.Generator) -> Iterator[str]:
+    """Deal the kinds of artefact like cards, so that a small trial still shows most of them."""
+    kinds = ["fold", "pen", "defocus", "bubble", "debris"]
+    while True:
+        yield from (kinds[k] for k in rng.permutation(len(kinds)))
+
+
+def _mishap(rng: np.random.Generator, side_um: float, kind: str) -> tuple[Artefact, ...]:
     """Return one everyday artefact somewhere on the slide."""
-    kind = str(rng.choice(["fold", "pen", "bubble", "defocus", "debris"]))
-    x, y = rng.uniform(0.25, 0.75, 2) * side_um
+    x, y = rng.uniform(0.3, 0.7, 2) * side_um
     seed = int(rng.integers(1 << 20))
     if kind == "fold":
         angle, half = rng.uniform(0.0, math.pi), rng.uniform(80.0, 170.0)

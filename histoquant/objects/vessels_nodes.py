@@ -71,7 +71,7 @@ class Pieces:
         return np.asarray(sides.max(axis=0))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def smooth_mod(dab: Int16, valid: NDArray[np.bool_]) -> Int16:
     """Five-tap binomial filter (1 4 6 4 1) / 16 in y and x, in integers; outside counts as 0.
 
@@ -108,7 +108,7 @@ def smooth_mod(dab: Int16, valid: NDArray[np.bool_]) -> Int16:
     return out
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _brown(smooth: Int16, hematoxylin: Int16, low_mod: int, ratio_permille: int) -> NDArray[np.uint8]:
     """Pixels above the low threshold whose DAB is not the shadow of a dark nucleus."""
     height, width = smooth.shape
@@ -121,7 +121,7 @@ def _brown(smooth: Int16, hematoxylin: Int16, low_mod: int, ratio_permille: int)
     return out
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _reached(brown: NDArray[np.uint8], smooth: Int16, high_mod: int, steps: int) -> NDArray[np.uint8]:
     """Brown pixels that 8-connected growth through brown from the threshold reaches in so many steps."""
     height, width = brown.shape
@@ -149,7 +149,7 @@ def _reached(brown: NDArray[np.uint8], smooth: Int16, high_mod: int, steps: int)
     return out
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _piece_table(labels: Int32, smooth: Int16, high_mod: int, count: int) -> NDArray[np.int64]:
     """Per label: first_y, first_x, y0, x0, y1, x1, area, pixels at or above the threshold."""
     table = np.zeros((count, 8), np.int64)

@@ -95,12 +95,12 @@ def _enclosed(layers: tuple[Mask, ...], largest_px: int) -> Mask:
 
 
 def _lumens(enclosed: Mask, pale: Mask, limits_px: tuple[int, float]) -> Mask:
-    """Enclosed regions that are large enough and mostly pale."""
+    """Enclosed regions with enough pale pixels, in number and in share."""
     least_px, share = limits_px
     count, labels = cv2.connectedComponents(enclosed, connectivity=4, ltype=cv2.CV_32S)
     area = np.bincount(labels.ravel(), minlength=count)
     bright = np.bincount(labels.ravel(), weights=pale.ravel(), minlength=count)
-    keep = (area >= least_px) & (bright >= share * area)
+    keep = bright >= np.maximum(least_px, share * area)
     keep[0] = False
     return np.asarray(keep[labels], np.uint8)
 

@@ -75,7 +75,7 @@ def find_artefacts(survey: Survey, tissue: BoolMap, white: tuple[float, float, f
     return Found(whole, excluded)
 
 
-def mean_od(survey: Survey, white: tuple[float, float, float]) -> npt.NDArray[np.float64]:
+def mean_od(survey: Survey, white: tuple[float, float, float]) -> npt.NDArray[np.float32]:
     """Optical density of mean colours.
 
     Parameters
@@ -87,9 +87,11 @@ def mean_od(survey: Survey, white: tuple[float, float, float]) -> npt.NDArray[np
 
     Returns
     -------
-    ndarray of float64, shape (h, w, 3)
+    ndarray of float32, shape (h, w, 3)
         0 where nothing is counted.
     """
-    counted = np.maximum(survey.counted, 1)[..., None]
-    mean = np.maximum(survey.sums / counted, 1.0)
-    return np.where(survey.counted[..., None] > 0, np.log10(np.asarray(white) / mean), 0.0)
+    counted = np.maximum(survey.counted, 1).astype(np.float32)[..., None]
+    mean = np.maximum(survey.sums / counted, np.float32(1.0))
+    od = np.log10(np.asarray(white, dtype=np.float32) / mean)
+    od[survey.counted == 0] = 0.0
+    return np.asarray(od, dtype=np.float32)

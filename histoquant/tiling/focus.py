@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from histoquant.tiling.maps import BoolMap, at_least, box_sum, grown
 from histoquant.tiling.survey import CELLS, Survey
@@ -51,21 +52,35 @@ def blurred(survey: Survey, tissue: BoolMap, glass: BoolMap, um: float) -> BoolM
 def _detail(survey: Survey) -> list[npt.NDArray[np.int64]]:
     """Squared Laplacian of green per map pixel at 2, 4 and 8 um, as means per cell times 256."""
     rows, columns = survey.shape
-    light = survey.light.astype(np.int64)
+    light = survey.light.astype(np.int32)
     energies = []
     scale = CELLS
     while scale >= 1:
-        around = np.pad(light, 1, mode="edge")
-        cross = around[:-2, 1:-1] + around[2:, 1:-1] + around[1:-1, :-2] + around[1:-1, 2:]
-        squares = (4 * light - cross) ** 2
-        total = squares.reshape(rows, scale, columns, scale).sum(axis=(1, 3))
-        # values are sums over (CELLS / scale)^2 cells, and there are scale^2 of them
-        energies.append(total * (scale * scale))
+        energy = np.empty((rows, columns), dtype=np.int64)
+        _relief(light, scale, energy)
+        energies.append(energy)
         light = (
             light[::2, ::2] + light[1::2, ::2] + light[::2, 1::2] + light[1::2, 1::2] if scale > 1 else light
         )
         scale //= 2
     return energies
+
+
+@njit(cache=True, nogil=True)
+def _relief(light, scale, energy):  # type: ignore[no-untyped-def]
+    """Squared Laplacian with the edge repeated, summed over each map pixel of scale x scale values."""
+    bottom, right = light.shape[0] - 1, light.shape[1] - 1
+    for y in range(energy.shape[0]):
+        for x in range(energy.shape[1]):
+            total = np.int64(0)
+            for cy in range(y * scale, (y + 1) * scale):
+                for cx in range(x * scale, (x + 1) * scale):
+                    column = np.int64(light[max(cy - 1, 0), cx]) + light[min(cy + 1, bottom), cx]
+                    row = np.int64(light[cy, max(cx - 1, 0)]) + light[cy, min(cx + 1, right)]
+                    relief = 4 * light[cy, cx] - column - row
+                    total += relief * relief
+            # values are sums over (CELLS / scale)^2 cells, and there are scale^2 of them
+            energy[y, x] = total * scale * scale
 
 
 def _pooled(energy: npt.NDArray[np.int64], tissue: BoolMap, glass: BoolMap, reach: int) -> FloatMap:

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from histoquant.tiling.maps import BoolMap, closed, grown, parts, rod
+from histoquant.tiling.maps import BoolMap, closed, grown, parts, rod, window
 from histoquant.tiling.survey import CELLS, SCALE_PX, Survey
 
-FloatMap = npt.NDArray[np.float64]
+FloatMap = npt.NDArray[np.float32]
 UInt8Map = npt.NDArray[np.uint8]
 
 _AROUND_UM = (
@@ -38,7 +38,7 @@ def folded(survey: Survey, od: FloatMap, tissue: BoolMap, white_green: float, um
     ----------
     survey : Survey
         Of the working plane.
-    od : ndarray of float64, shape (h, w, 3)
+    od : ndarray of float32, shape (h, w, 3)
         Mean optical density of map pixels.
     tissue : ndarray of bool, shape (h, w)
         Where to look.
@@ -62,7 +62,7 @@ def folded(survey: Survey, od: FloatMap, tissue: BoolMap, white_green: float, um
     levels = _filled(np.clip(np.rint(floor * _LEVELS_PER_OD), 0, 255).astype(np.uint8), whole)
     around = cv2.medianBlur(levels, width) / _LEVELS_PER_OD
     turned = _colour_shift_deg(od, whole, width)
-    uniform = floor / np.maximum(od[..., 1], 1e-3)
+    uniform = np.asarray(floor / np.maximum(od[..., 1], np.float32(1e-3)), dtype=np.float32)
     least = np.maximum(_FACTOR * around, around + _LEAST_ADDED_OD)
     dense = whole & (_opened(levels) / _LEVELS_PER_OD >= least)
     bands = dense & (uniform >= _UNIFORM_LEAST) & (turned <= _SAME_COLOUR_MOST_DEG)
@@ -79,16 +79,17 @@ def _long_bands(bands: BoolMap, tissue: BoolMap, uniform: FloatMap, turned: Floa
     for index in np.flatnonzero(np.hypot(boxes[:, 2], boxes[:, 3]) * um >= _LENGTH_UM):
         if index == 0:
             continue
-        part = labels == index
+        here = window(boxes[index], _RING_PX + 1)
+        part = labels[here] == index
         length, width = (side * um for side in rod(*np.nonzero(part)))
-        core = part & bands
+        core = part & bands[here]
         ring = grown(part, _RING_PX) & ~part
         keep[index] = (
             length >= max(_LENGTH_UM, _ELONGATION * width)
             and width <= _WIDTH_UM
-            and bool(np.median(uniform[core]) >= _UNIFORM)
-            and bool(np.median(turned[core]) <= _SAME_COLOUR_DEG)
-            and bool(tissue[ring].mean() >= _TISSUE_AROUND)
+            and bool(np.median(uniform[here][core]) >= _UNIFORM)
+            and bool(np.median(turned[here][core]) <= _SAME_COLOUR_DEG)
+            and bool(tissue[here][ring].mean() >= _TISSUE_AROUND)
         )
     return np.asarray(keep[labels])
 
@@ -99,7 +100,7 @@ def _floor_od(survey: Survey, white_green: float) -> FloatMap:
     cells = survey.light.reshape(rows, CELLS, columns, CELLS).transpose(0, 2, 1, 3).reshape(rows, columns, -1)
     rank = CELLS * CELLS - _LIGHTEST
     lightest = np.maximum(np.partition(cells, rank, axis=-1)[..., rank], 1)
-    return np.asarray(np.log10(white_green / lightest.astype(np.float64)))
+    return np.asarray(np.log10(white_green / lightest.astype(np.float32)))
 
 
 def _colour_shift_deg(od: FloatMap, whole: BoolMap, width: int) -> FloatMap:
@@ -109,7 +110,7 @@ def _colour_shift_deg(od: FloatMap, whole: BoolMap, width: int) -> FloatMap:
     around = np.stack(
         [cv2.medianBlur(_filled(np.ascontiguousarray(levels[..., c]), whole), width) for c in range(3)],
         axis=-1,
-    ).astype(np.float64)
+    ).astype(np.float32)
     dot = (share * around).sum(axis=-1)
     lengths = np.linalg.norm(share, axis=-1) * np.linalg.norm(around, axis=-1)
     return np.asarray(np.degrees(np.arccos(np.clip(dot / np.maximum(lengths, 1e-9), -1.0, 1.0))))

@@ -6,16 +6,17 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from histoquant.tiling.maps import BoolMap, at_least, box_sum, grown, parts
+from histoquant.tiling.maps import BoolMap, at_least, box_sum, closed, grown, parts, window
 from histoquant.tiling.survey import CELLS, Survey
 
-FloatMap = npt.NDArray[np.float64]
+FloatMap = npt.NDArray[np.float32]
 
 _PEN_OD = 0.45  # strongest channel: ink is strong where it covers a whole map pixel
 _PEN_EDGE_OD = 0.10
 _PEN_UNIFORM = 0.75  # lightest over mean density in green: ink has no gaps, nuclei do
 _PEN_MIN_MM2 = 0.004
 _PEN_RIM_UM = 8.0  # faded edge of a stroke
+_PEN_HOLE_UM = 24.0
 _GREY_SPREAD = 0.25  # largest relative difference of channels in black ink
 
 _PIGMENT_PX = 6  # dark grey pixels of a map pixel: 1.5 um2, two grains
@@ -35,7 +36,7 @@ def pen(survey: Survey, od: FloatMap, um: float) -> BoolMap:
     ----------
     survey : Survey
         Of the working plane.
-    od : ndarray of float64, shape (h, w, 3)
+    od : ndarray of float32, shape (h, w, 3)
         Mean optical density of map pixels in red, green and blue.
     um : float
         Micrometres per map pixel.
@@ -61,7 +62,9 @@ def pen(survey: Survey, od: FloatMap, um: float) -> BoolMap:
         if strong.any():
             rim = grown(strong, round(_PEN_RIM_UM / um))
             found |= strong | (rim & (most >= _PEN_EDGE_OD))
-    return found
+    # dark tissue under a stroke is no hole in it, and its grey edge no pigment
+    inside = closed(found, round(_PEN_HOLE_UM / um)) if found.any() else found
+    return np.asarray(inside | (pigment(survey) & grown(found, 2)))
 
 
 def pigment(survey: Survey) -> BoolMap:
@@ -95,20 +98,20 @@ def bubbles(survey: Survey, um: float) -> BoolMap:
     Returns
     -------
     ndarray of bool, shape (h, w)
-        Filled discs, one map pixel larger than the rim.
+        Filled discs, rim included.
     """
-    rim = (survey.grey + survey.black.astype(np.int64) >= _RING_PX) & (
-        survey.brown <= _BROWN_SHARE * survey.grey
-    )
-    joined = grown(rim, 1)
-    labels, boxes = parts(joined)
+    rim = survey.grey + survey.black.astype(np.int64) >= _RING_PX
+    labels, boxes = parts(closed(rim, 1))
     found = np.zeros(survey.shape, dtype=bool)
     for index in np.flatnonzero(boxes[:, 2:4].min(axis=1) * um >= _RING_MIN_UM):
         if index == 0:
             continue
-        disc = _disc(labels == index)
+        here = window(boxes[index], 1)
+        ring = labels[here] == index
+        stained = survey.brown[here][ring].sum() > _BROWN_SHARE * survey.grey[here][ring].sum()
+        disc = None if stained else _disc(ring)
         if disc is not None:
-            found |= disc
+            found[here] |= disc
     return found
 
 
@@ -130,7 +133,7 @@ def _uniformity(survey: Survey, green_od: FloatMap) -> FloatMap:
     """Density of the lightest over that of the mean cell, from intensities; 1 where a map pixel is even."""
     rows, columns = survey.shape
     cells = survey.light.reshape(rows, CELLS, columns, CELLS)
-    lightest = cells.max(axis=(1, 3)).astype(np.float64)
+    lightest = cells.max(axis=(1, 3)).astype(np.float32)
     mean = np.maximum(survey.sums[..., 1] / np.maximum(survey.counted, 1), 1.0)
     extra = np.log10(np.maximum(lightest, 1.0) / mean)
     return np.asarray(1.0 - extra / np.maximum(green_od, 1e-3))

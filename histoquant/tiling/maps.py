@@ -69,6 +69,27 @@ def parts(mask: BoolMap, connectivity: int = 8) -> tuple[npt.NDArray[np.int32], 
     return labels, stats.astype(np.int64)
 
 
+def window(box: Int64Map, margin: int) -> tuple[slice, slice]:
+    """Rows and columns of a part's box with a margin, as slices that may be cut short at the border.
+
+    Parameters
+    ----------
+    box : ndarray of int64, shape (5,)
+        One row of the boxes `parts` gives.
+    margin : int
+        Map pixels to add on every side.
+
+    Returns
+    -------
+    tuple of slice
+    """
+    left, top, width, height = (int(value) for value in box[:4])
+    return (
+        slice(max(top - margin, 0), top + height + margin),
+        slice(max(left - margin, 0), left + width + margin),
+    )
+
+
 def at_least(mask: BoolMap, area_px: float) -> BoolMap:
     """Connected parts of at least the given number of map pixels."""
     labels, boxes = parts(mask)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
-from histoquant.tiling.maps import closed, opened, parts, rod
+from histoquant.tiling.maps import closed, opened, parts, rod, window
 from histoquant.tiling.survey import CELL_PX, CELLS, SCALE_PX, Survey
 
 BoolMap = npt.NDArray[np.bool_]
@@ -39,17 +40,28 @@ def flat_blocks(survey: Survey) -> npt.NDArray[np.bool_]:
     -------
     ndarray of bool, shape (h, w)
     """
-    rows, columns = survey.shape
-    cells = survey.light.reshape(rows, CELLS, columns, CELLS).astype(np.int32)
-    total = cells.sum(axis=(1, 3))
-    squares = (cells * cells).sum(axis=(1, 3))
-    count = CELLS * CELLS
-    variance = (squares - total * total / count) / count
+    spread = np.empty(survey.shape, dtype=np.int32)
+    _cell_spread(survey.light, spread)
+    variance = spread / float(CELLS**4)
     # white noise of variance v gives a squared Laplacian of 20 v, and a cell mean a variance of v / 16
     noise = survey.relief / (SCALE_PX * SCALE_PX * 20.0 * CELL_PX * CELL_PX)
     bright = survey.sums[..., 1] >= _DIMMEST_GLASS * SCALE_PX * SCALE_PX
     whole = survey.counted == SCALE_PX * SCALE_PX
     return np.asarray(whole & bright & (variance - noise <= _FLAT_VARIANCE))
+
+
+@njit(cache=True, nogil=True)
+def _cell_spread(light, spread):  # type: ignore[no-untyped-def]
+    """Variance of the 16 cells of each map pixel, times 256."""
+    for y in range(spread.shape[0]):
+        for x in range(spread.shape[1]):
+            total = squares = np.int64(0)
+            for cy in range(y * CELLS, (y + 1) * CELLS):
+                for cx in range(x * CELLS, (x + 1) * CELLS):
+                    value = np.int64(light[cy, cx])
+                    total += value
+                    squares += value * value
+            spread[y, x] = squares * CELLS * CELLS - total * total
 
 
 def padding(survey: Survey) -> BoolMap:
@@ -92,9 +104,9 @@ def coverage(survey: Survey, white_green: float) -> npt.NDArray[np.float32]:
     limit = white_green - glass_margin(survey, white_green)
     rows, columns = survey.shape
     light = survey.light.reshape(rows, CELLS, columns, CELLS)
-    dark = np.count_nonzero(light < limit, axis=(1, 3))
+    dark = np.count_nonzero(light < limit, axis=(1, 3)).astype(np.float32)
     whole = SCALE_PX * SCALE_PX
-    cells = np.maximum(1.0, survey.counted * (CELLS * CELLS / whole))
+    cells = np.maximum(np.float32(1.0), survey.counted * np.float32(CELLS * CELLS / whole))
     return np.asarray(np.minimum(dark / cells, 1.0), dtype=np.float32)
 
 
@@ -189,6 +201,6 @@ def _straight_lines(thin: BoolMap, um: float) -> BoolMap:
     lines = np.zeros(len(boxes), dtype=bool)
     for index in np.flatnonzero(np.hypot(boxes[:, 2], boxes[:, 3]) * um >= _LINE_UM):
         if index:
-            length, width = (side * um for side in rod(*np.nonzero(labels == index)))
+            length, width = (side * um for side in rod(*np.nonzero(labels[window(boxes[index], 0)] == index)))
             lines[index] = length >= _LINE_UM * _LINE_STRAIGHTNESS and width <= _CORE_UM
     return np.asarray(lines[labels])

@@ -15,7 +15,7 @@ SQUARE_REFUSE: Final = 1.05
 WAY_OUT: Final = "Pass --mpp or add a mpp column to the slide table."
 
 STUDY_SOURCE: Final = "study table"
-OPTION_SOURCE: Final = "--mpp"
+OPTION_SOURCE: Final = "option --mpp"
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ class Slide(Protocol):
 
     @property
     def mpp_source(self) -> str:
-        """Where the resolution came from, for example ``"aperio.MPP"`` or ``"--mpp"``."""
+        """Where the resolution came from, for example ``"aperio.MPP"`` or ``"option --mpp"``."""
 
     @property
     def reader(self) -> str:

@@ -263,7 +263,7 @@ def test_photograph(name: str, tmp_path: Path, texture: Texture) -> None:
     path.write_bytes(encode(pixels))
     with open_slide(path, mpp=0.3) as slide:
         assert (slide.reader, slide.name, slide.size_px) == ("image", "field", (90, 120))
-        assert (slide.mpp, slide.mpp_source) == (0.3, "--mpp")
+        assert (slide.mpp, slide.mpp_source) == (0.3, "option --mpp")
         rgb, valid = slide.read_level0(-3, 5, 90, 90)
     assert valid[:, 3:].all()
     assert not valid[:, :3].any()

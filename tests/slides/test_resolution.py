@@ -151,7 +151,7 @@ def test_file_wins_over_user(
 def test_user_replaces_an_absurd_value(write_tiff: Writer, texture: Texture) -> None:
     path = write_tiff(texture(64, 64), resolution=(72, 72), resolutionunit="INCH")
     with open_slide(path, mpp=0.5) as slide:
-        assert (slide.mpp, slide.mpp_source, slide.flags) == (0.5, "--mpp", ("MPP_OVERRIDDEN",))
+        assert (slide.mpp, slide.mpp_source, slide.flags) == (0.5, "option --mpp", ("MPP_OVERRIDDEN",))
     with open_slide(path, mpp=0.5, study_mpp=0.25) as slide:
         assert (slide.mpp, slide.mpp_source) == (0.25, "study table")
         assert slide.flags == ("MPP_OVERRIDDEN", "MPP_DISAGREES")

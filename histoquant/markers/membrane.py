@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from histoquant.markers._features import Columns, FloatArray, column, exceeded_by
+from histoquant.markers._features import Columns, FloatArray, column
 from histoquant.markers.definition import MarkerDefinition
 
 MEMBRANE = MarkerDefinition(name="membrane", compartment="membrane", rule="membrane", threshold_od=0.2)
@@ -12,11 +10,11 @@ MEMBRANE = MarkerDefinition(name="membrane", compartment="membrane", rule="membr
 
 
 def stain_od(cells: Columns, definition: MarkerDefinition) -> FloatArray:
-    """DAB that enough of the ring reaches, in enough directions.
+    """DAB that enough directions around the nucleus reach.
 
-    The smaller of two numbers: what at least ``min_stained_fraction`` of the ring's pixels reach, and the
-    median over eight directions around the nucleus. A stained neighbour raises the first where it
-    touches, but not half of all directions.
+    A direction is as brown as the brownest of three shells across the edge of the nucleus, so that it
+    does not matter on which side of the membrane the nucleus was outlined. A stained neighbour raises the
+    directions in which it touches, but not half of them.
 
     Parameters
     ----------
@@ -27,7 +25,7 @@ def stain_od(cells: Columns, definition: MarkerDefinition) -> FloatArray:
     Returns
     -------
     ndarray of float64, shape (n,)
-        A cell is positive where this reaches the threshold; NaN where neighbours leave no ring.
+        A cell is positive where this reaches the threshold.
     """
-    ring = exceeded_by(cells, "ring", definition.min_stained_fraction)
-    return np.asarray(np.minimum(ring, column(cells, "around_dab_p50_od")), dtype=np.float64)
+    del definition
+    return column(cells, "around_dab_p50_od")

@@ -20,6 +20,9 @@ UInt16Array = npt.NDArray[np.uint16]
 
 NUCLEUS, RING, CYTOPLASM = range(3)
 SECTORS = 8
+# Rim of the nucleus, close outside it, farther outside: a membrane lies in one of them, wherever exactly
+# the nucleus was outlined.
+SHELLS = 3
 SHARES = (0.25, 0.5, 0.75, 0.9)
 # 5 mOD bins from -0.25 to 2.75 OD: finer than the noise of a pixel, wider than an 8-bit scanner reaches.
 _BIN_MOD = 5
@@ -31,11 +34,21 @@ SUM_X, SUM_Y, SUM_XX, SUM_YY, SUM_XY, CUT_STRAIGHT, CUT_DIAGONAL, SUM_HEMATOXYLI
 
 
 class Reaches(NamedTuple):
-    """How far compartments reach from the edge of the nucleus, in fifths of a pixel."""
+    """How far compartments reach from the edge of the nucleus.
+
+    Attributes
+    ----------
+    ring, close, around, cytoplasm : int
+        Outwards, in fifths of a pixel.
+    rim : int
+        Inwards, in pixels.
+    """
 
     ring: int
+    close: int
     around: int
     cytoplasm: int
+    rim: int
 
 
 class CellSums(NamedTuple):
@@ -50,8 +63,9 @@ class CellSums(NamedTuple):
         Pixels and summed DAB (mOD) of nucleus, ring and cytoplasm (which holds the ring).
     quantiles : ndarray of float64, shape (n, 3, 4)
         DAB (mOD) below which 25, 50, 75 and 90 % of the pixels lie; NaN without pixels.
-    sector_pixels, sector_dab : ndarray of int64, shape (n, 8)
-        Pixels and summed DAB around the nucleus in eight directions from its centroid.
+    sector_pixels, sector_dab, sector_hematoxylin : ndarray of int64, shape (n, 8, 3)
+        Pixels and summed stains (mOD) in eight directions from the centroid of the nucleus and three
+        shells: rim of the nucleus, close outside, farther outside.
     stained_pixels : ndarray of int64, shape (n,)
         Pixels of nucleus and cytoplasm with DAB at or above the given amount.
     """
@@ -62,6 +76,7 @@ class CellSums(NamedTuple):
     quantiles: FloatArray
     sector_pixels: Int64Array
     sector_dab: Int64Array
+    sector_hematoxylin: Int64Array
     stained_pixels: Int64Array
 
     @classmethod
@@ -72,8 +87,9 @@ class CellSums(NamedTuple):
             np.zeros((count, 3), np.int64),
             np.zeros((count, 3), np.int64),
             np.full((count, 3, len(SHARES)), np.nan),
-            np.zeros((count, SECTORS), np.int64),
-            np.zeros((count, SECTORS), np.int64),
+            np.zeros((count, SECTORS, SHELLS), np.int64),
+            np.zeros((count, SECTORS, SHELLS), np.int64),
+            np.zeros((count, SECTORS, SHELLS), np.int64),
             np.zeros(count, np.int64),
         )
 
@@ -109,15 +125,13 @@ def sum_cells(
         (sums.pixels, sums.dab, sums.stained_pixels),
         sums.quantiles,
     )
-    centre = (sums.pixels, sums.shape)
     _sum_sectors(
-        planes.dab,
+        (planes.dab, planes.hematoxylin),
+        territory.owner,
         territory.distance,
-        start,
-        pixels,
-        reaches.around,
-        centre,
-        (sums.sector_pixels, sums.sector_dab),
+        (start, pixels),
+        (reaches.rim, reaches.close, reaches.around),
+        (sums.pixels, sums.shape, sums.sector_pixels, sums.sector_dab, sums.sector_hematoxylin),
     )
     return sums
 
@@ -230,28 +244,42 @@ def _sum_compartments(
 
 
 @njit(cache=True, nogil=True)
+def _on_rim(owner: Int32Array, distance: UInt16Array, y: int, x: int, depth: int) -> bool:
+    label = owner[y, x]
+    for dy in range(-1, 2):
+        for dx in range(-1, 2):
+            if not _is_part(owner, distance, y + depth * dy, x + depth * dx, label):
+                return True
+    return False
+
+
+@njit(cache=True, nogil=True)
 def _sum_sectors(
-    dab: Int16Array,
+    stains: tuple[Int16Array, Int16Array],
+    owner: Int32Array,
     distance: UInt16Array,
-    start: Int64Array,
-    pixels: Int32Array,
-    reach: int,
-    centre: tuple[Int64Array, Int64Array],
-    sums: tuple[Int64Array, Int64Array],
+    lists: tuple[Int64Array, Int32Array],
+    limits: tuple[int, int, int],
+    sums: tuple[Int64Array, Int64Array, Int64Array, Int64Array, Int64Array],
 ) -> None:
     """Eight directions told by signs and by the longer side, in integers: n x - sum(x) is n (x - mean)."""
+    dab, hematoxylin = stains
     width = dab.shape[1]
-    counts, shape = centre
-    sector_pixels, sector_dab = sums
+    start, pixels = lists
+    rim, close, around = limits
+    counts, shape, sector_pixels, sector_dab, sector_hematoxylin = sums
     for i in range(counts.shape[0]):
         n = counts[i, NUCLEUS]
         for k in range(start[i + 1], start[i + 2]):
             y = pixels[k] // width
             x = pixels[k] - y * width
-            if not 0 < distance[y, x] <= reach:
+            far = distance[y, x]
+            if far > around or (far == 0 and not _on_rim(owner, distance, y, x, rim)):
                 continue
+            shell = 0 if far == 0 else (1 if far <= close else 2)
             right = n * x - shape[i, SUM_X]
             down = n * y - shape[i, SUM_Y]
             sector = 4 * (right >= 0) + 2 * (down >= 0) + 1 * (abs(right) >= abs(down))
-            sector_pixels[i, sector] += 1
-            sector_dab[i, sector] += dab[y, x]
+            sector_pixels[i, sector, shell] += 1
+            sector_dab[i, sector, shell] += dab[y, x]
+            sector_hematoxylin[i, sector, shell] += hematoxylin[y, x]

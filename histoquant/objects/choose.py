@@ -10,6 +10,7 @@ from numba import njit
 
 from histoquant.objects.level_tree import (
     AREA,
+    BLOCKED,
     EDGES,
     MAX_X,
     MAX_Y,
@@ -62,6 +63,7 @@ def region_scores(tree: LevelTree, params: NucleiParams, mpp: float) -> Int64Arr
             params.edge_min_od * _MOD,
             params.edge_half_od * _MOD,
             params.slender,
+            params.free_min,
         ]
     )
     return np.asarray(_scores(tree.sums, rules), dtype=np.int64)
@@ -88,13 +90,15 @@ def best_regions(tree: LevelTree, scores: Int64Array) -> Int32Array:
 
 @njit(cache=True, nogil=True)
 def _scores(sums: Int64Array, rules: npt.NDArray[np.float64]) -> Int64Array:
-    px_um2, least_um2, most_um2, length, fill_min, edge_min, edge_half, slender = rules
+    px_um2, least_um2, most_um2, length, fill_min, edge_min, edge_half, slender, free_min = rules
     out = np.zeros(sums.shape[0], np.int64)
     for node in range(sums.shape[0]):
         row = sums[node]
         n = row[AREA]
         area = n * px_um2
-        if area < least_um2 or area > most_um2 or row[EDGES] <= 0:
+        if area < least_um2 or area > most_um2:
+            continue
+        if row[EDGES] <= free_min * (row[EDGES] + row[BLOCKED]):
             continue
         if row[MAX_X] - row[MIN_X] >= length or row[MAX_Y] - row[MIN_Y] >= length:
             continue

@@ -18,8 +18,8 @@ Int64Array = npt.NDArray[np.int64]
 UInt8Array = npt.NDArray[np.uint8]
 
 # Columns of LevelTree.sums
-AREA, SUM_X, SUM_Y, SUM_XX, SUM_YY, SUM_XY, EDGES, STEP, MIN_X, MAX_X, MIN_Y, MAX_Y = range(12)
-_COLUMNS = 12
+AREA, SUM_X, SUM_Y, SUM_XX, SUM_YY, SUM_XY, EDGES, BLOCKED, STEP, MIN_X, MAX_X, MIN_Y, MAX_Y = range(13)
+_COLUMNS = 13
 _FAR = 1 << 30
 
 
@@ -34,9 +34,9 @@ class LevelTree(NamedTuple):
         Smallest region that holds the pixel.
     parent : ndarray of int32, shape (n,)
         Next larger region; a root is its own parent.
-    sums : ndarray of int64, shape (n, 12)
-        Exact sums over the region: area, moments of x and y, boundary edges, darkness step summed over
-        the boundary edges, bounding box.
+    sums : ndarray of int64, shape (n, 13)
+        Exact sums over the region: area, moments of x and y; over its boundary: free edges, edges to
+        blocked pixels, darkness step over the free ones; bounding box.
     """
 
     pixels: Int32Array
@@ -45,7 +45,7 @@ class LevelTree(NamedTuple):
     sums: Int64Array
 
 
-def level_tree(levels: UInt8Array, darkness: Int32Array, reach_px: int) -> LevelTree:
+def level_tree(levels: UInt8Array, darkness: Int32Array, blocked: UInt8Array, reach_px: int) -> LevelTree:
     """Nested regions of a quantised image.
 
     Parameters
@@ -55,6 +55,8 @@ def level_tree(levels: UInt8Array, darkness: Int32Array, reach_px: int) -> Level
     darkness : ndarray of int32, shape (h, w)
         Where the step across a region's boundary is measured: from ``reach_px`` inside the inner pixel
         of an edge to ``reach_px`` outside the outer one.
+    blocked : ndarray of uint8, shape (h, w)
+        1 for pixels that are taken: in no region, and an edge to them tells nothing.
     reach_px : int
         0 for the two pixels of the edge themselves.
 
@@ -62,9 +64,10 @@ def level_tree(levels: UInt8Array, darkness: Int32Array, reach_px: int) -> Level
     -------
     LevelTree
     """
-    pixels, parent_pixel = _flood(levels)
-    node_of, parent = _number_nodes(levels, pixels, parent_pixel)
-    sums = _sum_regions(levels, darkness, reach_px, pixels, node_of, parent)
+    free = np.where(blocked > 0, np.uint8(0), levels)
+    pixels, parent_pixel = _flood(free)
+    node_of, parent = _number_nodes(free, pixels, parent_pixel)
+    sums = _sum_regions(free, darkness, blocked, reach_px, pixels, node_of, parent)
     return LevelTree(pixels, node_of, parent, sums)
 
 
@@ -157,6 +160,7 @@ def _number_nodes(
 def _sum_regions(
     levels: UInt8Array,
     darkness: Int32Array,
+    blocked: UInt8Array,
     reach: int,
     pixels: Int32Array,
     node_of: Int32Array,
@@ -183,7 +187,7 @@ def _sum_regions(
         row[MAX_X] = max(row[MAX_X], x)
         row[MIN_Y] = min(row[MIN_Y], y)
         row[MAX_Y] = max(row[MAX_Y], y)
-        _add_edges(levels, darkness, reach, y, x, row)
+        _add_edges(levels, darkness, blocked, reach, y, x, row)
     for node in range(parent.size - 1, 0, -1):
         above = parent[node]
         if above != node:
@@ -198,7 +202,15 @@ def _sum_regions(
 
 
 @njit(cache=True, nogil=True)
-def _add_edges(levels: UInt8Array, darkness: Int32Array, reach: int, y: int, x: int, row: Int64Array) -> None:
+def _add_edges(
+    levels: UInt8Array,
+    darkness: Int32Array,
+    blocked: UInt8Array,
+    reach: int,
+    y: int,
+    x: int,
+    row: Int64Array,
+) -> None:
     """Edges this pixel opens towards lighter neighbours and closes towards darker ones."""
     height, width = levels.shape
     level = levels[y, x]
@@ -207,6 +219,9 @@ def _add_edges(levels: UInt8Array, darkness: Int32Array, reach: int, y: int, x: 
         dx = (side == 2) - (side == 1)
         yo, xo = y + dy, x + dx
         if yo < 0 or xo < 0 or yo >= height or xo >= width or levels[yo, xo] == level:
+            continue
+        if blocked[yo, xo]:
+            row[BLOCKED] += 1
             continue
         inner = darkness[min(max(y - reach * dy, 0), height - 1), min(max(x - reach * dx, 0), width - 1)]
         outer = darkness[min(max(yo + reach * dy, 0), height - 1), min(max(xo + reach * dx, 0), width - 1)]

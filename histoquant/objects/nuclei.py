@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -17,6 +18,7 @@ from histoquant.objects.level_tree import level_tree
 from histoquant.objects.nuclei_params import NucleiParams
 from histoquant.objects.planes import Planes
 from histoquant.objects.smoothing import smooth
+from histoquant.objects.split import split_necks
 
 Int32Array = npt.NDArray[np.int32]
 UInt8Array = npt.NDArray[np.uint8]
@@ -85,12 +87,26 @@ def segment_nuclei(planes: Planes, marker: MarkerDefinition, params: NucleiParam
     rules = NucleiParams.of_marker(marker) if params is None else params
     dark = smooth(darkness(planes, rules), rules.detail_um / planes.mpp)
     levels = level_image(dark, planes, rules)
-    tree = level_tree(levels, dark, rules.edge_reach_px(planes.mpp))
-    label_of = best_regions(tree, region_scores(tree, rules, planes.mpp))
-    labels = paint(tree, label_of, planes.shape)
+    labels = _one_pass(levels, dark, np.zeros(levels.shape, np.uint8), rules, planes.mpp)
+    if rules.second_length_um > 0:
+        # nuclei that the first pass had to leave, because every region with them also held another
+        margin = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+        taken = cv2.dilate((labels > 0).astype(np.uint8), margin, iterations=rules.margin_px(planes.mpp))
+        more = _one_pass(levels, dark, taken, rules.second(), planes.mpp)
+        labels = np.where(more > 0, more + labels.max(initial=0), labels)
     labels = fill_holes(grow(labels, dark, planes.valid, rules.grow_px(planes.mpp)))
-    seeds = find_seeds(labels, dark)
-    return Nuclei(*renumber(labels, seeds))
+    least_px = math.ceil(rules.area_min_um2 / planes.mpp**2)
+    labels = split_necks(labels, rules.neck_share, least_px)
+    return Nuclei(*renumber(labels, find_seeds(labels, dark)))
+
+
+def _one_pass(
+    levels: UInt8Array, dark: Int32Array, taken: UInt8Array, rules: NucleiParams, mpp: float
+) -> Int32Array:
+    tree = level_tree(levels, dark, taken, rules.edge_reach_px(mpp))
+    return paint(
+        tree, best_regions(tree, region_scores(tree, rules, mpp)), (levels.shape[0], levels.shape[1])
+    )
 
 
 def darkness(planes: Planes, params: NucleiParams) -> Int32Array:
@@ -108,7 +124,8 @@ def darkness(planes: Planes, params: NucleiParams) -> Int32Array:
     percent = round(100 * params.dab_weight)
     mixed = planes.hematoxylin.astype(np.int32)
     if percent:
-        mixed += planes.dab.astype(np.int32) * percent // 100
+        # negative DAB is blue that the vectors do not fit; it is no evidence against a nucleus
+        mixed += np.maximum(planes.dab, 0).astype(np.int32) * percent // 100
     np.clip(mixed, 0, _DARKEST_MOD, out=mixed)
     knee = params.knee_od * _MOD
     table = np.rint(knee * np.log1p(np.arange(_DARKEST_MOD + 1) / knee)).astype(np.int32)

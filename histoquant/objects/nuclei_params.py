@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from histoquant.errors import UsageError
@@ -15,7 +15,7 @@ from histoquant.objects.smoothing import radius_px
 # Share of DAB in the darkness that shows nuclei. Nuclear stain is the nucleus. A membrane or cytoplasm
 # stain over a nucleus darkens it, so some DAB helps where it hides haematoxylin, but much would make
 # cells of brown cytoplasm: DAB is 0.41 as dark in red, where haematoxylin is read, as haematoxylin.
-DAB_WEIGHT = {"nuclear": 1.0, "membrane": 0.35, "cytoplasmic": 0.1, "endothelial": 0.1, "none": 0.0}
+DAB_WEIGHT = {"nuclear": 1.0, "membrane": -0.1, "cytoplasmic": -0.2, "endothelial": -0.1, "none": 0.0}
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,21 @@ class NucleiParams:
         Least share of its ellipse of inertia that a region fills; 1 is a perfect ellipse.
     slender : float
         Axis ratio below which a region counts proportionally less.
+    free_min : float
+        Least share of the boundary that must be free; the rest may touch nuclei found before.
+    neck_share : float
+        Nuclei are cut apart where the neck is no wider than this share of the narrower one; 0 for never.
+    second_length_um : float
+        Longest side in the second pass, over what the first has left; 0 for one pass only.
+    second_edge_od, second_ellipse : float
+        Least edge and least filling of the ellipse in the second pass, which sees more leftovers.
+    margin_um : float
+        Left free around nuclei of the first pass: their blurred edge is no nucleus.
     grow_um : float
         Regions grow outwards by this much to the middle of the blurred edge.
     """
 
-    dab_weight: float = 0.35
+    dab_weight: float = -0.1
     knee_od: float = 0.6
     detail_um: float = 0.8
     surround_um: float = 2.0
@@ -61,15 +71,21 @@ class NucleiParams:
     level_od: float = 0.006
     area_min_um2: float = 12.0
     area_max_um2: float = 400.0
-    length_max_um: float = 25.0
+    length_max_um: float = 20.0
     edge_min_od: float = 0.03
     edge_half_od: float = 0.1
     ellipse_min: float = 0.8
     slender: float = 0.3
+    free_min: float = 0.4
+    neck_share: float = 0.75
+    second_length_um: float = 12.0
+    second_edge_od: float = 0.05
+    second_ellipse: float = 0.85
+    margin_um: float = 1.0
     grow_um: float = 0.2
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.dab_weight <= 1.0 or not 0.0 <= self.surround_share <= 1.0:
+        if not -1.0 <= self.dab_weight <= 1.0 or not 0.0 <= self.surround_share <= 1.0:
             raise UsageError("dab_weight and surround_share of the nucleus search must lie between 0 and 1")
         if not 0.0 < self.area_min_um2 < self.area_max_um2:
             raise UsageError("the nucleus search needs 0 < area_min_um2 < area_max_um2")
@@ -97,6 +113,19 @@ class NucleiParams:
             area_max_um2=marker.nucleus_max_um2,
         )
 
+    def second(self) -> NucleiParams:
+        """Rules of the second pass."""
+        return replace(
+            self,
+            length_max_um=self.second_length_um,
+            edge_min_od=self.second_edge_od,
+            ellipse_min=self.second_ellipse,
+        )
+
+    def margin_px(self, mpp: float) -> int:
+        """Pixels left free around nuclei of the first pass."""
+        return max(1, round(self.margin_um / mpp))
+
     def length_max_px(self, mpp: float) -> int:
         """Longest side of a region, pixels."""
         return math.ceil(self.length_max_um / mpp)
@@ -110,7 +139,11 @@ class NucleiParams:
         return round(self.grow_um / mpp)
 
     def support_px(self, mpp: float) -> int:
-        """Pixels around an object that its existence and its pixels depend on, beyond its own length."""
-        fir = max(radius_px(self.detail_um / mpp), radius_px(self.surround_um / mpp))
-        # regions around it and around what it may touch, the filters under them, edges, growth, filling
-        return self.length_max_px(mpp) + fir + self.edge_reach_px(mpp) + 2 * self.grow_px(mpp) + 4
+        """How far around a pixel its label looks: filters, both passes, filling and growing."""
+        first = self.length_max_px(mpp)
+        second = math.ceil(self.second_length_um / mpp)
+        fir = radius_px(self.detail_um / mpp) + radius_px(self.surround_um / mpp)
+        # a region of the second pass looks at itself and at the first-pass regions around it; a hole
+        # looks at the object around it
+        passes = max(2 * first, first + 2 * second + self.margin_px(mpp))
+        return passes + fir + 2 * self.edge_reach_px(mpp) + self.grow_px(mpp) + 4

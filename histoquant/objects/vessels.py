@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from histoquant.objects.vessels_join import Group, group_pieces
-from histoquant.objects.vessels_measure import measure_vessel
+from histoquant.objects.vessels_measure import is_speck, is_vessel, measure, place
 from histoquant.objects.vessels_nodes import (
     Pieces,
     StainWindow,
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from histoquant.objects.planes import Planes
 
 __all__ = [
+    "PLACE_SCHEMA",
     "SCHEMA",
     "VesselCore",
     "VesselParams",
@@ -50,7 +51,7 @@ __all__ = [
 SENSITIVITY = (0.8, 1.2)
 """Multiples of the threshold at which vessels are counted again (formula F17)."""
 
-SCHEMA = pa.schema(
+PLACE_SCHEMA = pa.schema(
     [
         ("first_y_px", pa.int32()),
         ("first_x_px", pa.int32()),
@@ -60,6 +61,14 @@ SCHEMA = pa.schema(
         ("box_x0_px", pa.int32()),
         ("box_y1_px", pa.int32()),
         ("box_x1_px", pa.int32()),
+        ("vessel", pa.bool_()),
+    ]
+)
+"""Where an object lies and what it is; the first columns of `SCHEMA`."""
+
+SCHEMA = pa.schema(
+    [
+        *PLACE_SCHEMA,
         ("endothelial_area_um2", pa.float64()),
         ("lumen_area_um2", pa.float64()),
         ("outer_area_um2", pa.float64()),
@@ -71,7 +80,6 @@ SCHEMA = pa.schema(
         ("bulk_share", pa.float64()),
         ("nuclei", pa.int32()),
         ("dab_od", pa.float64()),
-        ("vessel", pa.bool_()),
         ("outer_xy_px", pa.list_(pa.int32())),
         ("lumens_xy_px", pa.list_(pa.list_(pa.int32()))),
     ]
@@ -152,7 +160,7 @@ def _too_long(pieces: Pieces, group: Group, params: VesselParams, mpp: float) ->
     return bool(sides.max() * mpp > params.max_extent_um)
 
 
-def _find(window: StainWindow, scene: Scene, core: VesselCore, params: VesselParams) -> _Found:
+def _find(window: StainWindow, scene: Scene, core: VesselCore, params: VesselParams, full: bool) -> _Found:
     """Everything the core owns at one threshold; core in coordinates of the scene."""
     pieces = find_pieces(window, params, scene.mpp)
     found = _Found([], [], False)
@@ -166,9 +174,12 @@ def _find(window: StainWindow, scene: Scene, core: VesselCore, params: VesselPar
         elif group.doubtful:
             found.unclosed.append((y + oy, x + ox))
         else:
-            row = measure_vessel(scene, vessel_parts(scene, pieces, group, params), core.origin_yx, params)
-            if row is not None:
-                found.rows.append({"first_y_px": y + oy, "first_x_px": x + ox, **row})
+            parts = vessel_parts(scene, pieces, group, params)
+            if is_speck(parts, scene.mpp, params):
+                continue
+            row = {"first_y_px": y + oy, "first_x_px": x + ox, **place(parts, core.origin_yx)}
+            row["vessel"] = is_vessel(parts, scene.mpp, params)
+            found.rows.append({**row, **measure(scene, parts, core.origin_yx)} if full else row)
     return found
 
 
@@ -215,7 +226,7 @@ def find_vessels(
     nuclei_yx : ndarray of int, shape (n, 2), optional
         Seed pixels (y, x) of nuclei in the window; they are counted per vessel.
     counted : callable, optional
-        Says of each row of a `SCHEMA` table whether it counts, for example whether it lies in
+        Says of each row of a `PLACE_SCHEMA` table whether it counts, for example whether it lies in
         quantifiable tissue; other rows are left out, at all three thresholds.
 
     Returns
@@ -225,25 +236,26 @@ def find_vessels(
     rim = trusted_rim(core.open_edges, core.margin_px, params, planes.mpp)
     window = StainWindow(smooth_mod(planes.dab, planes.valid), planes.hematoxylin, core.open_edges, rim)
     scene, moved = _trusted(planes, window, core, nuclei_yx)
-    found = _find(window, scene, moved, params)
+    found = _find(window, scene, moved, params, full=True)
     low, high = (
-        _find(window, scene, moved, replace(params, threshold_od=params.threshold_od * factor))
+        _find(window, scene, moved, replace(params, threshold_od=params.threshold_od * factor), full=False)
         for factor in SENSITIVITY
     )
     unclosed = sorted({*found.unclosed, *low.unclosed, *high.unclosed})
-    tables = [_table(each.rows, counted) for each in (found, low, high)]
-    return VesselResult(
-        tables[0], np.array(unclosed, np.int64).reshape(-1, 2), found.oversize, *map(_vessels_in, tables[1:])
-    )
+    table = _counted(found.rows, SCHEMA, counted)
+    counts = (_vessels_in(_counted(each.rows, PLACE_SCHEMA, counted)) for each in (low, high))
+    return VesselResult(table, np.array(unclosed, np.int64).reshape(-1, 2), found.oversize, *counts)
 
 
-def _table(
-    rows: list[dict[str, object]], counted: Callable[[pa.Table], NDArray[np.bool_]] | None
+def _counted(
+    rows: list[dict[str, object]], schema: pa.Schema, counted: Callable[[pa.Table], NDArray[np.bool_]] | None
 ) -> pa.Table:
     """Rows that count, as a table."""
-    columns = {field.name: pa.array([row[field.name] for row in rows], field.type) for field in SCHEMA}
-    table = pa.table(columns, schema=SCHEMA)
-    return table if counted is None else table.filter(pa.array(counted(table), pa.bool_()))
+    columns = {field.name: pa.array([row[field.name] for row in rows], field.type) for field in schema}
+    table = pa.table(columns, schema=schema)
+    if counted is None:
+        return table
+    return table.filter(pa.array(counted(table.select(PLACE_SCHEMA.names)), pa.bool_()))
 
 
 def _vessels_in(table: pa.Table) -> int:

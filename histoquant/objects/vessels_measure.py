@@ -12,30 +12,59 @@ from histoquant.objects.vessels_parts import Parts, Scene, crop
 from histoquant.objects.vessels_shape import elongation, outer_contours, perimeter_px, solidity
 
 
-def is_vessel(row: dict[str, object], params: VesselParams) -> bool:
+def is_vessel(parts: Parts, mpp: float, params: VesselParams) -> bool:
     """Whether an object is a vessel: it has a lumen, is drawn out, branched, or more than one cell.
 
     A round, solid, lumen-free object of one cell's size is a macrophage, plasma cell or clump of
     platelets (CD31+ macrophages: AJSP 2001;25:1167), and so is a short clump that is as thick as cells
     are; a solid drawn-out object is a collapsed capillary.
+
+    Parameters
+    ----------
+    parts : Parts
+        Masks of the object.
+    mpp : float
+        Micrometres per pixel.
+    params : VesselParams
+        Rules for cells and clumps.
     """
-
-    def number(key: str) -> float:
-        return float(row[key])  # type: ignore[arg-type]
-
-    if number("lumen_area_um2") > 0 or number("elongation") >= params.clump_elongation:
+    if parts.lumen.any():
         return True
-    return number("bulk_share") < params.clump_bulk_share and (
-        number("elongation") >= params.cell_elongation
-        or number("solidity") < params.cell_solidity
-        or number("outer_area_um2") > params.cell_max_um2
+    drawn_out = elongation(parts.outer)
+    if drawn_out >= params.clump_elongation:
+        return True
+    outer_px = np.count_nonzero(parts.outer)
+    if np.count_nonzero(parts.bulk) >= params.clump_bulk_share * outer_px:
+        return False
+    return bool(
+        drawn_out >= params.cell_elongation
+        or outer_px * mpp**2 > params.cell_max_um2
+        or solidity(parts.outer) < params.cell_solidity
     )
 
 
-def measure_vessel(
-    scene: Scene, parts: Parts, origin: tuple[int, int], params: VesselParams
-) -> dict[str, object] | None:
-    """One row of the vessel table; None for a speck.
+def is_speck(parts: Parts, mpp: float, params: VesselParams) -> bool:
+    """Whether an object is too small to be anything."""
+    return bool(np.count_nonzero(parts.outer) * mpp**2 < params.min_um2 or not parts.wall.any())
+
+
+def place(parts: Parts, origin: tuple[int, int]) -> dict[str, object]:
+    """Centroid and box in plane coordinates; ``origin`` (y, x) is the window's first pixel."""
+    oy, ox = parts.y0 + origin[0], parts.x0 + origin[1]
+    y, x = np.nonzero(parts.outer)
+    return {
+        # one division of whole numbers, so that no window's origin enters the rounding
+        "centroid_y_px": (int(y.sum()) + len(y) * oy) / len(y),
+        "centroid_x_px": (int(x.sum()) + len(x) * ox) / len(x),
+        "box_y0_px": int(y.min()) + oy,
+        "box_x0_px": int(x.min()) + ox,
+        "box_y1_px": int(y.max()) + oy + 1,
+        "box_x1_px": int(x.max()) + ox + 1,
+    }
+
+
+def measure(scene: Scene, parts: Parts, origin: tuple[int, int]) -> dict[str, object]:
+    """Areas, shape, stain and outlines of an object that is not a speck.
 
     Parameters
     ----------
@@ -44,32 +73,20 @@ def measure_vessel(
     parts : Parts
         Masks of the object.
     origin : tuple of int
-        Plane coordinates (y, x) of the window's first pixel, added to every coordinate.
-    params : VesselParams
-        Rules for specks and cells.
+        Plane coordinates (y, x) of the window's first pixel, added to the outlines.
 
     Returns
     -------
-    dict or None
-        Columns of `vessels.SCHEMA` except those of the raster order.
+    dict
+        Columns of `vessels.SCHEMA` except its place and class.
     """
     mpp, pixel_um2 = scene.mpp, scene.mpp**2
     wall_px, lumen_px, outer_px = (int(np.count_nonzero(m)) for m in (parts.wall, parts.lumen, parts.outer))
-    if outer_px * pixel_um2 < params.min_um2 or wall_px == 0:
-        return None
-    oy, ox = parts.y0 + origin[0], parts.x0 + origin[1]
-    y, x = np.nonzero(parts.outer)
     contours = outer_contours(parts.outer)
     border_px = math.fsum(perimeter_px(c) for c in contours)
     dab = crop(scene.dab, parts.y0, parts.x0, parts.wall.shape)
-    shift = np.array([ox, oy], np.int32)
-    row: dict[str, object] = {
-        "centroid_y_px": (int(y.sum()) + outer_px * oy) / outer_px,
-        "centroid_x_px": (int(x.sum()) + outer_px * ox) / outer_px,
-        "box_y0_px": int(y.min()) + oy,
-        "box_x0_px": int(x.min()) + ox,
-        "box_y1_px": int(y.max()) + oy + 1,
-        "box_x1_px": int(x.max()) + ox + 1,
+    shift = np.array([parts.x0 + origin[1], parts.y0 + origin[0]], np.int32)
+    return {
         "endothelial_area_um2": wall_px * pixel_um2,
         "lumen_area_um2": lumen_px * pixel_um2,
         "outer_area_um2": outer_px * pixel_um2,
@@ -84,8 +101,6 @@ def measure_vessel(
         "outer_xy_px": (contours[0] + shift).ravel(),
         "lumens_xy_px": [(c + shift).ravel() for c in outer_contours(parts.lumen)],
     }
-    row["vessel"] = is_vessel(row, params)
-    return row
 
 
 def _nuclei_inside(nuclei_yx: NDArray[np.int64] | None, parts: Parts) -> int | None:

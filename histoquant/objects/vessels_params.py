@@ -25,7 +25,8 @@ class VesselParams:
         A wall grows at most this far from stain above the threshold: the girth of a capillary.
     hematoxylin_ratio : float
         A wall pixel holds at least this much DAB per haematoxylin: dark nuclei leak DAB (0.2 - 0.4
-        of their haematoxylin with generic stain vectors), endothelium does not sink that low.
+        of their haematoxylin with generic stain vectors, up to 0.5 under JPEG), endothelium does not
+        sink so low.
     seed_um2 : float
         Least area above the threshold; smaller peaks are granules.
     fragment_um2 : float
@@ -67,7 +68,7 @@ class VesselParams:
     threshold_od: float = 0.25
     low_fraction: float = 0.5
     grow_um: float = 8.0
-    hematoxylin_ratio: float = 0.5
+    hematoxylin_ratio: float = 0.6
     seed_um2: float = 2.0
     fragment_um2: float = 3.0
     touch_um: float = 1.0

@@ -90,7 +90,9 @@ def _density_of(row: Row) -> tuple[str, str]:
 
 
 def _fact_text(row: Row, column: str, unit: str) -> str:
-    low, high = row.get(f"{column}_low"), row.get(f"{column}_high")
+    # vessels are what a CD31 slide counts, so the interval of its main density is theirs
+    bounded = "positive_per_mm2" if column == "vessels_per_mm2" else column
+    low, high = row.get(f"{bounded}_low"), row.get(f"{bounded}_high")
     return interval_text(row.get(column), low, high, unit) or ""
 
 

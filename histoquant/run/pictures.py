@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from histoquant.report import (
     OVERLAY_PX,
+    THUMBNAIL_PX,
     Caption,
     CellMarks,
     Marks,
@@ -38,9 +39,7 @@ def draw_pictures(
     caption = Caption(name, planned.plan.marker.name)
     marks = _marks(planned, result, planned.plan.plane_mpp)
     pictures = {
-        "thumbnail.png": draw_thumbnail(
-            planned.overview_rgb, planned.tissue.mpp_xy[0], _tissue_marks(planned), caption
-        ),
+        "thumbnail.png": draw_thumbnail(*_overview(slide, planned), _tissue_marks(planned), caption),
         "overlay.png": overlay_rgb(slide, plane, planned, result, name),
     }
 
@@ -51,6 +50,16 @@ def draw_pictures(
     if fields is not None:
         pictures["fields.png"] = fields
     return {file: encode_png(picture) for file, picture in pictures.items()}
+
+
+def _overview(slide: Slide, planned: Planned) -> tuple[NDArray[np.uint8], float]:
+    """The whole slide at thumbnail size, and its um/px; a small slide is read again, finer than its map."""
+    map_mpp = planned.tissue.mpp_xy[0]
+    longest_px = max(planned.overview_rgb.shape[:2])
+    if longest_px >= THUMBNAIL_PX:
+        return planned.overview_rgb, map_mpp
+    plane = slide.plane(max(planned.plan.plane_mpp, map_mpp * longest_px / THUMBNAIL_PX))
+    return plane.read(0, 0, *plane.size_px)[0], plane.mpp
 
 
 @dataclass(frozen=True)

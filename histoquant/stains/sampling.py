@@ -6,7 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from histoquant.stains.density import WhiteLike, white_rgb
+from histoquant.stains.estimate import StainEstimate, estimate_vectors
 from histoquant.stains.histogram import StainHistogram
+from histoquant.stains.vectors import StainVectors
 from histoquant.tiling.survey import CELL_PX, SCALE_PX, PlaneLike, Survey
 from histoquant.tiling.tissue import glass_margin
 from histoquant.tiling.tissue_map import TissueMap
@@ -128,3 +130,32 @@ def _pooled(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     padded = np.zeros((rows * _MAPS, columns * _MAPS), dtype=np.int64)
     padded[: values.shape[0], : values.shape[1]] = values
     return np.asarray(padded.reshape(rows, _MAPS, columns, _MAPS).sum(axis=(1, 3)))
+
+
+def slide_vectors(
+    plane: PlaneLike, survey: Survey, tissue_map: TissueMap, white_point: WhiteLike, prior: StainVectors
+) -> StainEstimate:
+    """Estimate a slide's stain vectors from its own tissue: blocks, tint, histogram and gate in one.
+
+    Parameters
+    ----------
+    plane : Plane
+        Working plane.
+    survey : Survey
+        Of that plane.
+    tissue_map : TissueMap
+        Of that plane.
+    white_point : WhitePoint, float or sequence of 3 float
+        Intensity of empty glass.
+    prior : StainVectors
+        ``H_DAB`` or ``H_E``; what a stain falls back to.
+
+    Returns
+    -------
+    StainEstimate
+        A function of the slide alone, whatever the tiling or the order of reading.
+    """
+    # in haematoxylin-eosin the tint of the tissue is the second stain itself
+    tint = tissue_tint(survey, white_point) if prior.names[1] == "dab" else (0.0, 0.0, 0.0)
+    blocks = sample_blocks(tissue_map, survey)
+    return estimate_vectors(stain_histogram(plane, blocks, tissue_map, white_point, tint), prior)

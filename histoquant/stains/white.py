@@ -80,11 +80,12 @@ def white_point(survey: Survey) -> WhitePoint:
 def _glass(survey: Survey) -> tuple[float, float, float] | None:
     """Mean colour of the flat map pixels around the brightest substantial peak, if there is one."""
     flat = flat_blocks(survey)
-    saturated = flat & (survey.sums.min(axis=-1) == 255 * SCALE_PX * SCALE_PX)
+    paper = _paper_white(survey)
     least = max(_MIN_BLOCKS, int(_MIN_SHARE * np.count_nonzero(survey.counted)))
-    # paper-white padding is flat too, and no glass when real glass is there
-    if np.count_nonzero(flat & ~saturated) >= least:
-        flat &= ~saturated
+    # white padding is flat too, and no glass when real glass is there
+    padded = np.count_nonzero(flat & ~paper) >= least
+    if padded:
+        flat &= ~paper
     sums = survey.sums[flat].astype(np.int64)
     levels = sums.sum(axis=1) // (3 * SCALE_PX * SCALE_PX)
     peak = _brightest_peak(np.bincount(levels, minlength=256))
@@ -93,14 +94,26 @@ def _glass(survey: Survey) -> tuple[float, float, float] | None:
     if count < least:
         return None
     mean = sums[members].sum(axis=0) / (count * SCALE_PX * SCALE_PX)
-    cells = survey.cell_colours[:, 0]
+    cells = (_colours_of_content(survey) if padded else survey.cell_colours)[:, 0]
     brighter = cells[int(np.ceil(min(mean[1] * _BRIGHTER, 255.0))) :].sum()
     peak_cells = count * CELLS * CELLS
-    if mean[1] * _BRIGHTER < 255 and brighter > max(
-        _BRIGHTER_SHARE * cells.sum(), _BRIGHTER_OF_PEAK * peak_cells
-    ):
+    allowed = max(_BRIGHTER_SHARE * cells.sum(), _BRIGHTER_OF_PEAK * peak_cells)
+    if mean[1] * _BRIGHTER < 255 and brighter > allowed:
         return None
     return float(mean[0]), float(mean[1]), float(mean[2])
+
+
+def _paper_white(survey: Survey) -> npt.NDArray[np.bool_]:
+    """Map pixels that are 255 in every channel of every pixel: padding, or an overexposed scan."""
+    return np.asarray(survey.sums.min(axis=-1) == 255 * SCALE_PX * SCALE_PX)
+
+
+def _colours_of_content(survey: Survey) -> npt.NDArray[np.int64]:
+    """Colours of complete cells, as `Survey.cell_colours`, without paper-white map pixels."""
+    colours = survey.cell_colours.copy()
+    cells = int(np.count_nonzero(_paper_white(survey))) * CELLS * CELLS
+    colours[255] -= cells * np.array([1, *[255 * CELL_PX * CELL_PX] * 3])
+    return np.asarray(colours, dtype=np.int64)
 
 
 def _brightest_peak(histogram: npt.NDArray[np.int64]) -> int:
@@ -114,13 +127,14 @@ def _brightest_peak(histogram: npt.NDArray[np.int64]) -> int:
 
 def _brightest(survey: Survey) -> tuple[float, float, float] | None:
     """Mean colour of the brightest hundredth of the cells, without its brightest tenth."""
-    counts = survey.cell_colours[:, 0]
+    colours = _colours_of_content(survey)
+    counts = colours[:, 0]
     total = int(counts.sum())
     if total == 0:
         return None
     # rank from the bright end; the very brightest are refraction at edges
     above = np.cumsum(counts[::-1])[::-1] - counts
     chosen = (above < 0.01 * total) & (above + counts > 0.001 * total)
-    number, *sums = survey.cell_colours[chosen].sum(axis=0).tolist()
+    number, *sums = colours[chosen].sum(axis=0).tolist()
     mean = [value / (number * CELL_PX * CELL_PX) for value in sums]
     return (mean[0], mean[1], mean[2]) if min(mean) >= _DIMMEST_BACKGROUND else None

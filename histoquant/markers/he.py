@@ -7,7 +7,13 @@ import numpy as np
 from histoquant.markers._features import Columns, FloatArray, column
 from histoquant.markers.definition import MarkerDefinition
 
-HE = MarkerDefinition(name="HE", stains="H-E", compartment="none", rule="none")
+HE = MarkerDefinition(
+    name="HE",
+    stains="H-E",
+    compartment="none",
+    rule="none",
+    nucleus_min_um2=16.0,  # clumps of chromatin in a large pale nucleus are smaller
+)
 """Built-in definition."""
 
 

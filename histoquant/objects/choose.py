@@ -64,6 +64,7 @@ def region_scores(tree: LevelTree, params: NucleiParams, mpp: float) -> Int64Arr
             params.edge_half_od * _MOD,
             params.slender,
             params.free_min,
+            params.score_min_um2,
         ]
     )
     return np.asarray(_scores(tree.sums, rules), dtype=np.int64)
@@ -90,7 +91,7 @@ def best_regions(tree: LevelTree, scores: Int64Array) -> Int32Array:
 
 @njit(cache=True, nogil=True)
 def _scores(sums: Int64Array, rules: npt.NDArray[np.float64]) -> Int64Array:
-    px_um2, least_um2, most_um2, length, fill_min, edge_min, edge_half, slender, free_min = rules
+    px_um2, least_um2, most_um2, length, fill_min, edge_min, edge_half, slender, free_min, score_min = rules
     out = np.zeros(sums.shape[0], np.int64)
     for node in range(sums.shape[0]):
         row = sums[node]
@@ -116,7 +117,9 @@ def _scores(sums: Int64Array, rules: npt.NDArray[np.float64]) -> Int64Array:
         ratio = math.sqrt(max(0.0, half - spread) / (half + spread))
         roundness = min(1.0, (fill - fill_min) / (1.0 - fill_min))
         edge = (step - edge_min) / (step - edge_min + edge_half)
-        out[node] = int(_SCORE_UNIT * area * roundness * roundness * edge * min(1.0, ratio / slender))
+        score = area * roundness * roundness * edge * min(1.0, ratio / slender)
+        if score >= score_min:
+            out[node] = int(_SCORE_UNIT * score)
     return out
 
 

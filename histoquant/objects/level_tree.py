@@ -45,7 +45,9 @@ class LevelTree(NamedTuple):
     sums: Int64Array
 
 
-def level_tree(levels: UInt8Array, darkness: Int32Array, blocked: UInt8Array, reach_px: int) -> LevelTree:
+def level_tree(
+    levels: UInt8Array, darkness: Int32Array, doubt: Int32Array, blocked: UInt8Array, reach_px: int
+) -> LevelTree:
     """Nested regions of a quantised image.
 
     Parameters
@@ -55,6 +57,8 @@ def level_tree(levels: UInt8Array, darkness: Int32Array, blocked: UInt8Array, re
     darkness : ndarray of int32, shape (h, w)
         Where the step across a region's boundary is measured: from ``reach_px`` inside the inner pixel
         of an edge to ``reach_px`` outside the outer one.
+    doubt : ndarray of int32, shape (h, w)
+        Taken off the step across an edge, at its outer pixel.
     blocked : ndarray of uint8, shape (h, w)
         1 for pixels that are taken: in no region, and an edge to them tells nothing.
     reach_px : int
@@ -67,7 +71,7 @@ def level_tree(levels: UInt8Array, darkness: Int32Array, blocked: UInt8Array, re
     free = np.where(blocked > 0, np.uint8(0), levels)
     pixels, parent_pixel = _flood(free)
     node_of, parent = _number_nodes(free, pixels, parent_pixel)
-    sums = _sum_regions(free, darkness, blocked, reach_px, pixels, node_of, parent)
+    sums = _sum_regions(free, darkness, doubt, blocked, reach_px, pixels, node_of, parent)
     return LevelTree(pixels, node_of, parent, sums)
 
 
@@ -160,6 +164,7 @@ def _number_nodes(
 def _sum_regions(
     levels: UInt8Array,
     darkness: Int32Array,
+    doubt: Int32Array,
     blocked: UInt8Array,
     reach: int,
     pixels: Int32Array,
@@ -187,7 +192,7 @@ def _sum_regions(
         row[MAX_X] = max(row[MAX_X], x)
         row[MIN_Y] = min(row[MIN_Y], y)
         row[MAX_Y] = max(row[MAX_Y], y)
-        _add_edges(levels, darkness, blocked, reach, y, x, row)
+        _add_edges(levels, darkness, doubt, blocked, reach, y, x, row)
     for node in range(parent.size - 1, 0, -1):
         above = parent[node]
         if above != node:
@@ -205,6 +210,7 @@ def _sum_regions(
 def _add_edges(
     levels: UInt8Array,
     darkness: Int32Array,
+    doubt: Int32Array,
     blocked: UInt8Array,
     reach: int,
     y: int,
@@ -226,5 +232,9 @@ def _add_edges(
         inner = darkness[min(max(y - reach * dy, 0), height - 1), min(max(x - reach * dx, 0), width - 1)]
         outer = darkness[min(max(yo + reach * dy, 0), height - 1), min(max(xo + reach * dx, 0), width - 1)]
         # seen from the lighter pixel the same edge has the opposite step: closing it adds, too
-        row[STEP] += inner - outer
-        row[EDGES] += 1 if levels[yo, xo] < level else -1
+        if levels[yo, xo] < level:
+            row[EDGES] += 1
+            row[STEP] += inner - outer - doubt[yo, xo]
+        else:
+            row[EDGES] -= 1
+            row[STEP] += inner - outer + doubt[y, x]

@@ -87,12 +87,15 @@ def segment_nuclei(planes: Planes, marker: MarkerDefinition, params: NucleiParam
     rules = NucleiParams.of_marker(marker) if params is None else params
     dark = smooth(darkness(planes, rules), rules.detail_um / planes.mpp)
     levels = level_image(dark, planes, rules)
-    labels = _one_pass(levels, dark, np.zeros(levels.shape, np.uint8), rules, planes.mpp)
+    nothing = np.zeros(levels.shape, np.int32)
+    labels = _one_pass(levels, dark, nothing, nothing.astype(np.uint8), rules, planes.mpp)
     if rules.second_length_um > 0:
         # nuclei that the first pass had to leave, because every region with them also held another
         margin = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
         taken = cv2.dilate((labels > 0).astype(np.uint8), margin, iterations=rules.margin_px(planes.mpp))
-        more = _one_pass(levels, dark, taken, rules.second(), planes.mpp)
+        doubt = smooth(np.maximum(planes.dab, 0), rules.detail_um / planes.mpp)
+        doubt = doubt * round(100 * rules.dab_doubt) // 100
+        more = _one_pass(levels, dark, doubt, taken, rules.second(), planes.mpp)
         labels = np.where(more > 0, more + labels.max(initial=0), labels)
     labels = fill_holes(grow(labels, dark, planes.valid, rules.grow_px(planes.mpp)))
     least_px = math.ceil(rules.area_min_um2 / planes.mpp**2)
@@ -101,9 +104,14 @@ def segment_nuclei(planes: Planes, marker: MarkerDefinition, params: NucleiParam
 
 
 def _one_pass(
-    levels: UInt8Array, dark: Int32Array, taken: UInt8Array, rules: NucleiParams, mpp: float
+    levels: UInt8Array,
+    dark: Int32Array,
+    doubt: Int32Array,
+    taken: UInt8Array,
+    rules: NucleiParams,
+    mpp: float,
 ) -> Int32Array:
-    tree = level_tree(levels, dark, taken, rules.edge_reach_px(mpp))
+    tree = level_tree(levels, dark, doubt, taken, rules.edge_reach_px(mpp))
     return paint(
         tree, best_regions(tree, region_scores(tree, rules, mpp)), (levels.shape[0], levels.shape[1])
     )

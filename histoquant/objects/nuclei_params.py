@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from histoquant.markers.definition import MarkerDefinition
 from histoquant.objects.smoothing import radius_px
 
-# Share of DAB in the darkness that shows nuclei. Nuclear stain is the nucleus. A membrane or cytoplasm
-# stain over a nucleus darkens it, so some DAB helps where it hides haematoxylin, but much would make
-# cells of brown cytoplasm: DAB is 0.41 as dark in red, where haematoxylin is read, as haematoxylin.
-DAB_WEIGHT = {"nuclear": 1.0, "membrane": -0.1, "cytoplasmic": -0.2, "endothelial": -0.1, "none": 0.0}
+# Share of DAB added to haematoxylin to make the darkness that shows nuclei. A nuclear stain is nucleus: the
+# sum is what red light shows, in which DAB is 0.41 as dark as haematoxylin (first numbers of the published
+# vectors). A membrane or cytoplasm stain surrounds the nucleus: taking a little off makes the edge of the
+# nucleus stand against it, and takes back what unmixing gives to haematoxylin in dense brown.
+DAB_WEIGHT = {"nuclear": 0.4, "membrane": -0.2, "cytoplasmic": -0.2, "endothelial": -0.1, "none": 0.0}
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class NucleiParams:
     Parameters
     ----------
     dab_weight : float
-        DAB added to haematoxylin to make darkness, 0 to 1.
+        DAB added to haematoxylin to make darkness, -1 to 1.
     knee_od : float
         Darkness is compressed as ``knee log(1 + OD / knee)``, so that a step counts for less the darker
         it lies: light absorption saturates, and a pale nucleus beside a dark one is a nucleus too.
@@ -48,6 +49,11 @@ class NucleiParams:
         Least share of its ellipse of inertia that a region fills; 1 is a perfect ellipse.
     slender : float
         Axis ratio below which a region counts proportionally less.
+    dab_doubt : float
+        Share of the DAB outside the boundary that the step must exceed as well, in the second pass: the
+        denser the brown, the less certain the blue that unmixing finds between its granules.
+    score_min_um2 : float
+        Least area that remains after discounting for shape and edge: drops what is small and faint.
     free_min : float
         Least share of the boundary that must be free; the rest may touch nuclei found before.
     neck_share : float
@@ -62,7 +68,7 @@ class NucleiParams:
         Regions grow outwards by this much to the middle of the blurred edge.
     """
 
-    dab_weight: float = -0.1
+    dab_weight: float = -0.2
     knee_od: float = 0.6
     detail_um: float = 0.8
     surround_um: float = 2.0
@@ -76,6 +82,8 @@ class NucleiParams:
     edge_half_od: float = 0.1
     ellipse_min: float = 0.8
     slender: float = 0.3
+    dab_doubt: float = 0.1
+    score_min_um2: float = 0.0
     free_min: float = 0.4
     neck_share: float = 0.75
     second_length_um: float = 12.0
@@ -86,7 +94,9 @@ class NucleiParams:
 
     def __post_init__(self) -> None:
         if not -1.0 <= self.dab_weight <= 1.0 or not 0.0 <= self.surround_share <= 1.0:
-            raise UsageError("dab_weight and surround_share of the nucleus search must lie between 0 and 1")
+            raise UsageError(
+                "the nucleus search needs dab_weight from -1 to 1 and surround_share from 0 to 1"
+            )
         if not 0.0 < self.area_min_um2 < self.area_max_um2:
             raise UsageError("the nucleus search needs 0 < area_min_um2 < area_max_um2")
         if min(self.knee_od, self.level_od, self.detail_um, self.length_max_um) <= 0.0:
@@ -107,11 +117,19 @@ class NucleiParams:
         -------
         NucleiParams
         """
-        return cls(
-            dab_weight=0.0 if marker.stains == "H-E" else DAB_WEIGHT[marker.compartment],
+        weight = DAB_WEIGHT[marker.compartment]
+        rules = cls(
+            dab_weight=weight,
+            dab_doubt=0.0 if weight > 0 else cls.dab_doubt,
             area_min_um2=marker.nucleus_min_um2,
             area_max_um2=marker.nucleus_max_um2,
         )
+        if marker.stains == "H-E":
+            # eosin leaves a dark cytoplasm, and chromatin is stained darker and coarser than for IHC
+            return replace(
+                rules, dab_weight=0.0, edge_min_od=0.04, detail_um=1.0, surround_um=2.5, score_min_um2=1.5
+            )
+        return rules
 
     def second(self) -> NucleiParams:
         """Rules of the second pass."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from numba import njit
@@ -60,7 +62,7 @@ def _split_all(labels: Int32Array, box: Int32Array, neck_share: float, least_px:
 
 
 @njit(cache=True, nogil=True)
-def _depths(mask: npt.NDArray[np.bool_]) -> Int32Array:
+def _depths(mask: npt.NDArray[np.bool_]) -> Any:
     """Chamfer distance to the nearest pixel outside, in fifths of a pixel; 0 outside."""
     height, width = mask.shape
     depth = np.zeros((height + 2, width + 2), np.int32)
@@ -74,8 +76,7 @@ def _depths(mask: npt.NDArray[np.bool_]) -> Int32Array:
             if depth[y, x] > 0:
                 best = min(depth[y, x], min(depth[y + 1, x], depth[y, x + 1]) + UNIT)
                 depth[y, x] = min(best, min(depth[y + 1, x + 1], depth[y + 1, x - 1]) + _DIAGONAL)
-    inner: Int32Array = depth[1:-1, 1:-1].copy()
-    return inner
+    return depth[1:-1, 1:-1].copy()
 
 
 @njit(cache=True, nogil=True)

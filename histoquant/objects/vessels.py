@@ -64,7 +64,8 @@ PLACE_SCHEMA = pa.schema(
         ("vessel", pa.bool_()),
     ]
 )
-"""Where an object lies and what it is; the first columns of `SCHEMA`."""
+"""Where an object lies and what it is; the first columns of `SCHEMA`. Ask a tissue map about the first
+pixel, which is wall: the centroid of a large vessel lies in its lumen, which looks like glass."""
 
 SCHEMA = pa.schema(
     [

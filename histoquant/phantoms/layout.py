@@ -164,24 +164,47 @@ def line_vessels(rng: np.random.Generator, layout: Layout, population: Populatio
 def lay_aggregates(
     rng: np.random.Generator, spec: SceneSpec, ground: Ground, layout: Layout
 ) -> NDArray[np.int32]:
-    """Return the label grid of lymphoid aggregates (0: none), drawn around places clear of crypts."""
-    rows, cols = ground.level_um.shape
-    labels = np.zeros((rows, cols), np.int32)
-    area_mm2 = float((ground.level_um > 0.0).sum()) * GRID_UM**2 * 1e-6
-    wanted = round(spec.aggregates * area_mm2 + rng.uniform(-0.5, 0.5))
-    yy, xx = np.mgrid[0:rows, 0:cols] * GRID_UM
-    for label in range(1, wanted + 1):
+    """Return the label grid of lymphoid aggregates (0: none), drawn around places clear of crypts.
+
+    Aggregates are added until they cover ``aggregates * pi * aggregate_radius_um ** 2`` um2 per mm2 of
+    tissue, smaller ones where a larger one finds no room: the dose of B cells is what a trial varies.
+    """
+    labels = np.zeros(ground.level_um.shape, np.int32)
+    cell_um2 = GRID_UM**2
+    area_mm2 = float((ground.level_um > 0.0).sum()) * cell_um2 * 1e-6
+    one_um2 = np.pi * spec.aggregate_radius_um**2
+    left_um2 = spec.aggregates * area_mm2 * one_um2
+    clear = (ground.level_um > 6.0) & (layout.clearance > -3.0)
+    for label in range(1, 200):
+        if left_um2 < 0.15 * one_um2:
+            break
         radius = spec.aggregate_radius_um * float(np.exp(rng.normal(0.0, 0.12)))
-        for _ in range(60):
-            at = rng.uniform(0.0, spec.size_um[0]), rng.uniform(0.0, spec.size_um[1])
-            i, j = min(int(at[0] / GRID_UM), cols - 1), min(int(at[1] / GRID_UM), rows - 1)
-            wave = fractal_grid(rows, cols, GRID_UM, 0.55 * radius, int(rng.integers(1 << 20)), 2)
-            reach = radius * (0.72 + 0.56 * wave) - np.hypot(
-                xx - at[0], (yy - at[1]) * rng.uniform(0.8, 1.25)
-            )
-            disc = reach > 0.0
-            clear = (ground.level_um > 6.0) & (layout.clearance > -3.0)
-            if ground.level_um[j, i] > 0.6 * radius and clear[disc].mean() > 0.9 and not labels[disc].any():
-                labels[disc & (ground.level_um > 0.0)] = label
+        radius = min(radius, float(np.sqrt(left_um2 / np.pi)))
+        for shrink in (1.0, 0.85, 0.7, 0.55):
+            disc = _room_for_aggregate(rng, radius * shrink, ground, clear & (labels == 0))
+            if disc is not None:
+                labels[disc] = label
+                left_um2 -= float(disc.sum()) * cell_um2
                 break
+        else:
+            break
     return labels
+
+
+def _room_for_aggregate(
+    rng: np.random.Generator, radius: float, ground: Ground, clear: NDArray[np.bool_]
+) -> NDArray[np.bool_] | None:
+    """Return the mask of one irregular aggregate where there is room, or None after 40 tries."""
+    rows, cols = ground.level_um.shape
+    yy, xx = np.mgrid[0:rows, 0:cols] * GRID_UM
+    for _ in range(40):
+        i, j = int(rng.integers(cols)), int(rng.integers(rows))
+        stretch, seed = rng.uniform(0.8, 1.25), int(rng.integers(1 << 20))
+        if ground.level_um[j, i] < 0.6 * radius or not clear[j, i]:
+            continue
+        wave = fractal_grid(rows, cols, GRID_UM, 0.55 * radius, seed, 2)
+        distance = np.hypot((xx - i * GRID_UM) * stretch, (yy - j * GRID_UM) / stretch)
+        disc = np.asarray(radius * (0.72 + 0.56 * wave) > distance)
+        if clear[disc].mean() > 0.9:
+            return np.asarray(disc & clear)
+    return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import cycle
 
 import numpy as np
 
@@ -18,6 +19,7 @@ CLONES = {"CD68": "PG-M1", "CD20": "L26", "CD31": "JC70A"}
 MISSING_REASONS = ("closed_no_tissue", "withdrew", "insufficient", "stain_failed", "not_done")
 MISSING_SHARE = 0.08
 MISHAP_SHARE = 0.22  # slides with a visible artefact
+MISHAPS = ("fold", "pen", "defocus", "bubble", "debris")  # in turn, so that a small trial shows most
 
 Key = tuple[str, str, str]
 
@@ -127,11 +129,11 @@ def plan_trial(
     missing: list[tuple[str, str, str, str]] = []
     courses: list[Course] = []
     batches = _batches()
-    kinds = _shuffled_mishaps(rng)
+    mishaps = cycle(MISHAPS)
     for number in range(patients):
         patient = f"P{number + 1:02d}"
         batch = number % len(batches)
-        bench = _Bench(batches[batch], f"B{batch + 1}", size_mm, kinds)
+        bench = _Bench(batches[batch], f"B{batch + 1}", size_mm, mishaps)
         for t in range(int(rng.integers(tracts[0], tracts[1] + 1))):
             course = _course(rng, patient, f"T{t + 1}", number % 2 == 0)
             courses.append(course)
@@ -186,13 +188,6 @@ def _biopsy(
             )
         )
     return out
-
-
-def _shuffled_mishaps(rng: np.random.Generator) -> Iterator[str]:
-    """Deal the kinds of artefact like cards, so that a small trial still shows most of them."""
-    kinds = ["fold", "pen", "defocus", "bubble", "debris"]
-    while True:
-        yield from (kinds[k] for k in rng.permutation(len(kinds)))
 
 
 def _mishap(rng: np.random.Generator, side_um: float, kind: str) -> tuple[Artefact, ...]:

@@ -131,11 +131,11 @@ def _nuclei(scene: Scene, artefacts: tuple[Artefact, ...], mpp: float) -> pd.Dat
     x, y, area, path = scene.nuclei.T
     table = pd.DataFrame(
         {
-            "x_px": np.round(x / mpp, 2),
-            "y_px": np.round(y / mpp, 2),
+            "x_px": np.round(x / mpp, 1),
+            "y_px": np.round(y / mpp, 1),
             "cell_type": np.array(CELL_TYPES)[scene.cells["type"]],
             "positive": scene.cells["positive"].astype(np.int64),
-            "area_um2": np.round(area, 2),
+            "area_um2": np.round(area, 1),
             "path_um": np.round(path, 2),
             "visible": scene.visible.astype(np.int64),
             "excluded": _under(artefacts, x, y),
@@ -151,10 +151,10 @@ def _vessels(scene: Scene, artefacts: tuple[Artefact, ...], mpp: float) -> pd.Da
     diameter = 2.0 * np.sqrt((lumen + wall) / np.pi)
     table = pd.DataFrame(
         {
-            "x_px": np.round(x / mpp, 2),
-            "y_px": np.round(y / mpp, 2),
-            "lumen_area_um2": np.round(lumen, 2),
-            "endothelial_area_um2": np.round(wall, 2),
+            "x_px": np.round(x / mpp, 1),
+            "y_px": np.round(y / mpp, 1),
+            "lumen_area_um2": np.round(lumen, 1),
+            "endothelial_area_um2": np.round(wall, 1),
             "diameter_um": np.round(diameter, 2),
             "kind": [name for name in scene.names if name in VESSEL_KINDS],
             "excluded": _under(artefacts, x, y),
@@ -203,9 +203,9 @@ def _extras(scene: Scene, artefacts: tuple[Artefact, ...], mpp: float) -> pd.Dat
     x, y, area, _ = profiles(scene.bodies, np.column_stack([first, first + 1]).astype(np.int64)).T
     table = pd.DataFrame(
         {
-            "x_px": np.round(x / mpp, 2),
-            "y_px": np.round(y / mpp, 2),
-            "area_um2": np.round(area, 2),
+            "x_px": np.round(x / mpp, 1),
+            "y_px": np.round(y / mpp, 1),
+            "area_um2": np.round(area, 1),
             "kind": kind,
             "excluded": _under(artefacts, x, y),
         }

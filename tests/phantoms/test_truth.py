@@ -192,7 +192,7 @@ def test_three_scanners_see_the_same_truth():
     for summary, um, _ in found[1:]:
         for key in ("nuclei", "positive", "vessels", "lumen_area_um2", "tissue_mm2", "stained_area_percent"):
             assert summary[key] == found[0][0][key]
-        assert np.abs(np.sort(um, axis=0) - np.sort(found[0][1], axis=0)).max() < 0.01
+        assert np.abs(np.sort(um, axis=0) - np.sort(found[0][1], axis=0)).max() < 0.06  # a tenth of a pixel
     assert found[1][2].mean((0, 1))[2] < found[0][2].mean((0, 1))[2]  # scanner B is yellower
 
 

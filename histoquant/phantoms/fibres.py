@@ -46,15 +46,15 @@ def grow_fibres(rng: np.random.Generator, ground: Ground, per_mm2: float) -> NDA
 def draw_ground(
     level_um: NDArray[np.float64],
     seed: int,
-    base_od: float,
-    haze_od: float,
+    tone_od: tuple[float, float],
     planes: NDArray[np.float32],
     mask: NDArray[np.bool_],
-    x0_px: int,
-    y0_px: int,
+    origin_px: tuple[int, int],
 ) -> None:
-    """Fill ``planes`` (haematoxylin, second stain) with ground substance and set the tissue ``mask``."""
+    """Fill ``planes`` with ground of ``tone_od`` (haematoxylin, second stain); set the tissue ``mask``."""
     height, width = mask.shape
+    base_od, haze_od = tone_od
+    x0_px, y0_px = origin_px
     for j in range(height):
         y = (j + y0_px + 0.5) * RASTER_UM
         for i in range(width):

@@ -28,6 +28,8 @@ from histoquant.phantoms.tubes import clear_by, make_tubes, points_in_wall
 
 Points = NDArray[np.float64]
 
+MARGIN_UM = {"crypt": 9.0}  # stroma left round a structure; 4 um, a cell's radius, round the others
+
 
 @dataclass
 class Layout:
@@ -73,11 +75,11 @@ def lay_out(rng: np.random.Generator, spec: SceneSpec, ground: Ground) -> Layout
     area_mm2 = float((ground.level_um > 0.0).sum()) * GRID_UM**2 * 1e-6
     mucosa = fractal_grid(*ground.level_um.shape, GRID_UM, 420.0, ground.seed + 701, 1)
     for _ in range(rng.poisson(spec.crypts * area_mm2)):
-        _try(rng, spec, layout, "crypt", 9.0, where=mucosa)
+        _try(rng, spec, layout, "crypt", where=mucosa)
     for _ in range(rng.poisson(spec.vessels * area_mm2)):
-        _try(rng, spec, layout, str(rng.choice(VESSEL_KINDS, p=VESSEL_MIX)), 4.0, ground=ground)
+        _try(rng, spec, layout, str(rng.choice(VESSEL_KINDS, p=VESSEL_MIX)), ground=ground)
     for _ in range(rng.poisson(spec.gaps * area_mm2)):
-        _try(rng, spec, layout, "gap", 4.0)
+        _try(rng, spec, layout, "gap")
     return layout
 
 
@@ -86,7 +88,6 @@ def _try(
     spec: SceneSpec,
     layout: Layout,
     name: str,
-    margin_um: float,
     where: NDArray[np.float64] | None = None,
     ground: Ground | None = None,
 ) -> None:
@@ -108,7 +109,7 @@ def _try(
             record, line = gap(rng, at, angle)
         else:
             record, line = vessel(rng, at, angle, name)
-        if layout.room_for(line, margin_um):
+        if layout.room_for(line, MARGIN_UM.get(name, 4.0)):
             layout.put(record, line, name)
             return
 

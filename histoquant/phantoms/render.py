@@ -20,7 +20,7 @@ from histoquant.phantoms.camera import (
     transmit,
 )
 from histoquant.phantoms.scene import Scene
-from histoquant.phantoms.section import raster_size, stain_planes
+from histoquant.phantoms.section import StainPlanes, raster_size, stain_planes
 
 BAND_ROWS = 256  # camera rows per band
 STAINED_OD = 0.15  # marker stain above this, before blur, counts as stained area
@@ -83,7 +83,7 @@ def _band(
     if appearance.haze_od > 0.0 and scene.spec.marker != "HE":
         stains[1] += np.float32(appearance.haze_od) * planes.tissue
     stains = fold_stains(stains, artefacts, scene, x0, y0)
-    count = _stained(scene, planes.marker, planes.tissue, artefacts, (x0, y0), (first, rows), factor)
+    count = _stained(scene, planes, artefacts, (x0, y0), (first, rows), factor)
     gains = np.array([appearance.hematoxylin_gain, appearance.second_gain, 1.0])
     light = transmit(stains, appearance.vectors(scene.spec.marker), gains)
     if appearance.scanner.blur_um > 0.0:
@@ -96,8 +96,7 @@ def _band(
 
 def _stained(
     scene: Scene,
-    marker: NDArray[np.float32],
-    tissue: NDArray[np.bool_],
+    planes: StainPlanes,
     artefacts: tuple[Artefact, ...],
     origin: tuple[int, int],
     rows: tuple[int, int],
@@ -109,7 +108,7 @@ def _stained(
     if bottom - high < factor + 1.0:  # the slide ends in the middle of a camera pixel
         high = bottom
     part = np.s_[low - origin[1] : high - origin[1], -origin[0] : columns - origin[0]]
-    on = (marker[part] > STAINED_OD) & tissue[part]
+    on = (planes.marker[part] > STAINED_OD) & planes.tissue[part]
     if on.any() and artefacts:
         j, i = np.nonzero(on)
         x, y = (i + 0.5) * RASTER_UM, (j + low + 0.5) * RASTER_UM

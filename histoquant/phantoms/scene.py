@@ -78,7 +78,7 @@ def build_scene(spec: SceneSpec) -> Scene:
     line_vessels(_stream(spec, 3), layout, population, packing)
     aggregates = lay_aggregates(_stream(spec, 4), spec, ground, layout)
     _fill_aggregates(_stream(spec, 5), aggregates, layout, population, packing)
-    _fill_stroma(_stream(spec, 6), spec, ground, layout, aggregates, population, packing)
+    _fill_stroma(_stream(spec, 6), (spec, ground), layout, aggregates, population, packing)
     cells, bodies = population.freeze()
     tubes, nodes = make_tubes(layout.records, layout.lines)
     paint(_stream(spec, 7), spec, cells, bodies, tubes, layout.names)
@@ -130,13 +130,13 @@ STROMA = (  # name in the spec, cell type, clearance it needs (um), packing radi
 
 def _fill_stroma(
     rng: np.random.Generator,
-    spec: SceneSpec,
-    ground: Ground,
+    plan: tuple[SceneSpec, Ground],
     layout: Layout,
     aggregates: NDArray[np.int32],
     population: Population,
     packing: Packing,
 ) -> None:
+    spec, ground = plan
     outside = np.where(aggregates > 0, 0.0, 1.0)
     area_mm2 = float(((ground.level_um > 0.0) & (layout.clearance > 0.0)).sum()) * GRID_UM**2 * 1e-6
     for field_name, name, need_um, radius_um, clumping in STROMA:

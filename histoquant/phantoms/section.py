@@ -62,8 +62,7 @@ def stain_planes(scene: Scene, x0: int, y0: int, width: int, height: int) -> Sta
     key = "HE" if scene.spec.marker == "HE" else "other"
     ground = np.zeros((3, height, width), np.float32)
     tissue = np.zeros((height, width), np.bool_)
-    base, haze = GROUND_OD[key]
-    draw_ground(scene.ground.level_um, scene.ground.seed, base, haze, ground, tissue, x0, y0)
+    draw_ground(scene.ground.level_um, scene.ground.seed, GROUND_OD[key], ground, tissue, (x0, y0))
     if not tissue.any():
         return StainPlanes(ground[0], ground[1], ground[2], ground[2].copy(), tissue)
     fibres = scene.fibres[_touching_y(scene.fibres[:, :, 1].min(1), scene.fibres[:, :, 1].max(1), y0, height)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from histoquant.objects.caps import is_cap, nuclear_content
 from histoquant.objects.measure import measure_cells
 from histoquant.objects.nuclei import Nuclei, nuclei_halo_px, segment_nuclei
 from histoquant.objects.nuclei_params import NucleiParams
@@ -25,7 +26,9 @@ __all__ = [
     "VesselParams",
     "VesselResult",
     "find_vessels",
+    "is_cap",
     "measure_cells",
+    "nuclear_content",
     "nuclei_halo_px",
     "outlines",
     "segment_nuclei",

@@ -98,10 +98,16 @@ def _divide(total: npt.NDArray[np.int64], count: npt.NDArray[np.int64]) -> Float
     return np.asarray(quotient, dtype=np.float64)
 
 
+def _centre(total: npt.NDArray[np.int64], count: npt.NDArray[np.int64]) -> FloatArray:
+    """Mean to the nearest 1/1024 px: adding the window's corner to it is then exact."""
+    half = np.maximum(count, 1)
+    return np.where(count > 0, (2 * 1024 * total + half) // (2 * half) / 1024.0, np.nan)
+
+
 def _shape(sums: CellSums, mpp: float) -> dict[str, FloatArray]:
     """Area, axes of the ellipse of inertia, and Crofton's perimeter over four directions."""
     n, moment = sums.pixels[:, NUCLEUS], sums.shape
-    x, y = _divide(moment[:, SUM_X], n), _divide(moment[:, SUM_Y], n)
+    x, y = _centre(moment[:, SUM_X], n), _centre(moment[:, SUM_Y], n)
     # integers before the division: moments about the mean lose nothing wherever the window lies
     vx = _divide(n * moment[:, SUM_XX] - moment[:, SUM_X] ** 2, n * n) + 1 / 12
     vy = _divide(n * moment[:, SUM_YY] - moment[:, SUM_Y] ** 2, n * n) + 1 / 12

@@ -157,11 +157,11 @@ class NucleiParams:
         return round(self.grow_um / mpp)
 
     def support_px(self, mpp: float) -> int:
-        """How far around a pixel its label looks: filters, both passes, filling and growing."""
-        first = self.length_max_px(mpp)
-        second = math.ceil(self.second_length_um / mpp)
+        """How far around a pixel its label looks.
+
+        A region of the second pass lies within its longest side of the pixel; whether it may use a pixel
+        depends on the first pass, whose regions lie within their longest side of that one.
+        """
+        passes = self.length_max_px(mpp) + math.ceil(self.second_length_um / mpp) + self.margin_px(mpp)
         fir = radius_px(self.detail_um / mpp) + radius_px(self.surround_um / mpp)
-        # a region of the second pass looks at itself and at the first-pass regions around it; a hole
-        # looks at the object around it
-        passes = max(2 * first, first + 2 * second + self.margin_px(mpp))
-        return passes + fir + 2 * self.edge_reach_px(mpp) + self.grow_px(mpp) + 4
+        return passes + fir + 2 * self.edge_reach_px(mpp) + self.grow_px(mpp) + 2

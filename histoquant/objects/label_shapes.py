@@ -157,13 +157,18 @@ def _boxes(labels: Int32Array, count: int) -> Int32Array:
 
 @njit(cache=True, nogil=True)
 def _fill(labels: Int32Array, box: Int32Array) -> None:
+    room = 1
+    for i in range(box.shape[0]):
+        room = max(room, (box[i, 2] - box[i, 0]) * (box[i, 3] - box[i, 1]))
+    stack = np.empty(room, np.int32)
+    marks = np.empty(room, np.uint8)
     for i in range(box.shape[0]):
         y0, x0, y1, x1 = box[i]
         height, width = y1 - y0, x1 - x0
         if height < 3 or width < 3:
             continue
-        outside = np.zeros((height, width), np.uint8)
-        stack = np.empty(height * width, np.int32)
+        marks[: height * width] = 0
+        outside = marks[: height * width].reshape((height, width))
         top = 0
         for y in range(height):
             for x in range(width):

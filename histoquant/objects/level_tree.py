@@ -171,28 +171,27 @@ def _sum_regions(
     node_of: Int32Array,
     parent: Int32Array,
 ) -> Int64Array:
-    width = levels.shape[1]
+    height, width = levels.shape
     sums = np.zeros((parent.size, _COLUMNS), np.int64)
     for node in range(parent.size):
         sums[node, MIN_X] = _FAR
         sums[node, MIN_Y] = _FAR
         sums[node, MAX_X] = -1
         sums[node, MAX_Y] = -1
+    # raster order, so that neighbouring pixels find their sums in the cache
+    node_at = np.full(height * width, -1, np.int32)
     for t in range(pixels.size):
-        row = sums[node_of[t]]
-        y = pixels[t] // width
-        x = pixels[t] - y * width
-        row[AREA] += 1
-        row[SUM_X] += x
-        row[SUM_Y] += y
-        row[SUM_XX] += x * x
-        row[SUM_YY] += y * y
-        row[SUM_XY] += x * y
-        row[MIN_X] = min(row[MIN_X], x)
-        row[MAX_X] = max(row[MAX_X], x)
-        row[MIN_Y] = min(row[MIN_Y], y)
-        row[MAX_Y] = max(row[MAX_Y], y)
-        _add_edges(levels, darkness, doubt, blocked, reach, y, x, row)
+        node_at[pixels[t]] = node_of[t]
+    nodes = node_at.reshape((height, width))
+    for y in range(height):
+        for x in range(width):
+            if nodes[y, x] >= 0:
+                _add_pixel(sums[nodes[y, x]], y, x)
+            if x > 0 and levels[y, x] != levels[y, x - 1]:
+                _add_edge(levels, darkness, doubt, nodes, reach, (y, x, 0, 1), sums)
+            if y > 0 and levels[y, x] != levels[y - 1, x]:
+                _add_edge(levels, darkness, doubt, nodes, reach, (y, x, 1, 0), sums)
+    _block_edges(blocked, darkness, doubt, nodes, reach, sums)
     for node in range(parent.size - 1, 0, -1):
         above = parent[node]
         if above != node:
@@ -207,34 +206,88 @@ def _sum_regions(
 
 
 @njit(cache=True, nogil=True)
-def _add_edges(
+def _add_pixel(row: Int64Array, y: int, x: int) -> None:
+    row[AREA] += 1
+    row[SUM_X] += x
+    row[SUM_Y] += y
+    row[SUM_XX] += x * x
+    row[SUM_YY] += y * y
+    row[SUM_XY] += x * y
+    row[MIN_X] = min(row[MIN_X], x)
+    row[MAX_X] = max(row[MAX_X], x)
+    row[MIN_Y] = min(row[MIN_Y], y)
+    row[MAX_Y] = max(row[MAX_Y], y)
+
+
+@njit(cache=True, nogil=True)
+def _step(
+    darkness: Int32Array, doubt: Int32Array, reach: int, edge: tuple[int, int, int, int], second_inside: bool
+) -> int:
+    """Step of darkness across the edge between pixel (y - dy, x - dx) and (y, x), inner less outer."""
+    y, x, dy, dx = edge
+    ahead = darkness[min(y + reach * dy, darkness.shape[0] - 1), min(x + reach * dx, darkness.shape[1] - 1)]
+    behind = darkness[max(y - (reach + 1) * dy, 0), max(x - (reach + 1) * dx, 0)]
+    if second_inside:
+        return np.int64(ahead) - behind - doubt[y - dy, x - dx]
+    return np.int64(behind) - ahead - doubt[y, x]
+
+
+@njit(cache=True, nogil=True)
+def _add_edge(
     levels: UInt8Array,
     darkness: Int32Array,
     doubt: Int32Array,
-    blocked: UInt8Array,
+    nodes: Int32Array,
     reach: int,
-    y: int,
-    x: int,
-    row: Int64Array,
+    edge: tuple[int, int, int, int],
+    sums: Int64Array,
 ) -> None:
-    """Edges this pixel opens towards lighter neighbours and closes towards darker ones."""
-    height, width = levels.shape
-    level = levels[y, x]
-    for side in range(4):
-        dy = (side == 3) - (side == 0)
-        dx = (side == 2) - (side == 1)
-        yo, xo = y + dy, x + dx
-        if yo < 0 or xo < 0 or yo >= height or xo >= width or levels[yo, xo] == level:
-            continue
-        if blocked[yo, xo]:
-            row[BLOCKED] += 1
-            continue
-        inner = darkness[min(max(y - reach * dy, 0), height - 1), min(max(x - reach * dx, 0), width - 1)]
-        outer = darkness[min(max(yo + reach * dy, 0), height - 1), min(max(xo + reach * dx, 0), width - 1)]
-        # seen from the lighter pixel the same edge has the opposite step: closing it adds, too
-        if levels[yo, xo] < level:
-            row[EDGES] += 1
-            row[STEP] += inner - outer - doubt[yo, xo]
-        else:
-            row[EDGES] -= 1
-            row[STEP] += inner - outer + doubt[y, x]
+    """An edge opens with the darker of its pixels and closes with the lighter one."""
+    y, x, dy, dx = edge
+    second_inside = levels[y, x] > levels[y - dy, x - dx]
+    step = _step(darkness, doubt, reach, edge, second_inside)
+    first, second = nodes[y - dy, x - dx], nodes[y, x]
+    darker, lighter = (second, first) if second_inside else (first, second)
+    sums[darker, EDGES] += 1
+    sums[darker, STEP] += step
+    if lighter >= 0:
+        sums[lighter, EDGES] -= 1
+        sums[lighter, STEP] -= step
+
+
+@njit(cache=True, nogil=True)
+def _block_edges(
+    blocked: UInt8Array,
+    darkness: Int32Array,
+    doubt: Int32Array,
+    nodes: Int32Array,
+    reach: int,
+    sums: Int64Array,
+) -> None:
+    """Edges to blocked pixels are taken off the free ones."""
+    height, width = blocked.shape
+    for y in range(height):
+        for x in range(width):
+            if x > 0 and blocked[y, x] != blocked[y, x - 1]:
+                _block_edge(darkness, doubt, nodes, reach, (y, x, 0, 1), sums)
+            if y > 0 and blocked[y, x] != blocked[y - 1, x]:
+                _block_edge(darkness, doubt, nodes, reach, (y, x, 1, 0), sums)
+
+
+@njit(cache=True, nogil=True)
+def _block_edge(
+    darkness: Int32Array,
+    doubt: Int32Array,
+    nodes: Int32Array,
+    reach: int,
+    edge: tuple[int, int, int, int],
+    sums: Int64Array,
+) -> None:
+    y, x, dy, dx = edge
+    first, second = nodes[y - dy, x - dx], nodes[y, x]
+    inside = max(first, second)
+    if inside < 0:
+        return
+    sums[inside, EDGES] -= 1
+    sums[inside, STEP] -= _step(darkness, doubt, reach, edge, second >= 0)
+    sums[inside, BLOCKED] += 1

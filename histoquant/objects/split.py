@@ -40,17 +40,20 @@ def split_necks(labels: Int32Array, neck_share: float, least_px: int) -> Int32Ar
         Labels 1 to n as before, further parts from n + 1 on.
     """
     out = labels.copy()
-    _split_all(out, boxes(labels), neck_share, least_px)
+    areas = np.bincount(labels.ravel(), minlength=1)
+    _split_all(out, boxes(labels), areas.astype(np.int64), neck_share, least_px)
     return out
 
 
 @njit(cache=True, nogil=True)
-def _split_all(labels: Int32Array, box: Int32Array, neck_share: float, least_px: int) -> None:
+def _split_all(
+    labels: Int32Array, box: Int32Array, areas: Int64Array, neck_share: float, least_px: int
+) -> None:
     fresh = box.shape[0]
     for i in range(box.shape[0]):
-        y0, x0, y1, x1 = box[i]
-        if (y1 - y0) * (x1 - x0) < 2 * least_px:
+        if areas[i + 1] < 2 * least_px:
             continue
+        y0, x0, y1, x1 = box[i]
         depth = _depths(labels[y0:y1, x0:x1] == i + 1)
         part = _flood_depths(depth, neck_share, least_px)
         most = part.max()

@@ -10,13 +10,14 @@ import numpy.typing as npt
 from histoquant.tiling.focus import blurred
 from histoquant.tiling.folds import folded
 from histoquant.tiling.ink import bubbles, pen, pigment
-from histoquant.tiling.maps import BoolMap, closed
+from histoquant.tiling.maps import BoolMap, closed, grown, opened
 from histoquant.tiling.survey import Survey
 from histoquant.tiling.tissue import flat_blocks, without_debris
 
 EXCLUSIONS: dict[int, str] = {1: "fold", 2: "blur", 3: "pigment", 4: "pen", 5: "bubble"}
 _CODES = {name: code for code, name in EXCLUSIONS.items()}
 
+_NEAR_COVER_PX = 3
 _UNDER_UM = 80.0  # tissue is taken to go on under ink or a bubble for this far from either side
 
 
@@ -59,12 +60,16 @@ def find_artefacts(survey: Survey, tissue: BoolMap, white: tuple[float, float, f
     ink = pen(survey, od, um)
     bubble = bubbles(survey, um)
     cover = ink | bubble
-    rest = without_debris(tissue & ~cover, survey.map_mpp_xy)
+    rest = tissue & ~cover
+    # the faded edge of a stroke on glass is a strip one or two map pixels wide
+    rest &= ~grown(cover, _NEAR_COVER_PX) | opened(rest, 3)
+    rest = without_debris(rest, survey.map_mpp_xy)
     under = cover & closed(rest, round(_UNDER_UM / um)) & (survey.counted > 0)
     reasons = {
         "pigment": pigment(survey),
         "blur": blurred(survey, rest, flat_blocks(survey) & ~rest, um),
-        "fold": folded(survey, od, rest, white[1], um),
+        # the faded edge of a stroke is a dark band too
+        "fold": folded(survey, od, rest & ~grown(cover, _NEAR_COVER_PX), white[1], um),
         "bubble": bubble,
         "pen": ink,
     }

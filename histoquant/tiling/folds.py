@@ -18,13 +18,14 @@ _AROUND_UM = (
 _LEVELS_PER_OD = 200  # 8-bit steps of the maps that medians are taken of
 _FACTOR = 2.0  # two layers at least
 _LEAST_ADDED_OD = 0.03  # green: under it twice nothing is still nothing
-_UNIFORM = 0.65  # lightest over mean density: folds have no gaps between nuclei, aggregates do
+_UNIFORM = 0.58  # lightest over mean density: folds have no gaps between nuclei, aggregates do
 _UNIFORM_LEAST = 0.5
 # A fold has the colour of the tissue around, only more of it; epithelium and stained sheets have their own.
 _SAME_COLOUR_DEG = 3.3
 _SAME_COLOUR_MOST_DEG = 5.0
-_LENGTH_UM = 68.0
-_ELONGATION = 3.0
+# Epithelium of a crypt is dark and even along at most 72 um or 3.3 times its width before it bends.
+_LENGTH_UM = 80.0
+_ELONGATION = 4.0
 _WIDTH_UM = 80.0
 _TISSUE_AROUND = 0.95  # share of tissue around it: the rim of a section is dark for other reasons
 _RING_PX = 3

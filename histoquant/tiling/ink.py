@@ -16,12 +16,14 @@ _PEN_EDGE_OD = 0.10
 _PEN_UNIFORM = 0.75  # lightest over mean density in green: ink has no gaps, nuclei do
 _PEN_MIN_MM2 = 0.004
 _PEN_RIM_UM = 8.0  # faded edge of a stroke
+_PEN_FADE_UM = 24.0
+_PEN_FADE_OD = 0.03
 _PEN_HOLE_UM = 24.0
 _GREY_SPREAD = 0.25  # largest relative difference of channels in black ink
 
 _PIGMENT_PX = 6  # dark grey pixels of a map pixel: 1.5 um2, two grains
 _PIGMENT_AROUND_PX = 20  # in 3 x 3 map pixels: a clump
-_BROWN_SHARE = 0.15  # of the grey pixels: darkest DAB is grey too, but lies among brown
+_BROWN_SHARE = 0.4  # of the grey pixels: darkest DAB is grey too, but lies among brown
 
 _RING_PX = 24  # dark grey pixels of a map pixel that a bubble's rim crosses
 _RING_MIN_UM = 40.0
@@ -57,11 +59,13 @@ def pen(survey: Survey, od: FloatMap, um: float) -> BoolMap:
     black_ink = (most - least <= _GREY_SPREAD * most) & (survey.brown == 0)
     uniform = _uniformity(survey, green) >= _PEN_UNIFORM
     found = np.zeros(survey.shape, dtype=bool)
-    for ink in (blue_ink, green_ink, red_ink, black_ink):
+    for ink, faded in ((blue_ink, True), (green_ink, True), (red_ink, True), (black_ink, False)):
         strong = at_least(ink & uniform & (most >= _PEN_OD), _PEN_MIN_MM2 * 1e6 / (um * um))
         if strong.any():
             rim = grown(strong, round(_PEN_RIM_UM / um))
             found |= strong | (rim & (most >= _PEN_EDGE_OD))
+            # coloured ink is told from tissue however thin it lies
+            found |= grown(strong, round(_PEN_FADE_UM / um)) & ink & (most >= _PEN_FADE_OD) & faded
     # dark tissue under a stroke is no hole in it, and its grey edge no pigment
     inside = closed(found, round(_PEN_HOLE_UM / um)) if found.any() else found
     return np.asarray(inside | (pigment(survey) & grown(found, 2)))

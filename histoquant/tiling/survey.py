@@ -20,6 +20,7 @@ _HALO_PX = 1  # reach of the Laplacian
 BLACK_MAX = 8
 
 _GREY_MAX = 64  # brightest channel of a "dark" pixel: about 0.58 OD in every channel on usual glass
+_GREY_MIN = 12  # darker pixels keep no trace of their colour
 _GREY_CHROMA = 24  # largest channel difference of a "grey" one; haematoxylin this dark differs by 50 and more
 _GREEN_SLACK = 8  # haematoxylin and DAB together are dark in green, pigment and carbon are not
 _BROWN_CHROMA = 25  # least excess of red over blue, so that no pixel is grey and brown
@@ -219,9 +220,8 @@ def _count_kernel(rgb, green, part, cells, colours):  # type: ignore[no-untyped-
                     blue_sum += b
                     counted += 1
                     high, low = max(r, max(g, b)), min(r, min(g, b))
-                    grey += (
-                        (high <= _GREY_MAX) & (high - low <= _GREY_CHROMA) & (2 * g + _GREEN_SLACK >= r + b)
-                    )
+                    dark = (high > _GREY_MIN) & (high <= _GREY_MAX)
+                    grey += dark & (high - low <= _GREY_CHROMA) & (2 * g + _GREEN_SLACK >= r + b)
                     brown += (4 * b <= 3 * r) & (g >= b) & (r - b >= _BROWN_CHROMA)
             if counted:
                 cells[cy, cx] = green_sum // counted

@@ -100,7 +100,7 @@ def test_air_bubble_on_glass_is_no_tissue(painter, mapper) -> None:  # type: ign
 
 
 def test_pigment_clumps_but_not_the_dab_beside_them(painter, mapper) -> None:  # type: ignore[no-untyped-def]
-    section = painter(1600, 1280).cells(250, 0.3, 1.6, radius_px=9)
+    section = painter(1600, 1280).cells(80, 0.3, 1.6, radius_px=9)
     positive = section.photograph()
     assert mapper(positive).excluded_mm2 == 0.0
     grains = np.zeros(section.tissue.shape, np.uint8)

@@ -70,7 +70,7 @@ def region_scores(tree: LevelTree, params: NucleiParams, mpp: float) -> Int64Arr
     return np.asarray(_scores(tree.sums, rules), dtype=np.int64)
 
 
-def best_regions(tree: LevelTree, scores: Int64Array) -> Int32Array:
+def best_regions(tree: LevelTree, scores: Int64Array, regrowth: float = 0.0) -> Int32Array:
     """Disjoint regions with the largest total score.
 
     A region is taken if its score is at least that of the best choice inside it. Only regions around a
@@ -86,7 +86,7 @@ def best_regions(tree: LevelTree, scores: Int64Array) -> Int32Array:
     ndarray of int32, shape (regions,)
         Label from 1 on of the taken region that holds the region, or 0.
     """
-    return np.asarray(_best(tree.parent, scores), dtype=np.int32)
+    return np.asarray(_best(tree.parent, scores, tree.sums[:, AREA].copy(), regrowth), dtype=np.int32)
 
 
 @njit(cache=True, nogil=True)
@@ -124,16 +124,22 @@ def _scores(sums: Int64Array, rules: npt.NDArray[np.float64]) -> Int64Array:
 
 
 @njit(cache=True, nogil=True)
-def _best(parent: Int32Array, scores: Int64Array) -> Int32Array:
+def _best(parent: Int32Array, scores: Int64Array, area: Int64Array, regrowth: float) -> Int32Array:
     inside = np.zeros(parent.size, np.int64)
+    covered = np.zeros(parent.size, np.int64)
     taken = np.zeros(parent.size, np.uint8)
     for node in range(parent.size - 1, -1, -1):
-        best = inside[node]
-        if scores[node] > 0 and scores[node] >= best:
-            best = scores[node]
-            taken[node] = 1
+        rest, cover = inside[node], covered[node]
+        if scores[node] > 0:
+            credit = 1.0
+            if cover > 0:
+                credit = math.pow(area[node] / cover, regrowth)
+            if scores[node] >= rest * credit:
+                rest, cover = scores[node], area[node]
+                taken[node] = 1
         if parent[node] != node:
-            inside[parent[node]] += best
+            inside[parent[node]] += rest
+            covered[parent[node]] += cover
     label = np.zeros(parent.size, np.int32)
     count = 0
     for node in range(parent.size):

@@ -9,7 +9,7 @@ from numba import njit
 from histoquant.objects.level_tree import LevelTree
 
 Int32Array = npt.NDArray[np.int32]
-BoolArray = npt.NDArray[np.bool_]
+UInt8Array = npt.NDArray[np.uint8]
 
 
 def paint(tree: LevelTree, label_of: Int32Array, shape: tuple[int, int]) -> Int32Array:
@@ -30,8 +30,8 @@ def paint(tree: LevelTree, label_of: Int32Array, shape: tuple[int, int]) -> Int3
     return labels.reshape(shape)
 
 
-def grow(labels: Int32Array, dark: Int32Array, valid: BoolArray, steps: int) -> Int32Array:
-    """Grow objects downhill, a pixel per step.
+def grow(labels: Int32Array, dark: Int32Array, levels: UInt8Array, steps: int) -> Int32Array:
+    """Grow objects downhill, a pixel per step, down to half the lowest level they hold.
 
     A free pixel joins the darkest of its four neighbours that is in an object and at least as dark as
     itself; of equally dark ones the first in the order up, left, right, down.
@@ -40,16 +40,20 @@ def grow(labels: Int32Array, dark: Int32Array, valid: BoolArray, steps: int) -> 
     ----------
     labels : ndarray of int32, shape (h, w)
     dark : ndarray of int32, shape (h, w)
-    valid : ndarray of bool, shape (h, w)
+    levels : ndarray of uint8, shape (h, w)
+        0 where nothing may grow.
     steps : int
 
     Returns
     -------
     ndarray of int32, shape (h, w)
     """
+    if steps == 0:
+        return labels
+    lowest = _lowest(labels, levels, int(labels.max(initial=0)))
     grown = labels
     for _ in range(steps):
-        grown = np.asarray(_grow_once(grown, dark, valid), dtype=np.int32)
+        grown = np.asarray(_grow_once(grown, dark, levels, lowest), dtype=np.int32)
     return grown
 
 
@@ -121,20 +125,33 @@ def renumber(labels: Int32Array, seeds: Int32Array) -> tuple[Int32Array, Int32Ar
 
 
 @njit(cache=True, nogil=True)
-def _grow_once(labels: Int32Array, dark: Int32Array, valid: BoolArray) -> Int32Array:
+def _lowest(labels: Int32Array, levels: UInt8Array, count: int) -> UInt8Array:
+    lowest = np.full(count + 1, 255, np.uint8)
+    for y in range(labels.shape[0]):
+        for x in range(labels.shape[1]):
+            if labels[y, x] > 0:
+                lowest[labels[y, x]] = min(lowest[labels[y, x]], levels[y, x])
+    return lowest
+
+
+@njit(cache=True, nogil=True)
+def _grow_once(labels: Int32Array, dark: Int32Array, levels: UInt8Array, lowest: UInt8Array) -> Int32Array:
     height, width = labels.shape
     out = labels.copy()
     for y in range(height):
         for x in range(width):
-            if labels[y, x] > 0 or not valid[y, x]:
+            if labels[y, x] > 0 or levels[y, x] == 0:
                 continue
             best = dark[y, x] - 1
             for side in range(4):
                 yo = y + (side == 3) - (side == 0)
                 xo = x + (side == 2) - (side == 1)
-                if 0 <= yo < height and 0 <= xo < width and labels[yo, xo] > 0 and dark[yo, xo] > best:
+                if not (0 <= yo < height and 0 <= xo < width):
+                    continue
+                label = labels[yo, xo]
+                if label > 0 and dark[yo, xo] > best and 2 * levels[y, x] > lowest[label]:
                     best = dark[yo, xo]
-                    out[y, x] = labels[yo, xo]
+                    out[y, x] = label
     return out
 
 

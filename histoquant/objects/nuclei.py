@@ -97,7 +97,7 @@ def segment_nuclei(planes: Planes, marker: MarkerDefinition, params: NucleiParam
         doubt = doubt * round(100 * rules.dab_doubt) // 100
         more = _one_pass(levels, dark, doubt, taken, rules.second(), planes.mpp)
         labels = np.where(more > 0, more + labels.max(initial=0), labels)
-    labels = fill_holes(grow(labels, dark, planes.valid, rules.grow_px(planes.mpp)))
+    labels = fill_holes(grow(labels, dark, levels, rules.grow_px(planes.mpp)))
     least_px = math.ceil(rules.area_min_um2 / planes.mpp**2)
     labels = split_necks(labels, rules.neck_share, least_px)
     return Nuclei(*renumber(labels, find_seeds(labels, dark)))
@@ -113,7 +113,9 @@ def _one_pass(
 ) -> Int32Array:
     tree = level_tree(levels, dark, doubt, taken, rules.edge_reach_px(mpp))
     return paint(
-        tree, best_regions(tree, region_scores(tree, rules, mpp)), (levels.shape[0], levels.shape[1])
+        tree,
+        best_regions(tree, region_scores(tree, rules, mpp), rules.regrowth),
+        (levels.shape[0], levels.shape[1]),
     )
 
 

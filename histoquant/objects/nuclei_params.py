@@ -54,6 +54,9 @@ class NucleiParams:
         denser the brown, the less certain the blue that unmixing finds between its granules.
     score_min_um2 : float
         Least area that remains after discounting for shape and edge: drops what is small and faint.
+    regrowth : float
+        Credit for area that parts of a region lose before they come apart, as a power of the region's area
+        over theirs: 0 for none, 1 as if they grew back to all of it.
     free_min : float
         Least share of the boundary that must be free; the rest may touch nuclei found before.
     neck_share : float
@@ -65,7 +68,7 @@ class NucleiParams:
     margin_um : float
         Left free around nuclei of the first pass: their blurred edge is no nucleus.
     grow_um : float
-        Regions grow outwards by this much to the middle of the blurred edge.
+        Parts of a clump grow back by up to this much, down to half the level at which they came apart.
     """
 
     dab_weight: float = -0.2
@@ -84,13 +87,14 @@ class NucleiParams:
     slender: float = 0.3
     dab_doubt: float = 0.1
     score_min_um2: float = 0.0
+    regrowth: float = 0.5
     free_min: float = 0.4
     neck_share: float = 0.75
     second_length_um: float = 12.0
     second_edge_od: float = 0.05
     second_ellipse: float = 0.85
     margin_um: float = 1.0
-    grow_um: float = 0.2
+    grow_um: float = 1.0
 
     def __post_init__(self) -> None:
         if not -1.0 <= self.dab_weight <= 1.0 or not 0.0 <= self.surround_share <= 1.0:

@@ -1,0 +1,65 @@
+"""Windows whose nuclei are known, for the tests of this folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from histoquant.objects import Planes
+from histoquant.stains import H_DAB
+
+DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+GLASS = 240.0
+
+
+def planes(hematoxylin: np.ndarray, dab: np.ndarray | None = None, mpp: float = 0.5) -> Planes:
+    """Planes from OD images."""
+    brown = np.zeros_like(hematoxylin) if dab is None else dab
+    mod = [np.rint(1000 * plane).astype(np.int16) for plane in (hematoxylin, brown, hematoxylin + brown)]
+    return Planes(*mod, np.ones(hematoxylin.shape, bool), mpp)
+
+
+def discs(
+    shape: tuple[int, int], spots: list[tuple[float, float, float, float]], blur: float = 1.0
+) -> np.ndarray:
+    """OD image of blurred discs (y, x, radius in px, OD), the darkest on top."""
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    out = np.zeros(shape)
+    for cy, cx, radius, od in spots:
+        out = np.maximum(out, od * ((y - cy) ** 2 + (x - cx) ** 2 <= radius**2))
+    return cv2.GaussianBlur(out, (0, 0), blur)
+
+
+def cut(window: Planes, y0: int, y1: int, x0: int, x1: int) -> Planes:
+    """Part of a window."""
+    part = np.s_[y0:y1, x0:x1]
+    kept = [
+        np.ascontiguousarray(plane[part])
+        for plane in (window.hematoxylin, window.dab, window.total, window.valid)
+    ]
+    return Planes(*kept, window.mpp)
+
+
+def of_rgb(rgb: np.ndarray, mpp: float = 0.5, white: float | tuple[float, ...] = GLASS) -> Planes:
+    """Planes with the published vectors."""
+    return Planes.from_rgb(rgb, None, H_DAB, white, mpp)
+
+
+def halved(path: Path) -> np.ndarray:
+    """RGB of a file at half its size by 2 x 2 means."""
+    rgb = cv2.imread(str(path))[..., ::-1].astype(np.uint16)
+    h, w = rgb.shape[0] // 2 * 2, rgb.shape[1] // 2 * 2
+    four = rgb[:h:2, :w:2] + rgb[1:h:2, :w:2] + rgb[:h:2, 1:w:2] + rgb[1:h:2, 1:w:2]
+    return ((four + 2) // 4).astype(np.uint8)
+
+
+def matched(truth: np.ndarray, found: np.ndarray, radius_px: float) -> int:
+    """Pairs of an optimal one-to-one match of (x, y) points within a radius."""
+    from scipy.optimize import linear_sum_assignment
+    from scipy.spatial.distance import cdist
+
+    far = cdist(truth, found)
+    i, j = linear_sum_assignment(np.where(far <= radius_px, far, 1e6))
+    return int((far[i, j] <= radius_px).sum())

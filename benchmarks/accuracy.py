@@ -47,6 +47,7 @@ class Row:
     nuclei_found: int
     f1_6um: float
     f1_3um: float
+    strict_6um: float
     precision_6um: float
     recall_6um: float
     class_accuracy: float
@@ -59,11 +60,29 @@ def _points(table: pd.DataFrame, x: str, y: str, mpp: float) -> NDArray[np.float
     return (table[[x, y]].to_numpy(np.float64) + 0.5) * mpp
 
 
-def _compare(name: str, truth: pd.DataFrame, result: Quantified, mpp: float, note: str = "") -> Row:
-    """Nuclei and their classes; ``truth`` has x_px, y_px and positive (missing where there is no class)."""
+def _compare(
+    name: str,
+    truth: pd.DataFrame,
+    result: Quantified,
+    mpp: float,
+    note: str = "",
+    *,
+    faint: pd.DataFrame | None = None,
+) -> Row:
+    """Nuclei and their classes.
+
+    ``truth`` has x_px, y_px and positive (missing where there is no class). A found nucleus on a ``faint``
+    one, a shaving too thin to be asked for, is neither right nor wrong; the strict F1 counts it wrong.
+    """
     true, found = _points(truth, "x_px", "y_px", mpp), result.cells[["x_um", "y_um"]].to_numpy(np.float64)
-    wide, close = match_points(true, found, 6.0), match_points(true, found, 3.0)
-    classed = truth["positive"].notna().all()
+    wide = match_points(true, found, 6.0)
+    left = np.setdiff1d(np.arange(len(found)), wide.found_index)
+    shavings = np.zeros((0, 2)) if faint is None else _points(faint, "x_px", "y_px", mpp)
+    forgiven = left[match_points(shavings, found[left], 6.0).found_index]
+    asked = np.setdiff1d(np.arange(len(found)), forgiven)
+    close, lenient = match_points(true, found[asked], 3.0), match_points(true, found[asked], 6.0)
+    # CD31 counts vessels and HE counts nuclei: no cell of theirs is called positive
+    classed = truth["positive"].notna().all() and result.metrics["positive"] is not None
     said = result.cells["positive"].to_numpy(bool)
     accuracy = positive_true = positive_found = float("nan")
     if classed:
@@ -71,8 +90,8 @@ def _compare(name: str, truth: pd.DataFrame, result: Quantified, mpp: float, not
         accuracy = float(np.mean(is_positive[wide.true_index] == said[wide.found_index]))
         positive_true, positive_found = float(is_positive.sum()), float(said.sum())
     return Row(
-        name, len(truth), len(found), wide.f1, close.f1, wide.precision, wide.recall,
-        accuracy, positive_true, positive_found, note,
+        name, len(truth), len(found) - len(forgiven), lenient.f1, close.f1, wide.f1, lenient.precision,
+        lenient.recall, accuracy, positive_true, positive_found, note,
     )  # fmt: skip
 
 
@@ -92,7 +111,7 @@ def counted_rows(data: Path) -> Iterator[Row]:
         with hq.open_slide(data / file) as slide:
             result = hq.quantify(slide, marker)
         positive = nan if result.metrics["positive"] is None else float(result.metrics["positive"])
-        yield Row(Path(file).name, 0, len(result.cells), nan, nan, nan, nan, nan, nan, positive, note)
+        yield Row(Path(file).name, 0, len(result.cells), *[nan] * 7, positive, note)
 
 
 def phantom_rows(quick: bool) -> Iterator[Row]:
@@ -106,8 +125,9 @@ def phantom_rows(quick: bool) -> Iterator[Row]:
             with hq.open_slide(path) as slide:
                 result = hq.quantify(slide, family.marker)
         nuclei = truth.nuclei
-        shown = nuclei[(nuclei["visible"] == 1) & (nuclei["excluded"] == 0)]
-        yield _compare(family.name, shown, result, mpp, _areas(truth.summary, result))
+        asked = (nuclei["visible"] == 1) & (nuclei["excluded"] == 0)
+        note = _areas(truth.summary, result)
+        yield _compare(family.name, nuclei[asked], result, mpp, note, faint=nuclei[~asked])
 
 
 def _areas(truth: dict[str, float | int | str], result: Quantified) -> str:
@@ -115,8 +135,7 @@ def _areas(truth: dict[str, float | int | str], result: Quantified) -> str:
     for key, label in (("tissue_mm2", "tissue mm2"), ("vessels", "vessels"), ("aggregates", "aggregates")):
         found = result.metrics.get(key)
         if found is not None:
-            true = float(truth[key]) - (float(truth["excluded_mm2"]) if key == "tissue_mm2" else 0.0)
-            notes.append(f"{label} {found:.4g} of {true:.4g}")
+            notes.append(f"{label} {found:.4g} of {float(truth[key]):.4g}")
     lumen = result.metrics.get("lumen_area_percent")
     if lumen is not None and float(truth["lumen_area_um2"]):
         found_um2 = lumen / 100 * result.metrics["tissue_mm2"] * 1e6
@@ -129,6 +148,7 @@ def _pooled(name: str, rows: list[Row]) -> Row:
     true, found = sum(row.nuclei_true for row in rows), sum(row.nuclei_found for row in rows)
     hits6 = sum(row.f1_6um * (row.nuclei_true + row.nuclei_found) / 2 for row in rows)
     hits3 = sum(row.f1_3um * (row.nuclei_true + row.nuclei_found) / 2 for row in rows)
+    strict = sum(row.strict_6um * (row.nuclei_true + row.nuclei_found) / 2 for row in rows)
     right = sum(
         row.class_accuracy * row.recall_6um * row.nuclei_true for row in rows if row.positive_true >= 0
     )
@@ -136,6 +156,7 @@ def _pooled(name: str, rows: list[Row]) -> Row:
     positive = [row for row in rows if row.positive_true >= 0]
     return Row(
         f"**{name}, pooled**", true, found, 2 * hits6 / (true + found), 2 * hits3 / (true + found),
+        2 * strict / (true + found),
         hits6 / found, hits6 / true, right / classed if classed else float("nan"),
         sum(row.positive_true for row in positive), sum(row.positive_found for row in positive),
     )  # fmt: skip
@@ -150,6 +171,7 @@ def _line(row: Row) -> str:
         f"{row.nuclei_found} / {row.nuclei_true or '–'}",
         number(row.f1_6um, 3),
         number(row.f1_3um, 3),
+        number(row.strict_6um, 3),
         number(row.precision_6um, 3),
         number(row.recall_6um, 3),
         number(row.class_accuracy, 3),
@@ -160,8 +182,8 @@ def _line(row: Row) -> str:
 
 
 HEAD = (
-    "| image | nuclei found / true | F1 6 µm | F1 3 µm | precision | recall | class accuracy "
-    "| positive found / true | also |\n|---|---|---|---|---|---|---|---|---|"
+    "| image | nuclei found / true | F1 6 µm | F1 3 µm | strict F1 6 µm | precision | recall | class accuracy "
+    "| positive found / true | also |\n|---|---|---|---|---|---|---|---|---|---|"
 )
 
 

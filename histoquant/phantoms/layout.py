@@ -120,9 +120,10 @@ def line_crypts(rng: np.random.Generator, layout: Layout, population: Population
         if name != "crypt":
             continue
         x, y, depth, outward = _in_wall(rng, record, line, 9000, record["wall_um"]).T
-        basal = (depth > 3.4) & (depth < 9.0)
+        # one layer of columnar cells: nuclei stand side by side at nearly one height
+        basal = (depth > 4.4) & (depth < 7.6)
         xyz = np.column_stack([x[basal], y[basal], rng.uniform(-2.2, SECTION_UM + 2.2, basal.sum())])
-        kept = packing.add(np.column_stack([xyz, np.full(len(xyz), 2.9)]), 0.80)
+        kept = packing.add(np.column_stack([xyz, np.full(len(xyz), 3.3)]), 0.95)
         population.add(rng, "epithelial", xyz[kept], outward[basal][kept] + rng.normal(0, 0.12, kept.sum()))
         for drop, drop_line in _goblets(rng, record, np.column_stack([x, y, depth, outward])):
             layout.records.append(drop)

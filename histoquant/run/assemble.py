@@ -69,9 +69,7 @@ def assemble(planned: Planned, batches: list[Batch], slide_id: str) -> SlideResu
     """
     plan, tissue = planned.plan, planned.tissue
     cells = cell_table(plan, pa.concat_tables([batch.tables["cells"] for batch in batches]))
-    vessels = vessel_table(
-        planned, [batch.tables["vessels"] for batch in batches if "vessels" in batch.tables]
-    )
+    vessels = vessel_table(plan, [batch.tables["vessels"] for batch in batches if "vessels" in batch.tables])
     histogram = np.array([batch.counts["dab_histogram"] for batch in batches], np.int64).sum(axis=0)
     scored = plan.marker.rule != "none"
     low, high = _shifted_counts(plan, cells, batches)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from histoquant.markers import score, stain_od
 from histoquant.metrics.aggregates import Aggregates
-from histoquant.run.plan import Planned, SlidePlan
+from histoquant.run.plan import SlidePlan
 from histoquant.tiling.tissue_map import TissueMap
 
 # Working-plane coordinates that level-0 ones replace.
@@ -74,15 +74,12 @@ def _moved(plan: SlidePlan, lists: pa.ListArray) -> list[NDArray[np.float32]]:
     return np.split(points, np.cumsum(lengths)[:-1]) if len(lengths) else []
 
 
-def vessel_table(planned: Planned, parts: list[pa.Table]) -> pd.DataFrame:
-    """Vessels by (y, x) of their first pixel whose centroid lies in quantifiable tissue."""
+def vessel_table(plan: SlidePlan, parts: list[pa.Table]) -> pd.DataFrame:
+    """Vessels by (y, x) of their first pixel."""
     if not parts:
         return pd.DataFrame()
     table = pa.concat_tables(parts).to_pandas()
-    x, y = table["centroid_x_px"].to_numpy(), table["centroid_y_px"].to_numpy()
-    table = table[planned.tissue.contains(x, y)]
     table = table.sort_values(["first_y_px", "first_x_px"], ignore_index=True)
-    plan = planned.plan
     x_px, y_px = _level0(plan, table["centroid_x_px"].to_numpy(), table["centroid_y_px"].to_numpy())
     x_um, y_um = _um(plan, x_px, y_px)
     vessel_id = _object_ids(table["first_y_px"].to_numpy(), table["first_x_px"].to_numpy())

@@ -12,9 +12,7 @@ from histoquant._version import __version__
 from histoquant.errors import SlideRefusedError
 from histoquant.markers.definition import MarkerDefinition
 from histoquant.slides import Slide, working_plane
-from histoquant.stains import H_DAB, H_E, StainVectors, white_point
-from histoquant.stains.estimate import estimate_vectors
-from histoquant.stains.sampling import sample_blocks, stain_histogram
+from histoquant.stains import H_DAB, H_E, StainVectors, slide_vectors, white_point
 from histoquant.tiling.survey import Survey, survey
 from histoquant.tiling.tissue_map import TissueMap, map_tissue
 
@@ -99,8 +97,7 @@ def plan_of(slide: Slide, marker: MarkerDefinition, working_mpp_um: float) -> Pl
             "artefact). Check that the slide is stained and in focus; an empty result is not a zero.",
         )
     prior = H_DAB if marker.stains == "H-DAB" else H_E
-    sampled = stain_histogram(plane, sample_blocks(tissue, surveyed), tissue, white)
-    estimate = estimate_vectors(sampled, prior)
+    estimate = slide_vectors(plane, surveyed, tissue, white, prior)
     plan = SlidePlan(
         reader=slide.reader,
         size_px=slide.size_px,

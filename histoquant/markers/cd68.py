@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from histoquant.markers._features import Columns, FloatArray, column
+from histoquant.markers._features import Columns, FloatArray, surrounded_by
 from histoquant.markers.definition import MarkerDefinition
 
 CD68 = MarkerDefinition(
@@ -17,10 +17,10 @@ CD68 = MarkerDefinition(
 
 
 def stain_od(cells: Columns, definition: MarkerDefinition) -> FloatArray:
-    """Median over eight directions of the mean DAB close around the nucleus.
+    """DAB on most sides of the nucleus.
 
-    Granules leave gaps, so means rather than pixels are asked; stain belongs to the nucleus it
-    surrounds, so a lymphocyte that touches a macrophage, brown on one side, stays negative.
+    Granules leave gaps, so means over directions rather than pixels are asked; stain belongs to the
+    nucleus it surrounds, so a lymphocyte that touches a macrophage, brown on one side, stays negative.
 
     Parameters
     ----------
@@ -35,4 +35,4 @@ def stain_od(cells: Columns, definition: MarkerDefinition) -> FloatArray:
         A cell is positive where this reaches the threshold; NaN where neighbours leave no room.
     """
     del definition
-    return column(cells, "around_dab_p50_od")
+    return surrounded_by(cells)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from histoquant.markers._features import Columns, FloatArray, column, exceeded_by
+from histoquant.markers._features import Columns, FloatArray, exceeded_by, surrounded_by
 from histoquant.markers.definition import MarkerDefinition
 
 CYTOPLASMIC = MarkerDefinition(
@@ -17,7 +17,7 @@ def stain_od(cells: Columns, definition: MarkerDefinition) -> FloatArray:
     """DAB that enough of the cytoplasm reaches, in enough directions.
 
     The smaller of two numbers: what at least ``min_stained_fraction`` of the cytoplasm's pixels reach, and
-    the median over eight directions around the nucleus.
+    what most directions around the nucleus reach.
 
     Parameters
     ----------
@@ -31,4 +31,4 @@ def stain_od(cells: Columns, definition: MarkerDefinition) -> FloatArray:
         A cell is positive where this reaches the threshold; NaN where neighbours leave no cytoplasm.
     """
     cytoplasm = exceeded_by(cells, "cytoplasm", definition.min_stained_fraction)
-    return np.asarray(np.minimum(cytoplasm, column(cells, "around_dab_p50_od")), dtype=np.float64)
+    return np.asarray(np.minimum(cytoplasm, surrounded_by(cells)), dtype=np.float64)

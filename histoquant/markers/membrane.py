@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from histoquant.markers._features import Columns, FloatArray, column
+from histoquant.markers._features import Columns, FloatArray, surrounded_by
 from histoquant.markers.definition import MarkerDefinition
 
 MEMBRANE = MarkerDefinition(name="membrane", compartment="membrane", rule="membrane", threshold_od=0.2)
@@ -10,11 +10,9 @@ MEMBRANE = MarkerDefinition(name="membrane", compartment="membrane", rule="membr
 
 
 def stain_od(cells: Columns, definition: MarkerDefinition) -> FloatArray:
-    """DAB that enough directions around the nucleus reach.
+    """DAB on most sides of the nucleus: a ring, wherever exactly the nucleus was outlined.
 
-    A direction is as brown as the brownest of three shells across the edge of the nucleus, so that it
-    does not matter on which side of the membrane the nucleus was outlined. A stained neighbour raises the
-    directions in which it touches, but not half of them.
+    A stained neighbour raises the directions in which it touches, but not most of them.
 
     Parameters
     ----------
@@ -28,4 +26,4 @@ def stain_od(cells: Columns, definition: MarkerDefinition) -> FloatArray:
         A cell is positive where this reaches the threshold.
     """
     del definition
-    return column(cells, "around_dab_p50_od")
+    return surrounded_by(cells)

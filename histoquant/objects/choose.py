@@ -71,15 +71,19 @@ def region_scores(tree: LevelTree, params: NucleiParams, mpp: float) -> Int64Arr
 
 
 def best_regions(tree: LevelTree, scores: Int64Array, regrowth: float = 0.0) -> Int32Array:
-    """Disjoint regions with the largest total score.
+    """Disjoint regions with the largest total score, decided from the inside out.
 
-    A region is taken if its score is at least that of the best choice inside it. Only regions around a
-    pixel decide about the pixel, so the choice is exact within the length of the longest region.
+    A region is taken if its score is at least that of the best choice inside it, which is credited with
+    ``(area of the region / area of the choice) ** regrowth``, because parts come apart only after they lost
+    area. Only regions around a pixel decide about the pixel, so the choice is exact within the length of
+    the longest region.
 
     Parameters
     ----------
     tree : LevelTree
     scores : ndarray of int64, shape (regions,)
+    regrowth : float
+        0 for no credit.
 
     Returns
     -------

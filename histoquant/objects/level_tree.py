@@ -228,8 +228,8 @@ def _step(
     ahead = darkness[min(y + reach * dy, darkness.shape[0] - 1), min(x + reach * dx, darkness.shape[1] - 1)]
     behind = darkness[max(y - (reach + 1) * dy, 0), max(x - (reach + 1) * dx, 0)]
     if second_inside:
-        return np.int64(ahead) - behind - doubt[y - dy, x - dx]
-    return np.int64(behind) - ahead - doubt[y, x]
+        return int(ahead) - int(behind) - int(doubt[y - dy, x - dx])
+    return int(behind) - int(ahead) - int(doubt[y, x])
 
 
 @njit(cache=True, nogil=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 from numba import njit
@@ -65,7 +63,7 @@ def _split_all(
 
 
 @njit(cache=True, nogil=True)
-def _depths(mask: npt.NDArray[np.bool_]) -> Any:
+def _depths(mask: npt.NDArray[np.bool_]) -> Int32Array:
     """Chamfer distance to the nearest pixel outside, in fifths of a pixel; 0 outside."""
     height, width = mask.shape
     depth = np.zeros((height + 2, width + 2), np.int32)
@@ -79,16 +77,15 @@ def _depths(mask: npt.NDArray[np.bool_]) -> Any:
             if depth[y, x] > 0:
                 best = min(depth[y, x], min(depth[y + 1, x], depth[y, x + 1]) + UNIT)
                 depth[y, x] = min(best, min(depth[y + 1, x + 1], depth[y + 1, x - 1]) + _DIAGONAL)
-    return depth[1:-1, 1:-1].copy()
+    inner = np.empty((height, width), np.int32)
+    inner[:] = depth[1:-1, 1:-1]
+    return inner
 
 
 @njit(cache=True, nogil=True)
-def _flood_depths(depth: Int32Array, neck_share: float, least_px: int) -> Int32Array:
-    """Parts 1 to n of one object, numbered by their first raster pixel; deeper pixels first."""
-    height, width = depth.shape
-    flat = depth.ravel()
+def _by_depth(flat: Int32Array) -> Int64Array:
+    """Pixels inside, the deepest first, in raster order within a depth."""
     deepest = flat.max()
-    # counting sort by depth, raster order within a depth
     start = np.zeros(deepest + 2, np.int64)
     for p in range(flat.size):
         if flat[p] > 0:
@@ -100,6 +97,15 @@ def _flood_depths(depth: Int32Array, neck_share: float, least_px: int) -> Int32A
         if flat[p] > 0:
             order[start[deepest - flat[p]]] = p
             start[deepest - flat[p]] += 1
+    return order
+
+
+@njit(cache=True, nogil=True)
+def _flood_depths(depth: Int32Array, neck_share: float, least_px: int) -> Int32Array:
+    """Parts 1 to n of one object, numbered by their first raster pixel; deeper pixels first."""
+    height, width = depth.shape
+    flat = depth.ravel()
+    order = _by_depth(flat)
     up = np.arange(flat.size)
     part = np.zeros(flat.size, np.int64)
     peak = np.zeros(flat.size, np.int64)
@@ -127,7 +133,8 @@ def _flood_depths(depth: Int32Array, neck_share: float, least_px: int) -> Int32A
             peak[p] = flat[p]
         part[p] = home + 1
         size[home] += 1
-    return _numbered(part, up, size, beside, least_px, height, width)
+    parts: Int32Array = _numbered(part, up, size, beside, least_px, height, width)
+    return parts
 
 
 @njit(cache=True, nogil=True)

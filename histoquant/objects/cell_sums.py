@@ -115,7 +115,8 @@ def sum_cells(
     """
     sums = CellSums.zeros(count)
     start, pixels = _pixels_by_owner(territory.owner, planes.valid, count)
-    _sum_nuclei(planes.hematoxylin, territory.owner, territory.distance, start, pixels, sums.shape)
+    labels = np.where(territory.distance == 0, territory.owner, np.int32(0))
+    _sum_nuclei(planes.hematoxylin, labels, start, pixels, sums.shape)
     _sum_compartments(
         planes.dab,
         territory.distance,
@@ -127,7 +128,7 @@ def sum_cells(
     )
     _sum_sectors(
         (planes.dab, planes.hematoxylin),
-        territory.owner,
+        labels,
         territory.distance,
         (start, pixels),
         (reaches.rim, reaches.close, reaches.around),
@@ -157,28 +158,20 @@ def _pixels_by_owner(owner: Int32Array, valid: BoolArray, count: int) -> tuple[I
 
 
 @njit(cache=True, nogil=True)
-def _is_part(owner: Int32Array, distance: UInt16Array, y: int, x: int, label: int) -> bool:
-    if y < 0 or x < 0 or y >= owner.shape[0] or x >= owner.shape[1]:
-        return False
-    return bool(owner[y, x] == label and distance[y, x] == 0)
-
-
-@njit(cache=True, nogil=True)
 def _sum_nuclei(
     hematoxylin: Int16Array,
-    owner: Int32Array,
-    distance: UInt16Array,
+    labels: Int32Array,
     start: Int64Array,
     pixels: Int32Array,
     shape: Int64Array,
 ) -> None:
-    width = owner.shape[1]
+    height, width = labels.shape
     for i in range(shape.shape[0]):
         row = shape[i]
         for k in range(start[i + 1], start[i + 2]):
             y = pixels[k] // width
             x = pixels[k] - y * width
-            if distance[y, x] > 0:
+            if labels[y, x] == 0:
                 continue
             row[SUM_X] += x
             row[SUM_Y] += y
@@ -188,7 +181,9 @@ def _sum_nuclei(
             row[SUM_HEMATOXYLIN] += hematoxylin[y, x]
             for dy in range(-1, 2):
                 for dx in range(-1, 2):
-                    if not _is_part(owner, distance, y + dy, x + dx, i + 1):
+                    yo, xo = y + dy, x + dx
+                    inside = 0 <= yo < height and 0 <= xo < width and labels[yo, xo] == i + 1
+                    if not inside:
                         row[CUT_STRAIGHT if dy == 0 or dx == 0 else CUT_DIAGONAL] += 1
 
 
@@ -244,11 +239,14 @@ def _sum_compartments(
 
 
 @njit(cache=True, nogil=True)
-def _on_rim(owner: Int32Array, distance: UInt16Array, y: int, x: int, depth: int) -> bool:
-    label = owner[y, x]
-    for dy in range(-1, 2):
-        for dx in range(-1, 2):
-            if not _is_part(owner, distance, y + depth * dy, x + depth * dx, label):
+def _on_rim(labels: Int32Array, y: int, x: int, depth: int) -> bool:
+    """Whether another label or the end of the window lies within the depth, in any of eight directions."""
+    if y < depth or x < depth or y + depth >= labels.shape[0] or x + depth >= labels.shape[1]:
+        return True
+    label = labels[y, x]
+    for dy in range(-depth, depth + 1, depth):
+        for dx in range(-depth, depth + 1, depth):
+            if labels[y + dy, x + dx] != label:
                 return True
     return False
 
@@ -256,7 +254,7 @@ def _on_rim(owner: Int32Array, distance: UInt16Array, y: int, x: int, depth: int
 @njit(cache=True, nogil=True)
 def _sum_sectors(
     stains: tuple[Int16Array, Int16Array],
-    owner: Int32Array,
+    labels: Int32Array,
     distance: UInt16Array,
     lists: tuple[Int64Array, Int32Array],
     limits: tuple[int, int, int],
@@ -274,7 +272,7 @@ def _sum_sectors(
             y = pixels[k] // width
             x = pixels[k] - y * width
             far = distance[y, x]
-            if far > around or (far == 0 and not _on_rim(owner, distance, y, x, rim)):
+            if far > around or (far == 0 and not _on_rim(labels, y, x, rim)):
                 continue
             shell = 0 if far == 0 else (1 if far <= close else 2)
             right = n * x - shape[i, SUM_X]

@@ -89,7 +89,7 @@ class NucleiParams:
     score_min_um2: float = 0.0
     regrowth: float = 0.5
     free_min: float = 0.4
-    neck_share: float = 0.75
+    neck_share: float = 0.8
     second_length_um: float = 12.0
     second_edge_od: float = 0.05
     second_ellipse: float = 0.85

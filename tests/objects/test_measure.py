@@ -151,7 +151,12 @@ def _union(*centres: tuple[int, int], radius: float = 8) -> np.ndarray:
 
 
 def test_necks_are_cut_and_convex_shapes_are_not() -> None:
-    assert split_necks(_union((30, 25), (30, 39)), 0.75, 40).max() == 2
+    pair = split_necks(_union((30, 25), (30, 39)), 0.75, 40)
+    assert pair.max() == 2
+    # the cut is at the neck, wherever it runs
+    assert np.bincount(pair.ravel())[1:].min() > 0.4 * (pair > 0).sum()
+    slanted = split_necks(_union((22, 30), (32, 40)), 0.75, 40)
+    assert np.bincount(slanted.ravel())[1:].min() > 0.4 * (slanted > 0).sum()
     assert split_necks(_union((30, 20), (30, 34), (30, 48)), 0.75, 40).max() == 3
     assert split_necks(_union((30, 40)), 0.75, 40).max() == 1
     y, x = np.mgrid[:60, :80]

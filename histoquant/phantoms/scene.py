@@ -17,8 +17,10 @@ from histoquant.phantoms.spec import SceneSpec
 from histoquant.phantoms.tissue import GRID_UM, Ground, make_ground
 from histoquant.phantoms.tubes import make_tubes
 
-VISIBLE_PATH_UM = 1.5  # a nucleus cut thinner than this is a pale smear no reader counts
-VISIBLE_AREA_UM2 = 7.0  # and so is a profile smaller than a 3-um disc
+VISIBLE_PATH_UM = 1.0  # thinner cuts are gone in the stroma, looked at four times enlarged
+# An eye needs contrast times diameter (Rose 1948): path times root of area, um2. A lymphocyte's cap of
+# 12 um2 must be cut 1.4 um deep, a macrophage's nucleus of 20 um2 1.1 um.
+VISIBLE_CONTENT_UM2 = 5.0
 HIDDEN_UM = 2.2  # two profiles nearer than this look like one: the thinner is not counted
 SOMA_AREA_UM2 = 15.0  # a stained profile without nucleus must be at least this to be listed
 
@@ -37,7 +39,7 @@ class Scene:
     nuclei : ndarray, shape (cells, 4)
         x_um, y_um, area_um2 and longest path (um) of each cell's nuclear profile.
     visible : ndarray of bool
-        Cells whose nucleus a reader can see (`VISIBLE_PATH_UM`, `VISIBLE_AREA_UM2`, `HIDDEN_UM`).
+        Cells whose nucleus a reader can see (`VISIBLE_PATH_UM`, `VISIBLE_CONTENT_UM2`, `HIDDEN_UM`).
     tubes, nodes, names : ndarray, ndarray, tuple of str
         Vessels, crypts, gaps and vacuoles with their centre lines and kinds.
     fibres : ndarray
@@ -161,7 +163,7 @@ def _fill_stroma(
 def _visible(nuclei: NDArray[np.float64], size_um: tuple[float, float]) -> NDArray[np.bool_]:
     """Tell which nuclear profiles a reader can count."""
     x, y, area, path = nuclei.T
-    seen = (path >= VISIBLE_PATH_UM) & (area >= VISIBLE_AREA_UM2)
+    seen = (path >= VISIBLE_PATH_UM) & (path * np.sqrt(area) >= VISIBLE_CONTENT_UM2)
     seen &= (x >= 0.0) & (y >= 0.0) & (x < size_um[0]) & (y < size_um[1])
     order = np.flatnonzero(seen)[np.argsort(-(area * path)[seen], kind="stable")]
     points = np.column_stack([x, y, np.zeros(len(x)), np.full(len(x), 0.5 * HIDDEN_UM)])[order]

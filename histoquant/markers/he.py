@@ -12,7 +12,7 @@ HE = MarkerDefinition(
     stains="H-E",
     compartment="none",
     rule="none",
-    nucleus_min_um2=14.0,  # clumps of chromatin in a large pale nucleus are smaller
+    nucleus_min_um2=16.0,  # clumps of chromatin in a large pale nucleus are smaller
 )
 """Built-in definition."""
 

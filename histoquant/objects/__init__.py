@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from histoquant.objects.caps import is_cap, nuclear_content
+from histoquant.objects.countable import is_countable, is_fragment
 from histoquant.objects.measure import measure_cells
 from histoquant.objects.nuclei import Nuclei, nuclei_halo_px, segment_nuclei
 from histoquant.objects.nuclei_params import NucleiParams
@@ -27,6 +28,8 @@ __all__ = [
     "VesselResult",
     "find_vessels",
     "is_cap",
+    "is_countable",
+    "is_fragment",
     "measure_cells",
     "nuclear_content",
     "nuclei_halo_px",

@@ -131,7 +131,7 @@ class NucleiParams:
         if marker.stains == "H-E":
             # eosin leaves a dark cytoplasm, and chromatin is stained darker and coarser than for IHC
             return replace(
-                rules, dab_weight=0.0, edge_min_od=0.03, detail_um=1.0, surround_um=2.5, score_min_um2=1.0
+                rules, dab_weight=0.0, edge_min_od=0.03, detail_um=1.0, surround_um=2.5, score_min_um2=1.5
             )
         return rules
 

@@ -16,8 +16,8 @@ Int64Array = npt.NDArray[np.int64]
 
 # Chamfer steps as in `territory`.
 _DIAGONAL = 7
-# Two equal discs with a neck of three quarters of their width fill 0.91 of their ellipse of inertia.
-_NECKLESS = 0.95
+# Two equal discs with a neck of four fifths of their width, blurred, fill 0.96 of their ellipse of inertia.
+_NECKLESS = 0.97
 
 
 def split_necks(labels: Int32Array, neck_share: float, least_px: int) -> Int32Array:

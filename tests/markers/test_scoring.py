@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from histoquant.errors import UsageError
 from histoquant.markers import MARKERS, MarkerDefinition, get_marker, registry, score, stain_od
-from histoquant.objects import Planes, is_cap, measure_cells, segment_nuclei
+from histoquant.objects import Planes, is_countable, measure_cells, segment_nuclei
 from histoquant.phantoms import render_field
 from histoquant.stains import H_DAB
 
@@ -151,7 +151,7 @@ def test_positive_cells_of_a_phantom_are_counted(name: str, seed: int, more: dic
     white = tuple(float(np.percentile(rgb[..., c], 99)) for c in range(3))
     window = Planes.from_rgb(rgb, None, H_DAB, white, 0.5)
     cells = measure_cells(window, segment_nuclei(window, marker), marker).to_pandas()
-    cells = cells[~is_cap(cells, marker)]
+    cells = cells[is_countable(cells, marker, 0.5)]
     found = int(score(cells, marker).positive.sum())
     truth_cells = truth.nuclei[(truth.nuclei.positive == 1) & (truth.nuclei.excluded == 0)]
     wanted = int(truth_cells.visible.sum())

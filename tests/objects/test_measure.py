@@ -10,7 +10,15 @@ from scipy import ndimage
 
 from histoquant.errors import UsageError
 from histoquant.markers import get_marker
-from histoquant.objects import Nuclei, is_cap, measure_cells, nuclear_content, outlines
+from histoquant.objects import (
+    Nuclei,
+    is_cap,
+    is_countable,
+    is_fragment,
+    measure_cells,
+    nuclear_content,
+    outlines,
+)
 from histoquant.objects.split import split_necks
 from histoquant.objects.territory import UNIT, territories
 
@@ -185,3 +193,28 @@ def test_caps_are_told_by_what_the_slide_shows() -> None:
     assert (is_cap(pale, CD68) == is_cap(cells, CD68)).all()
     assert nuclear_content(cells, NUCLEAR)[-1] == pytest.approx(5.0)
     assert is_cap({name: np.zeros(0) for name in cells}, CD68).shape == (0,)
+
+
+def _stained(places: list[tuple[float, float]], inside: list[float]) -> dict[str, np.ndarray]:
+    count = len(places)
+    return {
+        "centroid_y_px": np.array([y for y, _ in places]),
+        "centroid_x_px": np.array([x for _, x in places]),
+        "around_dab_p50_od": np.full(count, 0.6),
+        "nucleus_dab_od": np.array(inside),
+        "hematoxylin_od": np.full(count, 0.4),
+        "nucleus_area_um2": np.full(count, 30.0),
+    }
+
+
+def test_a_brown_fragment_beside_the_nucleus_of_its_cell_is_not_another_cell() -> None:
+    cells = _stained([(50, 50), (50, 62), (50, 90), (200, 200)], [0.3, 0.58, 0.62, 0.6])
+    assert is_fragment(cells, CD68, 0.5).tolist() == [False, True, False, False]
+    assert is_countable(cells, CD68, 0.5).tolist() == [True, False, True, True]
+    # the same pixels at twice the size: the second lies 12 um away
+    assert not is_fragment(cells, CD68, 1.0).any()
+    assert not is_fragment(cells, CD20, 0.5).any()
+    unstained = cells | {"around_dab_p50_od": np.full(4, 0.05), "nucleus_dab_od": np.full(4, 0.06)}
+    assert not is_fragment(unstained, CD68, 0.5).any()
+    with pytest.raises(UsageError, match="um per pixel"):
+        is_fragment(cells, CD68, float("nan"))

@@ -16,7 +16,7 @@ Int64Array = npt.NDArray[np.int64]
 
 # Chamfer steps as in `territory`.
 _DIAGONAL = 7
-# Two equal discs with a neck of four fifths of their width, blurred, fill 0.96 of their ellipse of inertia.
+# Two blurred discs that overlap, as the tests draw them, fill 0.95 of their ellipse of inertia.
 _NECKLESS = 0.97
 
 

@@ -1,6 +1,6 @@
 """Quantify one slide from Python and look at the cells behind the number.
 
-    python examples/metrics_in_analysis_code.py sample_slides/P01_T1_V1_CD68.tif
+Run it as ``python examples/metrics_in_analysis_code.py sample_slides/P01_T1_V1_CD68.tif``.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from histoquant.report import (
 from histoquant.run.assemble import SlideResult
 from histoquant.run.plan import Planned
 from histoquant.slides import Plane, Slide
-from histoquant.tiling.tissue_map import EXCLUSIONS
+from histoquant.tiling.artefacts import EXCLUSIONS
 
 # Tissue touches no edge of its picture.
 _MARGIN_MAP_PX = 8

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from histoquant.markers import score, stain_od
 from histoquant.metrics.aggregates import Aggregates
+from histoquant.objects import is_countable
 from histoquant.run.plan import SlidePlan
 from histoquant.tiling.tissue_map import TissueMap
 
@@ -21,6 +22,7 @@ _VESSEL_PLACE = ("first_", "centroid_", "box_")
 
 def cell_table(plan: SlidePlan, table: pa.Table) -> pd.DataFrame:
     """Cells by (y, x) of their seed, scored, in level-0 pixels and um."""
+    table = _countable(plan, table)
     frame = table.drop_columns(["outline"]).to_pandas()
     order = np.lexsort((frame["seed_x_px"], frame["seed_y_px"]))
     frame = frame.iloc[order].reset_index(drop=True)
@@ -44,6 +46,12 @@ def cell_table(plan: SlidePlan, table: pa.Table) -> pd.DataFrame:
     }
     cells = pd.DataFrame({**place, **measured, **said})
     return cells.assign(outline_xy_px=pd.Series(_moved(plan, outline), dtype=object))
+
+
+def _countable(plan: SlidePlan, table: pa.Table) -> pa.Table:
+    """Without caps of nuclei and fragments of one brown cell, which only the whole slide can tell."""
+    columns = {name: table[name].to_numpy() for name in table.column_names if name != "outline"}
+    return table.filter(pa.array(is_countable(columns, plan.marker, plan.plane_mpp)))
 
 
 def _object_ids(y: NDArray[np.integer], x: NDArray[np.integer]) -> NDArray[np.int64]:

@@ -59,7 +59,8 @@ def assemble(planned: Planned, batches: list[Batch], slide_id: str) -> SlideResu
     planned : Planned
         The slide's frozen decisions.
     batches : list of Batch
-        All batches of the slide, in any order.
+        All batches of the slide, in any order. Their cells are taken out, so that a large slide is not
+        held twice.
     slide_id : str
         Seeds the resampling.
 
@@ -68,7 +69,7 @@ def assemble(planned: Planned, batches: list[Batch], slide_id: str) -> SlideResu
     SlideResult
     """
     plan, tissue = planned.plan, planned.tissue
-    cells = cell_table(plan, pa.concat_tables([batch.tables["cells"] for batch in batches]))
+    cells = cell_table(plan, pa.concat_tables([batch.tables.pop("cells") for batch in batches]))
     vessels = vessel_table(plan, [batch.tables["vessels"] for batch in batches if "vessels" in batch.tables])
     histogram = np.array([batch.counts["dab_histogram"] for batch in batches], np.int64).sum(axis=0)
     scored = plan.marker.rule != "none"

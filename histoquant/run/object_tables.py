@@ -22,12 +22,9 @@ _VESSEL_PLACE = ("first_", "centroid_", "box_")
 
 def cell_table(plan: SlidePlan, table: pa.Table) -> pd.DataFrame:
     """Cells by (y, x) of their seed, scored, in level-0 pixels and um."""
-    table = _countable(plan, table)
-    frame = table.drop_columns(["outline"]).to_pandas()
-    order = np.lexsort((frame["seed_x_px"], frame["seed_y_px"]))
-    frame = frame.iloc[order].reset_index(drop=True)
-    outline = table["outline"].combine_chunks().take(pa.array(order))
-    columns = {name: frame[name].to_numpy() for name in frame.columns}
+    table = _counted_in_order(plan, table)
+    # views of the table: a slide of 400,000 cells has no room for copies
+    columns = {name: table[name].to_numpy() for name in table.column_names if name != "outline"}
     positive, unscorable = score(columns, plan.marker, plan.threshold_od)
     x_px, y_px = _level0(plan, columns["centroid_x_px"], columns["centroid_y_px"])
     x_um, y_um = _um(plan, x_px, y_px)
@@ -44,14 +41,16 @@ def cell_table(plan: SlidePlan, table: pa.Table) -> pd.DataFrame:
         "positive": positive,
         "unscorable": unscorable,
     }
-    cells = pd.DataFrame({**place, **measured, **said})
-    return cells.assign(outline_xy_px=pd.Series(_moved(plan, outline), dtype=object))
+    cells = pd.DataFrame({**place, **measured, **said}, copy=False)
+    return cells.assign(outline_xy_px=_outlines(plan, table["outline"].chunk(0)))
 
 
-def _countable(plan: SlidePlan, table: pa.Table) -> pa.Table:
-    """Without caps of nuclei and fragments of one brown cell, which only the whole slide can tell."""
+def _counted_in_order(plan: SlidePlan, table: pa.Table) -> pa.Table:
+    """Cells by (y, x) of their seed in one chunk, without what only the whole slide can tell is no cell."""
     columns = {name: table[name].to_numpy() for name in table.column_names if name != "outline"}
-    return table.filter(pa.array(is_countable(columns, plan.marker, plan.plane_mpp)))
+    order = np.lexsort((columns["seed_x_px"], columns["seed_y_px"]))
+    kept = order[is_countable(columns, plan.marker, plan.plane_mpp)[order]]
+    return table.take(pa.array(kept)).combine_chunks()
 
 
 def _object_ids(y: NDArray[np.integer], x: NDArray[np.integer]) -> NDArray[np.int64]:
@@ -73,13 +72,15 @@ def _um(
     return (x_px + 0.5) * plan.mpp_xy[0], (y_px + 0.5) * plan.mpp_xy[1]
 
 
-def _moved(plan: SlidePlan, lists: pa.ListArray) -> list[NDArray[np.float32]]:
-    """Flat x, y polygons from plane to level-0 pixels."""
-    flat = lists.flatten().to_numpy(zero_copy_only=False).astype(np.float64).reshape(-1, 2)
-    x, y = _level0(plan, flat[:, 0], flat[:, 1])
-    points = np.column_stack([x, y]).astype(np.float32).ravel()
+def _outlines(plan: SlidePlan, lists: pa.ListArray) -> pd.Series:
+    """Flat x, y polygons from plane to level-0 pixels, kept as one Arrow array."""
+    points = np.array(lists.flatten().to_numpy(zero_copy_only=False), np.float32)
+    for axis, factor in enumerate(plan.plane_factor_xy):
+        points[axis::2] = (points[axis::2] + np.float32(0.5)) * np.float32(factor) - np.float32(0.5)
     lengths = np.diff(lists.offsets.to_numpy())
-    return np.split(points, np.cumsum(lengths)[:-1]) if len(lengths) else []
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    moved = pa.ListArray.from_arrays(pa.array(offsets), pa.array(points))
+    return pd.Series(moved, dtype=pd.ArrowDtype(moved.type))
 
 
 def vessel_table(plan: SlidePlan, parts: list[pa.Table]) -> pd.DataFrame:

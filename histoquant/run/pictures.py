@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from histoquant.report import (
@@ -23,6 +24,7 @@ from histoquant.report import (
     draw_thumbnail,
     encode_png,
 )
+from histoquant.report.overlay import Scale
 from histoquant.run.assemble import SlideResult
 from histoquant.run.plan import Planned
 from histoquant.slides import Plane, Slide
@@ -111,21 +113,22 @@ def _marks(planned: Planned, result: SlideResult, mpp: float) -> Marks:
     level0_mpp = (planned.plan.mpp_xy[0] + planned.plan.mpp_xy[1]) / 2
     factor = level0_mpp / mpp
     cells = result.cells
-    scored = result.scored
-    positive = cells["positive"].to_numpy(bool) if scored else None
+    positive = cells["positive"].to_numpy(bool) if result.scored else None
+    # where cells are drawn as dots their outlines would only take room
+    outlined = Scale(OVERLAY_PX, mpp).outlines
     marks = Marks(
         cells=CellMarks(
             cells["x_px"].to_numpy(np.float64),
             cells["y_px"].to_numpy(np.float64),
             positive,
-            _polygons(cells["outline_xy_px"]),
+            _polygons(cells["outline_xy_px"]) if outlined else None,
         ),
         vessels=_vessel_marks(result.vessels) if "vessel_id" in result.vessels else None,
         aggregates=_polygons(result.aggregates["outline_xy_px"])
         if "aggregate_id" in result.aggregates
         else None,
     )
-    return marks.scaled(factor)
+    return marks if factor == 1 else marks.scaled(factor)
 
 
 def _vessel_marks(vessels: pd.DataFrame) -> VesselMarks:
@@ -135,4 +138,8 @@ def _vessel_marks(vessels: pd.DataFrame) -> VesselMarks:
 
 
 def _polygons(flat: pd.Series | list[NDArray[np.float32]]) -> Polygons:
+    if isinstance(flat, pd.Series) and isinstance(flat.dtype, pd.ArrowDtype):
+        lists = pa.array(flat)
+        points = lists.flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False).reshape(-1, 2)
+        return Polygons(points, lists.offsets.to_numpy().astype(np.int64) // 2)
     return Polygons.pack(np.asarray(points, np.float32).reshape(-1, 2) for points in flat)

@@ -9,6 +9,9 @@
 from __future__ import annotations
 
 import importlib
+import os
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from histoquant._version import __version__
@@ -18,6 +21,17 @@ if TYPE_CHECKING:
     from histoquant.run.quantify import Quantified, quantify
     from histoquant.slides import open_slide
     from histoquant.store.results import Results, load_results
+
+
+def _give_numba_a_cache() -> None:
+    """Compiled kernels need a folder to be kept in; a read-only installation without a home has none."""
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home() raises for a user without one
+    if "NUMBA_CACHE_DIR" in os.environ or any(os.access(f, os.W_OK) for f in (Path(__file__).parent, home)):
+        return
+    os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="histoquant-numba-")
+
+
+_give_numba_a_cache()
 
 # Loaded when first used, so that `histoquant --help` does not wait for numba and OpenCV.
 _LAZY = {

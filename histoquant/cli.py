@@ -130,5 +130,9 @@ def main() -> None:
         status, message = EXIT_LOCKED, str(error)
     except HistoquantError as error:
         status, message = EXIT_USAGE, str(error)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        message = f"{place}{error.strerror or error}. What was finished is kept; mend this and run again."
+        status = EXIT_USAGE
     print(f"histoquant: {message}", file=sys.stderr)
     sys.exit(status)

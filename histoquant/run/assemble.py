@@ -97,7 +97,7 @@ def assemble(planned: Planned, batches: list[Batch], slide_id: str) -> SlideResu
     areas = {"tissue_mm2": tissue.tissue_mm2, "excluded_mm2": tissue.excluded_mm2}
     return SlideResult(
         metrics={**areas, **columns},
-        empty_because=";".join(f"{name}={reason}" for name, reason in sorted(reasons.items())),
+        empty_because=_said(reasons, columns),
         flags=tuple(flags),
         cells=cells,
         vessels=vessels,
@@ -106,6 +106,12 @@ def assemble(planned: Planned, batches: list[Batch], slide_id: str) -> SlideResu
         dab_histogram=histogram,
         scored=scored,
     )
+
+
+def _said(reasons: dict[str, str], columns: dict[str, Any]) -> str:
+    """Reason of every empty column."""
+    empty = sorted(name for name in reasons if columns[name] is None)
+    return ";".join(f"{name}={reasons[name]}" for name in empty)
 
 
 def _shifted_counts(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from histoquant.errors import SlideError, SlideRefusedError, UsageError
-from histoquant.markers import MARKERS
+from histoquant.markers import MARKERS, get_marker
 from histoquant.markers.definition import MarkerDefinition
 from histoquant.run.job import RunParameters, SlideJob, file_state
 from histoquant.run.options import RunOptions, marker_with, parse_settings
@@ -74,6 +75,13 @@ class Intake:
         identity = self.identities[slide_id]
         return {name: getattr(identity, name) for name in IDENTITY_COLUMNS}
 
+    def with_identity_flags(self, slide_id: str, row: dict[str, Any]) -> dict[str, Any]:
+        """The row with what is doubtful about whose slide it is, which no reader of pixels can know."""
+        flags = [flag for flag in str(row["flags"]).split(";") if flag]
+        flags = list(dict.fromkeys([*flags, *self.identities[slide_id].flags]))
+        status = "OK_WITH_FLAGS" if flags and row["status"] == "OK" else row["status"]
+        return {**row, "flags": ";".join(flags), "status": status}
+
     def unusable_row(self, slide_id: str, error: BaseException) -> dict[str, Any]:
         """Row of a slide that gave no numbers, with the reason in it."""
         status = "REFUSED" if isinstance(error, SlideRefusedError) else "FAILED"
@@ -106,9 +114,11 @@ def take_in(options: RunOptions) -> Intake:
     for path in options.slides:
         if not path.exists():
             raise UsageError(f"{path}: not there. Name slides, or folders of slides.")
+    if options.marker is not None:
+        get_marker(options.marker)
     study = _study_of(options)
     intake = _settled(options, study)
-    paths = find_slides(options.slides)
+    paths = _input_slides(options)
     identities, missing = identify_slides(paths, study, options.marker, known_markers=tuple(MARKERS))
     for path, identity in identities.items():
         intake.slides[identity.slide_id] = path
@@ -122,11 +132,27 @@ def take_in(options: RunOptions) -> Intake:
     return intake
 
 
+def _input_slides(options: RunOptions) -> list[Path]:
+    """Each file once, however it is spelt, and no picture of an earlier run."""
+    out = options.out.resolve()
+    if any(path.is_dir() and path.resolve() == out for path in options.slides):
+        raise UsageError(f"-o {options.out}: is the slide folder itself. Choose another folder for results.")
+    slides: dict[Path, Path] = {}
+    for path in find_slides(options.slides):
+        real = path.resolve()
+        if out not in real.parents:
+            slides.setdefault(real, path)
+    return list(slides.values())
+
+
 def _study_of(options: RunOptions) -> Study | None:
     if options.study is not None:
         if not options.study.exists():
             raise UsageError(f"--study {options.study}: not there. Name a study.toml, or leave --study out.")
-        return load_study(options.study)
+        study = load_study(options.study)
+        if study is None:
+            raise UsageError(f"--study {options.study}: no study.toml in it. Name the file itself.")
+        return study
     folders = [path if path.is_dir() else path.parent for path in options.slides]
     studies = [study for folder in dict.fromkeys(folders) if (study := load_study(folder)) is not None]
     if len(studies) > 1:
@@ -152,12 +178,15 @@ def _settled(options: RunOptions, study: Study | None) -> Intake:
         first = error.errors()[0]
         name, given = first["loc"][0], first["input"]
         raise UsageError(f"{name}: {given} does not fit; {first['msg'].lower()}.") from error
+    mpp = choose(options.mpp, "mpp")
+    if mpp is not None and not math.isfinite(mpp):
+        raise UsageError(f"--mpp {mpp}: not a number of micrometres. Expected 0.05 to 2.")
     by_study = tuple(f"{key}={value}" for key, value in section.set.items()) if section else ()
     return Intake(
         study=study,
         parameters=parameters,
         settings=parse_settings((*by_study, *options.settings)),
-        mpp=choose(options.mpp, "mpp"),
+        mpp=mpp,
         workers=choose(options.workers, "workers"),
         scheduler=choose(options.scheduler, "scheduler"),
     )

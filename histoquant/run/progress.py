@@ -67,7 +67,8 @@ class JsonReporter(Reporter):
     def update(self, counters: Counters) -> None:
         """Write the counters if the last ones are old enough."""
         now = time.monotonic()
-        if now - self._last_s < _JSON_INTERVAL_S and counters.slides_done < counters.slides_total:
+        ended = counters.slides_done + counters.slides_failed
+        if now - self._last_s < _JSON_INTERVAL_S and ended < counters.slides_total:
             return
         self._last_s = now
         values = {key: value for key, value in asdict(counters).items() if key != "started_s"}

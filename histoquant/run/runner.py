@@ -91,11 +91,11 @@ class _Run:
 
     def go(self) -> int:
         self._log.write("run_started", version=__version__, slides=len(self._intake.slide_ids))
-        for slide_id, row in self._intake.refused.items():
-            self._settle_unusable(slide_id, row)
-        jobs = [job for job in self._intake.jobs(self._out.root) if not self._already_done(job)]
         try:
             with _terminate_as_interrupt(), open_reporter(self._options.json_progress) as self._reporter:
+                for slide_id, row in self._intake.refused.items():
+                    self._settle_unusable(slide_id, row)
+                jobs = [job for job in self._intake.jobs(self._out.root) if not self._already_done(job)]
                 self._quantify(jobs)
         except KeyboardInterrupt:
             self._log.write("run_interrupted", slides_done=self._counters.slides_done)
@@ -149,11 +149,12 @@ class _Run:
         self._settle_unusable(job.slide_id, self._intake.unusable_row(job.slide_id, error))
 
     def _settle_unusable(self, slide_id: str, row: dict[str, Any]) -> None:
-        self._out.slide(slide_id).mkdir(parents=True, exist_ok=True)
+        self._out.clear_slide(slide_id)
         self._out.write_manifest(slide_id, {"key": None, "row": row})
         self._take_row(slide_id, row)
 
     def _take_row(self, slide_id: str, row: dict[str, Any]) -> None:
+        row = self._intake.with_identity_flags(slide_id, row)
         usable = str(row["status"]).startswith("OK")
         self._counters.slides_done += usable
         self._counters.slides_failed += not usable

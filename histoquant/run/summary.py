@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import pandas as pd
@@ -61,10 +61,10 @@ def slides_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
 def write_summary(out: OutputFolder, rows: list[dict[str, Any]], intake: Intake) -> None:
     """Write ``slides.csv``, ``slides.parquet``, ``biopsies.csv``, ``run.json`` and ``report.html``."""
     slides = slides_table(rows)
-    per_biopsy = biopsies(slides, intake.study)
-    run = _provenance(intake)
     write_bytes(out.root / "slides.csv", csv_bytes(slides))
     write_bytes(out.root / "slides.parquet", parquet_bytes(slides))
+    per_biopsy = biopsies(slides, intake.study)
+    run = _provenance(intake)
     write_bytes(out.root / "biopsies.csv", csv_bytes(per_biopsy))
     write_report(out.root, slides, per_biopsy, run)
     write_bytes(out.root / "run.json", json_bytes(run))
@@ -82,5 +82,13 @@ def _provenance(intake: Intake) -> dict[str, Any]:
         },
         "slides": [{"slide_id": name, "file": intake.slides[name].name} for name in intake.slide_ids],
         "platform": {"python": platform.python_version(), "machine": platform.machine()},
-        "libraries": {name: version(name) for name in _LIBRARIES},
+        "libraries": {name: _version(name) for name in _LIBRARIES},
     }
+
+
+def _version(name: str) -> str | None:
+    """Installed version, or None where another distribution provides the library."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

@@ -81,12 +81,15 @@ def commit_slide(job: SlideJob) -> CommitReceipt:
     """Merge a slide's batches, compute its metrics, draw it, and write the manifest last."""
     cv2.setNumThreads(1)
     out = OutputFolder(job.out)
+    done = out.manifest(job.slide_id)
+    if done is not None and out.is_committed(job.slide_id, job.key):
+        # a task may run twice, when the news of its end is lost with its worker
+        out.drop_work(job.slide_id)
+        return CommitReceipt(done["row"])
     planned = _load_plan(job)
     numbers = range(len(batches_of(planned, job.parameters)))
     result = assemble(planned, _read_batches(job, numbers), job.slide_id)
-    folder = out.slide(job.slide_id)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "manifest.json").unlink(missing_ok=True)
+    folder = out.clear_slide(job.slide_id)
     for name, table in tables_of(result).items():
         write_bytes(folder / f"{name}.parquet", parquet_bytes(table))
     with _open(job) as slide:

@@ -47,6 +47,15 @@ class OutputFolder:
         body = {**manifest, "files": self._checksums(slide_id)}
         write_bytes(self.slide(slide_id) / "manifest.json", json_bytes(body))
 
+    def clear_slide(self, slide_id: str) -> Path:
+        """Empty a slide's folder of what an older plan left, the manifest first; returns the folder."""
+        folder = self.slide(slide_id)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "manifest.json").unlink(missing_ok=True)
+        for path in folder.iterdir():
+            path.unlink()
+        return folder
+
     def _checksums(self, slide_id: str) -> dict[str, str]:
         folder = self.slide(slide_id)
         names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("tmp."))

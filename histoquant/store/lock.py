@@ -67,10 +67,14 @@ class OutputLock:
 
     def _refuse_if_alive(self) -> None:
         try:
-            holder = json.loads(self.path.read_text())
             age_s = time.time() - self.path.stat().st_mtime
+        except OSError:
+            return
+        try:
+            holder = json.loads(self.path.read_text())
         except (OSError, ValueError):
-            holder, age_s = {}, 0.0
+            # cut short between creation and writing: it counts by its age
+            holder = {}
         host, pid = holder.get("host"), holder.get("pid")
         if host == socket.gethostname() and isinstance(pid, int):
             alive = pid != os.getpid() and Path(f"/proc/{pid}").exists() if os.name == "posix" else True

@@ -8,7 +8,10 @@ import pandas as pd
 
 from histoquant.errors import StoreError
 
-_TEXT_COLUMNS = ("slide_id", "file", "status", "reason", "flags", "patient", "tract", "timepoint", "marker")
+_TEXT_COLUMNS = (
+    *("slide_id", "file", "status", "reason", "flags", "patient", "tract", "timepoint", "marker"),
+    *("section", "block", "batch", "clone", "mpp_source", "stain_source", "empty_because"),
+)
 
 
 class Results:
@@ -54,12 +57,15 @@ class Results:
         path = self.folder / name
         if not path.is_file():
             raise StoreError(f"{path}: not there. Name a folder that `histoquant run ... -o` has finished.")
-        return pd.read_csv(path, dtype=dict.fromkeys(_TEXT_COLUMNS, "str"))
+        # only an empty cell is missing: a patient may be called NA, a batch 007
+        return pd.read_csv(
+            path, dtype=dict.fromkeys(_TEXT_COLUMNS, "str"), keep_default_na=False, na_values=[""]
+        )
 
     def _objects(self, slide_id: str, name: str) -> pd.DataFrame:
+        row = self.slides[self.slides["slide_id"] == slide_id]
         path = self.folder / "slides" / slide_id / f"{name}.parquet"
-        if not path.is_file():
-            row = self.slides[self.slides["slide_id"] == slide_id]
+        if row.empty or not path.is_file():
             why = "no slide has this id" if row.empty else f"status {row['status'].iloc[0]}"
             raise StoreError(f"{slide_id}: no {name} table in {self.folder} ({why}). See slides.csv.")
         return pd.read_parquet(path)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import re
+import secrets
+import signal
+import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol
 
@@ -95,18 +99,20 @@ class DaskExecutor:
         self._client: Any = None
         self._completed: Any = None
         self._names: dict[str, str] = {}
+        # two runs on one scheduler must not be handed each other's receipts
+        self._nonce = secrets.token_hex(8)
 
     @property
     def window(self) -> int:
-        """Twice the cluster's threads: one task running and one waiting on each."""
-        threads = sum(int(count) for count in self._client.nthreads().values())
-        return 2 * max(1, threads)
+        """One task per thread: Dask blames every task that waits on a worker for the worker's death."""
+        return max(1, sum(int(count) for count in self._client.nthreads().values()))
 
     def __enter__(self) -> DaskExecutor:
         from distributed import Client, as_completed
 
         if self._scheduler is None:
-            self._cluster = _loopback_cluster(self._workers)
+            with _deaf_to_interrupts():
+                self._cluster = _loopback_cluster(self._workers)
         try:
             self._client = Client(self._cluster or self._scheduler, timeout="30s", set_as_default=False)
         except OSError as error:
@@ -126,7 +132,7 @@ class DaskExecutor:
 
     def submit(self, name: str, function: Callable[..., Any], *arguments: Any) -> None:
         """Send a task to the cluster."""
-        key = hashlib.sha256(name.encode()).hexdigest()[:32]
+        key = hashlib.sha256(f"{self._nonce}:{name}".encode()).hexdigest()[:32]
         self._names[key] = name
         self._completed.add(self._client.submit(function, *arguments, key=key, pure=False, retries=0))
 
@@ -144,6 +150,19 @@ class DaskExecutor:
             return Done(name, None, error)
         finally:
             future.release()
+
+
+@contextlib.contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Processes started inside ignore Ctrl-C: a terminal sends it to all, and only the run shall answer."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _worker_died() -> SlideFailedError:
@@ -184,6 +203,8 @@ def _loopback_cluster(workers: int) -> Any:
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
+            # a share of the machine's memory would stop healthy workers on machines of many cores
+            memory_limit=0,
             dashboard_address="127.0.0.1:0",
             worker_dashboard_address="127.0.0.1:0",
             silence_logs=logging.CRITICAL,

@@ -27,7 +27,7 @@ def test_results_and_errors_come_back_by_name(workers: int):
             listeners = _listening_addresses()
             assert listeners
             assert all(address in {"127.0.0.1", "::1"} for address in listeners)
-            assert executor.window == 2 * workers
+            assert executor.window == workers
     assert {name: one.result for name, one in done.items() if one.error is None} == {
         f"task {value}": 2 * value for value in (0, 1, 2, 4, 5)
     }

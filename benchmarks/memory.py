@@ -36,7 +36,7 @@ def main() -> None:
     )
     parser.add_argument("--side", type=int, default=16384, help="slide edge in px at 0.5 um/px")
     side_px = parser.parse_args().side
-    print("| slide | peak memory, MB | seconds |\n|---|---|---|")
+    print("| slide | peak memory, MiB | seconds |\n|---|---|---|")
     for marker in ("CD68", "CD20", "CD31"):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"P01_T1_V1_{marker}.tif"

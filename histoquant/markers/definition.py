@@ -66,18 +66,6 @@ class MarkerDefinition(BaseModel):
     nucleus_max_um2: float = Field(
         default=400.0, ge=50.0, le=2000.0, description="um2; larger than any single nucleus of the infiltrate"
     )
-    stain_smooth_um: float = Field(
-        default=0.75,
-        ge=0.0,
-        le=3.0,
-        description="um, sigma; joins granules of a cell",
-    )
-    stain_object_min_um2: float = Field(
-        default=15.0, ge=0.0, le=500.0, description="um2; smaller stain is a fragment without a cell"
-    )
-    stain_hole_max_um2: float = Field(
-        default=10.0, ge=0.0, le=5000.0, description="um2; holes up to this size inside stain are part of it"
-    )
     readouts: tuple[str, ...] = Field(default=(), description="columns of slides.csv that this marker adds")
 
     @model_validator(mode="after")

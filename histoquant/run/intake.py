@@ -16,7 +16,7 @@ from histoquant.run.job import RunParameters, SlideJob, file_state
 from histoquant.run.options import RunOptions, marker_with, parse_settings
 from histoquant.slides import find_slides
 from histoquant.study.identity import SlideIdentity, identify_slides
-from histoquant.study.study_file import Study, load_study
+from histoquant.study.study_file import STUDY_FILE, Study, load_study
 
 IDENTITY_COLUMNS = ("patient", "tract", "timepoint", "section", "block", "batch", "clone")
 
@@ -164,6 +164,11 @@ def _study_of(options: RunOptions) -> Study | None:
 def _settled(options: RunOptions, study: Study | None) -> Intake:
     """Command line first, then the study file, then the defaults."""
     section = study.run if study is not None else None
+    if section is not None and section.calibration is not None:
+        raise UsageError(
+            f"{STUDY_FILE}: [run] calibration: this version applies no calibration file. Take the line out; "
+            "thresholds can be set under [run.set]."
+        )
 
     def choose(given: Any, name: str) -> Any:
         return given if given is not None else getattr(section, name, None)

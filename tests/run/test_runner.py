@@ -185,3 +185,11 @@ def test_a_held_folder_is_refused(slides: Path, tmp_path: Path):
     (tmp_path / ".lock").write_text(json.dumps({"host": os.uname().nodename, "pid": os.getppid()}))
     with pytest.raises(OutputLockedError):
         run_slides(RunOptions((slides,), tmp_path, workers=0))
+
+
+def test_no_setting_is_taken_and_then_ignored(slides: Path, tmp_path: Path):
+    study = tmp_path / "study.toml"
+    (tmp_path / "locked.toml").write_text("")
+    study.write_text('[study]\nname = "s"\n[run]\ncalibration = "locked.toml"\n')
+    with pytest.raises(UsageError, match="applies no calibration"):
+        run_slides(RunOptions((slides,), tmp_path / "out", study=study, workers=0))

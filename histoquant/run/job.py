@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from histoquant._version import __version__
 from histoquant.markers.definition import MarkerDefinition
+from histoquant.slides import slide_files
 from histoquant.store.atomic import json_bytes
 
 
@@ -75,7 +76,6 @@ class SlideJob(BaseModel):
 
 
 def file_state(path: Path) -> tuple[int, int]:
-    """Total size in bytes and newest modification time in ns of a slide's file or folder."""
-    files = [path] if path.is_file() else sorted(part for part in path.rglob("*") if part.is_file())
-    stats = [file.stat() for file in files]
+    """Total size in bytes and newest modification time in ns of all files a slide is made of."""
+    stats = [file.stat() for file in slide_files(path)]
     return sum(stat.st_size for stat in stats), max((stat.st_mtime_ns for stat in stats), default=0)

@@ -16,7 +16,7 @@ from histoquant.run.job import SlideJob, file_state
 from histoquant.run.pictures import draw_pictures
 from histoquant.run.plan import Planned, SlidePlan, plan_of
 from histoquant.run.tile import batches_of, quantify_tile, sum_tiles
-from histoquant.slides import Slide, open_slide, working_plane
+from histoquant.slides import Slide, open_slide, slide_files, working_plane
 from histoquant.store.atomic import file_sha256, parquet_bytes, write_bytes
 from histoquant.store.batch_file import Batch, read_batch, write_batch
 from histoquant.store.layout import OutputFolder
@@ -123,7 +123,7 @@ def _row(job: SlideJob, plan: SlidePlan, result: SlideResult) -> dict[str, Any]:
 
 
 def _manifest(job: SlideJob, row: dict[str, Any], result: SlideResult) -> dict[str, Any]:
-    files = [job.path] if job.path.is_file() else sorted(p for p in job.path.rglob("*") if p.is_file())
+    files = slide_files(job.path)
     return {
         "key": job.key,
         "row": row,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from histoquant.slides.dicom import DICOM_SUFFIXES, read_header, series_files
+from histoquant.slides.files import INDEX_SUFFIXES, index_names
 from histoquant.slides.names import CLOSED_SUFFIXES, SLIDE_SUFFIXES
 
 RESULT_MARK: Final = "run.json"  # a folder that holds it is an output folder
@@ -15,8 +16,6 @@ TRUTH_FOLDER: Final = "truth"
 # Masks and drawings that go with field images; a slide proper is never named so.
 _COMPANION_ENDS: Final = ("_labels", "_label", "_mask", "_truth", "_overlay", "_thumbnail")
 _FIELD_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
-_INDEX_SUFFIXES: Final = (".vms", ".vmu")  # text files that name the JPEG or NGR files of a slide
-_MAX_INDEX_BYTES: Final = 1 << 20
 
 
 def find_slides(paths: Iterable[str | Path]) -> list[Path]:
@@ -88,10 +87,5 @@ def _is_slide(path: Path) -> bool:
 
 def _index_companions(plain: list[Path]) -> set[str]:
     """Names of files that belong to a VMS or VMU index."""
-    named: set[str] = set()
-    for index in plain:
-        if index.suffix.lower() in _INDEX_SUFFIXES and index.is_file():
-            with index.open("rb") as file:
-                text = file.read(_MAX_INDEX_BYTES).decode("utf-8", "replace")
-            named.update(line.partition("=")[2].strip() for line in text.splitlines() if "=" in line)
-    return named
+    indexes = [path for path in plain if path.suffix.lower() in INDEX_SUFFIXES and path.is_file()]
+    return set().union(*map(index_names, indexes))

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from histoquant.errors import UsageError
 from histoquant.stains import StainVectors, total_od_mod, unmix_mod
 from histoquant.stains.density import WhiteLike
+from histoquant.stains.settings import GAIN_UNIT
 
 Int16Array = npt.NDArray[np.int16]
 BoolArray = npt.NDArray[np.bool_]
@@ -68,6 +69,24 @@ class Planes:
         """Height and width in pixels."""
         return self.valid.shape[0], self.valid.shape[1]
 
+    def scaled(self, gain: int) -> Planes:
+        """The same window as if every stain were stronger or weaker by one factor.
+
+        Parameters
+        ----------
+        gain : int
+            Factor in 1/1024; the nucleus search reads a slide at standard strength this way.
+
+        Returns
+        -------
+        Planes
+            Rounded half up, cut off where 16 bits end; this window itself for a factor of one.
+        """
+        if gain == GAIN_UNIT:
+            return self
+        blue, brown, total = (_scaled(plane, gain) for plane in (self.hematoxylin, self.dab, self.total))
+        return Planes(blue, brown, total, self.valid, self.mpp)
+
     @classmethod
     def from_rgb(
         cls,
@@ -110,3 +129,8 @@ class Planes:
             stains[:, ~known] = 0
             total[~known] = 0
         return cls(stains[0], stains[1], total, known, float(mpp))
+
+
+def _scaled(plane: Int16Array, gain: int) -> Int16Array:
+    wide = (plane.astype(np.int32) * gain + GAIN_UNIT // 2) // GAIN_UNIT
+    return np.asarray(np.clip(wide, -32768, 32767), dtype=np.int16)

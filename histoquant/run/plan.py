@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from histoquant._version import __version__
 from histoquant.errors import SlideRefusedError
 from histoquant.markers.definition import MarkerDefinition
 from histoquant.slides import Slide, working_plane
-from histoquant.stains import H_DAB, H_E, StainVectors, slide_vectors, white_point
+from histoquant.stains import H_DAB, H_E, StainSettings, StainVectors, slide_vectors, white_point
+from histoquant.stains.settings import ThresholdSource, rows_of, search_gain
 from histoquant.tiling.survey import Survey, survey
 from histoquant.tiling.tissue_map import TissueMap, map_tissue
 
@@ -20,7 +21,9 @@ from histoquant.tiling.tissue_map import TissueMap, map_tissue
 class SlidePlan(BaseModel):
     """Frozen decisions about one slide; no result depends on anything that is not in here or in the pixels.
 
-    Lengths are in working-plane pixels unless the name says otherwise.
+    Lengths are in working-plane pixels unless the name says otherwise. The stains' fields are those of
+    `StainSettings`. ``marker`` carries the slide's threshold, so that whatever is given the plan's marker
+    reads the slide with it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -41,8 +44,24 @@ class SlidePlan(BaseModel):
     stain_source: str
     stain_reason: str
     stain_diagnostics: dict[str, float]
+    hematoxylin_strength_od: float | None = None
+    dab_strength_od: float | None = None
+    dab_background_od: float = 0.0
+    strength_reason: str = ""
+    strength_diagnostics: dict[str, float] = {}
+    search_gain: int = 1024
     threshold_od: float
+    threshold_source: ThresholdSource = "default"
+    threshold_reason: str = ""
     flags: tuple[str, ...]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _marker_reads_with_the_threshold(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("marker"), MarkerDefinition):
+            read = data["marker"].model_copy(update={"threshold_od": data["threshold_od"]})
+            return {**data, "marker": read}
+        return data
 
     @property
     def vectors(self) -> StainVectors:
@@ -65,7 +84,9 @@ class Planned(BaseModel):
     overview_rgb: Any
 
 
-def plan_of(slide: Slide, marker: MarkerDefinition, working_mpp_um: float) -> Planned:
+def plan_of(
+    slide: Slide, marker: MarkerDefinition, working_mpp_um: float, locked: StainSettings | None = None
+) -> Planned:
     """Survey a slide and fix its white point, stain vectors and threshold.
 
     Parameters
@@ -76,6 +97,8 @@ def plan_of(slide: Slide, marker: MarkerDefinition, working_mpp_um: float) -> Pl
         What is to be counted.
     working_mpp_um : float
         Resolution of analysis in um/px.
+    locked : StainSettings, optional
+        Of a calibration; goes before anything the slide itself says about its stains.
 
     Returns
     -------
@@ -98,6 +121,14 @@ def plan_of(slide: Slide, marker: MarkerDefinition, working_mpp_um: float) -> Pl
         )
     prior = H_DAB if marker.stains == "H-DAB" else H_E
     estimate = slide_vectors(plane, surveyed, tissue, white, prior)
+    settings = locked or StainSettings(
+        stain_names=estimate.vectors.names,
+        stain_matrix=rows_of(estimate.vectors),
+        vectors_source=estimate.source,
+        vectors_reason=estimate.reason,
+        threshold_od=marker.threshold_od,
+        threshold_source="default",
+    )
     plan = SlidePlan(
         reader=slide.reader,
         size_px=slide.size_px,
@@ -109,12 +140,19 @@ def plan_of(slide: Slide, marker: MarkerDefinition, working_mpp_um: float) -> Pl
         marker=marker,
         white_point=white.rgb,
         white_point_source=white.source,
-        stain_names=estimate.vectors.names,
-        stain_matrix=tuple((float(r), float(g), float(b)) for r, g, b in estimate.vectors.matrix),
-        stain_source=estimate.source,
-        stain_reason=estimate.reason,
+        stain_names=settings.stain_names,
+        stain_matrix=settings.stain_matrix,
+        stain_source=settings.vectors_source,
+        stain_reason=settings.vectors_reason,
         stain_diagnostics=estimate.diagnostics,
-        threshold_od=marker.threshold_od,
+        hematoxylin_strength_od=settings.hematoxylin_strength_od,
+        dab_strength_od=settings.dab_strength_od,
+        dab_background_od=settings.dab_background_od,
+        strength_reason=settings.strength_reason,
+        search_gain=search_gain(settings.hematoxylin_strength_od),
+        threshold_od=settings.threshold_od,
+        threshold_source=settings.threshold_source,
+        threshold_reason=settings.threshold_reason,
         flags=(*slide.flags, *white.flags),
     )
     return Planned(plan=plan, tissue=tissue, overview_rgb=_overview(surveyed))

@@ -124,7 +124,8 @@ def quantify_tile(plane: Plane, tile: Tile, planned: Planned) -> TileResult:
 def _cells(planes: Planes, window: _Window, tile: Tile, planned: Planned) -> pa.Table:
     """Cells the tile owns whose centroid lies in quantifiable tissue; coordinates of the plane."""
     marker = planned.plan.marker
-    nuclei = segment_nuclei(planes, marker)
+    # searched at standard strength, measured as stained
+    nuclei = segment_nuclei(planes.scaled(planned.plan.search_gain), marker)
     measured = measure_cells(planes, nuclei, marker)
     polygons = outlines(nuclei.labels)
     seed_x = measured["seed_x_px"].to_numpy() + window.x

@@ -6,6 +6,7 @@ from histoquant.stains.density import optical_density, total_od, total_od_mod, u
 from histoquant.stains.estimate import StainEstimate, estimate_vectors
 from histoquant.stains.histogram import StainHistogram
 from histoquant.stains.sampling import sample_blocks, slide_vectors, stain_histogram, tissue_tint
+from histoquant.stains.settings import StainSettings
 from histoquant.stains.vectors import H_DAB, H_E, StainVectors, angle_deg
 from histoquant.stains.white import WhitePoint, white_point
 
@@ -14,6 +15,7 @@ __all__ = [
     "H_E",
     "StainEstimate",
     "StainHistogram",
+    "StainSettings",
     "StainVectors",
     "WhitePoint",
     "angle_deg",

@@ -21,6 +21,10 @@ class StudyError(UsageError):
     """The study file or one of its tables is wrong; names file, row and column."""
 
 
+class CalibrationError(UsageError):
+    """The calibration file is wrong, or does not fit the run; names file and key."""
+
+
 class StoreError(HistoquantError):
     """The output folder cannot be used as asked."""
 

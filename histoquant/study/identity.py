@@ -42,6 +42,8 @@ class SlideIdentity:
         Month of a declared timepoint.
     study_mpp : float or None
         um/px that the slide table gives.
+    control : str or None
+        ``positive`` or ``negative`` where the slide table calls the slide a control.
     source : str
         Where it came from: ``table``, ``pattern``, ``name``, ``option`` joined by ``+``, or ``none``.
     notes : tuple of Note
@@ -58,6 +60,7 @@ class SlideIdentity:
     batch: str | None = None
     clone: str | None = None
     study_mpp: float | None = None
+    control: str | None = None
     source: str = "none"
     notes: tuple[Note, ...] = ()
 
@@ -199,6 +202,7 @@ def _identity(
         **said,
         month=study.month(said.get("timepoint")) if study is not None else None,
         study_mpp=row.mpp if row is not None else None,
+        control=row.control if row is not None else None,
         source="+".join(source) or "none",
         notes=tuple(notes),
     )

@@ -22,7 +22,8 @@ from histoquant.study.rules import (
 )
 
 ID_COLUMNS = ("patient", "tract", "timepoint", "marker", "section", "block", "batch", "clone")
-COLUMNS = ("slide", *ID_COLUMNS, "mpp")
+COLUMNS = ("slide", *ID_COLUMNS, "mpp", "control")
+CONTROL_KINDS = ("positive", "negative")
 # A trial's table is thousands of rows; ten million characters is a wrong file.
 _MAX_CHARACTERS = 10_000_000
 _MAX_FAULTS_SHOWN = 20
@@ -44,6 +45,8 @@ class SlideRow:
         As written; None where the cell is empty.
     mpp : float or None
         um/px.
+    control : str or None
+        ``positive`` or ``negative`` for a control slide; None for a slide of the study.
     """
 
     line: int
@@ -58,6 +61,7 @@ class SlideRow:
     batch: str | None = None
     clone: str | None = None
     mpp: float | None = None
+    control: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,12 +229,18 @@ def _row(
     faults += _settle_timepoint(line, identity, labels)
     mpp, fault = _mpp(line, said.get("mpp", ""))
     faults += fault
+    control = said.get("control", "").lower() or None
+    if control is not None and control not in CONTROL_KINDS:
+        faults.append(
+            f"row {line}, column control: {said['control']!r} is not a kind of control; write positive or "
+            "negative, or leave it empty for a slide of the study"
+        )
     try:
         path = path_below(folder, said["slide"])
     except ValueError as error:
         return None, [*faults, f"row {line}, column slide: {said['slide']!r} {error}"]
     slide = said["slide"].replace("\\", "/").removeprefix("./")
-    return SlideRow(line, slide, path, mpp=mpp, **identity), faults
+    return SlideRow(line, slide, path, mpp=mpp, control=control, **identity), faults
 
 
 def _settle_timepoint(line: int, identity: dict[str, str], labels: Mapping[str, str]) -> list[str]:

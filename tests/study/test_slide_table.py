@@ -45,6 +45,11 @@ def test_all_columns_in_any_order_and_case(tmp_path: Path) -> None:
     assert (second.line, second.tract, second.mpp, second.marker) == (4, None, None, "H&E")
 
 
+def test_control_slides_say_their_kind(tmp_path: Path) -> None:
+    table = read(tmp_path, "slide,control\na.svs,Positive\nb.svs, negative\nc.svs,\n")
+    assert [row.control for row in table.rows] == ["positive", "negative", None]
+
+
 @pytest.mark.parametrize("separator", [";", "\t", ","])
 def test_separators_line_ends_and_marks_of_spreadsheets(tmp_path: Path, separator: str) -> None:
     text = f'slide{separator}patient\r\n"a b.svs"{separator}P01\r\n'
@@ -63,6 +68,7 @@ def test_separators_line_ends_and_marks_of_spreadsheets(tmp_path: Path, separato
         ("slide,mpp\na.svs,nan\n", ["column mpp"]),
         ("slide,mpp\na.svs,inf\n", ["column mpp"]),
         ("slide,mpp\na.svs,0_5\n", ["column mpp"]),
+        ("slide,control\na.svs,tonsil\n", ["row 2", "column control", "'tonsil'", "positive or negative"]),
         (
             "slide,timepoint\na.svs,M3\n",
             ["column timepoint", "'M3' is not declared", "M0, M2", "[[timepoints]]"],

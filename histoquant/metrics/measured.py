@@ -17,6 +17,7 @@ REASONS = {
     "NO_THRESHOLD_COUNTS": "objects were not counted at 0.8 and 1.2 of the threshold",
     "FEW_CELLS": "fewer than ten positive cells",
     "ALL_POSITIVE": "every nucleus is positive: no other way to label them",
+    "NO_POSITIVES": "no positive object in the tissue that counts",
     "NO_CELL_AREA": "too few single cells to tell the area of one",
     "NO_PERIMETER": "the object has no perimeter",
     "VISIT_NOT_EVALUABLE": "one of the two visits has too little tissue",

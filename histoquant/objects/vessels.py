@@ -132,6 +132,8 @@ class VesselResult:
         over all tiles.
     count_low, count_high : int
         Vessels owned at 0.8 and 1.2 of the threshold.
+    count_excluded : int
+        Vessels owned where the caller's ``excluded`` says so; none of them is in the table.
     """
 
     table: pa.Table
@@ -139,6 +141,7 @@ class VesselResult:
     oversize: bool
     count_low: int
     count_high: int
+    count_excluded: int = 0
 
 
 @dataclass
@@ -211,6 +214,7 @@ def find_vessels(
     params: VesselParams = DEFAULT_PARAMS,
     nuclei_yx: NDArray[np.integer] | None = None,
     counted: Callable[[pa.Table], NDArray[np.bool_]] | None = None,
+    excluded: Callable[[pa.Table], NDArray[np.bool_]] | None = None,
 ) -> VesselResult:
     """Find the vessels whose first raster pixel lies in the core of a window.
 
@@ -229,6 +233,8 @@ def find_vessels(
     counted : callable, optional
         Says of each row of a `PLACE_SCHEMA` table whether it counts, for example whether it lies in
         quantifiable tissue; other rows are left out, at all three thresholds.
+    excluded : callable, optional
+        Says of each row that does not count whether it would, had no tissue been excluded.
 
     Returns
     -------
@@ -244,8 +250,10 @@ def find_vessels(
     )
     unclosed = sorted({*found.unclosed, *low.unclosed, *high.unclosed})
     table = _counted(found.rows, SCHEMA, counted)
-    counts = (_vessels_in(_counted(each.rows, PLACE_SCHEMA, counted)) for each in (low, high))
-    return VesselResult(table, np.array(unclosed, np.int64).reshape(-1, 2), found.oversize, *counts)
+    counts = [_vessels_in(_counted(each.rows, PLACE_SCHEMA, counted)) for each in (low, high)]
+    lost = 0 if excluded is None else _vessels_in(_counted(found.rows, PLACE_SCHEMA, excluded))
+    open_yx = np.array(unclosed, np.int64).reshape(-1, 2)
+    return VesselResult(table, open_yx, found.oversize, counts[0], counts[1], lost)
 
 
 def _counted(

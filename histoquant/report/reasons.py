@@ -88,6 +88,11 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "NO_CELL_AREA": ("Too few single cells to tell the area of one.", "Read the count by nuclei."),
     "NO_THRESHOLD_COUNTS": ("The counts at a lower and a higher threshold are not at hand.", ""),
     "NO_STAIN_HISTOGRAM": ("The slide has no DAB histogram.", ""),
+    "EXCLUSION_MATTERS": (
+        "Left in, the excluded artefacts would change the density by more than a tenth.",
+        "Look at the hatched areas of the thumbnail: is what was left out truly artefact?",
+    ),
+    "NO_POSITIVES": ("The tissue that counts holds no positive object.", ""),
     "NO_NUCLEI": ("No nuclei were found.", "Look at the overlay; check the counterstain."),
     "NO_VESSELS": ("No vessels were found.", ""),
     "NO_PERIMETER": ("The outline is too short to measure its roundness.", ""),

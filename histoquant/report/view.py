@@ -40,11 +40,17 @@ _FACTS: Final = (
     ("nuclei", "nuclei", ""),
     ("tissue_mm2", "tissue measured", "mm²"),
     ("excluded_mm2", "tissue excluded", "mm²"),
+    ("positive_per_mm2_unexcluded", "density with artefacts left in", "/mm²"),
+    ("exclusion_effect_percent", "change had they been left in", "%"),
     ("dab_threshold_od", "DAB threshold", "OD"),
     ("threshold_elasticity", "threshold elasticity", ""),
     ("mpp", "resolution", "µm/px"),
 )
-_WORDS_PER_SLIDE: Final = (("mpp_source", "resolution from"), ("stain_source", "stain vectors from"))
+_WORDS_PER_SLIDE: Final = (
+    ("excluded_by_kind", "excluded, mm² by kind"),
+    ("mpp_source", "resolution from"),
+    ("stain_source", "stain vectors from"),
+)
 _HIDDEN_FOR: Final = {"CD31": {"positive_per_mm2", "positive_percent", "positive"}}
 
 

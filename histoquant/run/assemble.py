@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from histoquant.markers import score
 from histoquant.metrics import DabHistogram, SlideInputs, Tissue, find_aggregates, slide_metrics
 from histoquant.metrics.aggregates import Aggregates
+from histoquant.run.exclusion import cells_unexcluded, exclusion_of, vessels_excluded
 from histoquant.run.object_tables import aggregate_table, cell_table, region_table, vessel_table
 from histoquant.run.plan import Planned, SlidePlan
 from histoquant.store.batch_file import Batch
@@ -69,7 +70,10 @@ def assemble(planned: Planned, batches: list[Batch], slide_id: str) -> SlideResu
     SlideResult
     """
     plan, tissue = planned.plan, planned.tissue
-    cells = cell_table(plan, pa.concat_tables([batch.tables.pop("cells") for batch in batches]))
+    found_cells = pa.concat_tables([batch.tables.pop("cells") for batch in batches])
+    whole_count = cells_unexcluded(plan, found_cells, batches)
+    cells = cell_table(plan, found_cells)
+    del found_cells  # a large slide's cells are not held twice
     vessels = vessel_table(plan, [batch.tables["vessels"] for batch in batches if "vessels" in batch.tables])
     histogram = np.array([batch.counts["dab_histogram"] for batch in batches], np.int64).sum(axis=0)
     scored = plan.marker.rule != "none"
@@ -94,10 +98,16 @@ def assemble(planned: Planned, batches: list[Batch], slide_id: str) -> SlideResu
     flags: Any = columns.pop("flags")
     if any(batch.counts.get("vessels_oversize") for batch in batches):
         flags = [*flags, "OVERSIZE_STAIN_DROPPED"]
+    counted = inputs.counted()
+    if counted is not None and inputs.counts_vessels:
+        whole_count = len(counted) + vessels_excluded(batches)
+    lost = exclusion_of(tissue, None if counted is None else len(counted), whole_count)
     areas = {"tissue_mm2": tissue.tissue_mm2, "excluded_mm2": tissue.excluded_mm2}
+    columns |= lost.columns
+    flags = [*flags, *lost.flags]
     return SlideResult(
         metrics={**areas, **columns},
-        empty_because=_said(reasons, columns),
+        empty_because=_said(reasons | lost.reasons, columns),
         flags=tuple(flags),
         cells=cells,
         vessels=vessels,

@@ -45,6 +45,15 @@ def cell_table(plan: SlidePlan, table: pa.Table) -> pd.DataFrame:
     return cells.assign(outline_xy_px=_outlines(plan, table["outline"].chunk(0)))
 
 
+def positive_count(plan: SlidePlan, tables: list[pa.Table]) -> int:
+    """Positive cells among all those of several tables, judged together as one slide's."""
+    shared = [name for name in tables[0].column_names if name != "outline"]
+    together = pa.concat_tables([table.select(shared) for table in tables])
+    columns = {name: together[name].to_numpy() for name in shared}
+    positive, _ = score(columns, plan.marker, plan.threshold_od)
+    return int(np.count_nonzero(positive & is_countable(columns, plan.marker, plan.plane_mpp)))
+
+
 def _counted_in_order(plan: SlidePlan, table: pa.Table) -> pa.Table:
     """Cells by (y, x) of their seed in one chunk, without what only the whole slide can tell is no cell."""
     columns = {name: table[name].to_numpy() for name in table.column_names if name != "outline"}

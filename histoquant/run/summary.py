@@ -26,6 +26,7 @@ SLIDE_COLUMNS = (
     ("vessels", "vessels_per_mm2", "endothelial_area_percent", "lumen_area_percent"),
     ("median_diameter_um", "hotspot_per_mm2"),
     ("section", "block", "batch", "clone", "empty_because"),
+    ("excluded_by_kind", "positive_per_mm2_unexcluded", "exclusion_effect_percent"),
 )
 _COUNTS = ("nuclei", "positive", "clusters", "aggregates", "vessels")
 _TEXTS = {
@@ -39,6 +40,7 @@ _TEXTS = {
         "mpp_source",
         "stain_source",
         "empty_because",
+        "excluded_by_kind",
     ),
     *IDENTITY_COLUMNS,
 }

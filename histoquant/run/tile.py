@@ -41,7 +41,8 @@ class TileResult:
     Attributes
     ----------
     tables : dict of str to pyarrow.Table
-        ``cells`` and, for vessels, ``vessels``; plane coordinates.
+        ``cells``, the same of what lies under artefacts as ``excluded_cells``, and, for vessels,
+        ``vessels``; plane coordinates.
     dab_histogram : ndarray of int64, shape (HISTOGRAM_BINS,)
         DAB of the core's quantifiable pixels, one bin per thousandth of OD, negatives in the first.
     counts : dict of str to int
@@ -55,7 +56,7 @@ class TileResult:
 def batches_of(planned: Planned, parameters: RunParameters) -> list[list[Tile]]:
     """Tiles with something to quantify, in reading order, cut into batches."""
     tissue, plan = planned.tissue, planned.plan
-    near = widen(tissue.quantifiable, round(_REACH_UM / plan.plane_mpp), tissue.scale_px)
+    near = widen(tissue.tissue, round(_REACH_UM / plan.plane_mpp), tissue.scale_px)
     tiles = tissue_tiles(plan.plane_size_px, parameters.tile_size_px, near, tissue.scale_px)
     # fewer large tiles, so that no batch holds more area than one of default tiles
     size = min(parameters.batch_tiles, parameters.batch_tiles * 1024**2 // parameters.tile_size_px**2)
@@ -111,18 +112,19 @@ def quantify_tile(plane: Plane, tile: Tile, planned: Planned) -> TileResult:
     halo = nuclei_halo_px(planned.plan.plane_mpp, marker)
     window = _Window.around(tile, halo, planned.plan.plane_size_px)
     planes = window.read(plane, planned)
-    tables = {"cells": _cells(planes, window, tile, planned)}
+    tables = _cells(planes, window, tile, planned)
     counts = {"tiles": 1}
     if isinstance(marker, VesselMarkerDefinition):
         vessels = _vessels(plane, tile, planned, marker)
         tables["vessels"] = vessels.table
         counts["vessels_low"], counts["vessels_high"] = vessels.count_low, vessels.count_high
         counts["vessels_oversize"] = int(vessels.oversize)
+        counts["vessels_excluded"] = vessels.count_excluded
     return TileResult(tables, _dab_histogram(planes, window, tile, planned), counts)
 
 
-def _cells(planes: Planes, window: _Window, tile: Tile, planned: Planned) -> pa.Table:
-    """Cells the tile owns whose centroid lies in quantifiable tissue; coordinates of the plane."""
+def _cells(planes: Planes, window: _Window, tile: Tile, planned: Planned) -> dict[str, pa.Table]:
+    """Cells the tile owns whose centroid lies in tissue, under artefacts apart; coordinates of the plane."""
     marker = planned.plan.marker
     # searched at standard strength, measured as stained
     nuclei = segment_nuclei(planes.scaled(planned.plan.search_gain), marker)
@@ -133,16 +135,19 @@ def _cells(planes: Planes, window: _Window, tile: Tile, planned: Planned) -> pa.
     pixels = measured["nucleus_px"].to_numpy()
     x = _plane_centroid(measured["centroid_x_px"].to_numpy(), pixels, window.x)
     y = _plane_centroid(measured["centroid_y_px"].to_numpy(), pixels, window.y)
-    kept = np.flatnonzero(tile.owns(seed_x, seed_y) & planned.tissue.contains(x, y))
+    owned = tile.owns(seed_x, seed_y)
+    kept = np.flatnonzero(owned & planned.tissue.contains(x, y))
+    excluded = np.flatnonzero(owned & (planned.tissue.reason(x, y) > 0))
     place = {"seed_y_px": seed_y, "seed_x_px": seed_x, "centroid_y_px": y, "centroid_x_px": x}
     table = measured.drop_columns(list(place))
     for name, values in place.items():
         table = table.append_column(name, pa.array(values))
-    table = table.take(pa.array(kept))
     # corner 0 of a polygon is the edge of pixel 0, whose centre is coordinate 0
     corners = polygons.corners.astype(np.float32) + np.array([window.x - 0.5, window.y - 0.5], np.float32)
     lists = pa.ListArray.from_arrays(2 * polygons.offsets, corners.ravel())
-    return table.append_column("outline", lists.take(pa.array(kept)))
+    cells = table.take(pa.array(kept)).append_column("outline", lists.take(pa.array(kept)))
+    # what artefacts hold is counted once, to tell their effect, and never drawn
+    return {"cells": cells, "excluded_cells": table.take(pa.array(excluded))}
 
 
 def _plane_centroid(
@@ -164,6 +169,10 @@ def _vessels(plane: Plane, tile: Tile, planned: Planned, marker: VesselMarkerDef
         # the first pixel is wall; a centroid may lie in a lumen as wide as a gap in the tissue
         return planned.tissue.contains(table["first_x_px"].to_numpy(), table["first_y_px"].to_numpy())
 
+    def under_artefact(table: pa.Table) -> NDArray[np.bool_]:
+        x, y = table["first_x_px"].to_numpy(), table["first_y_px"].to_numpy()
+        return np.asarray(planned.tissue.reason(x, y) > 0)
+
     while True:
         window = _Window.around(tile, halo, size_px)
         core = VesselCore(
@@ -174,7 +183,8 @@ def _vessels(plane: Plane, tile: Tile, planned: Planned, marker: VesselMarkerDef
             open_edges=window.open_edges(size_px),
             origin_yx=(window.y, window.x),
         )
-        found = find_vessels(window.read(plane, planned), core, params, counted=in_tissue)
+        planes = window.read(plane, planned)
+        found = find_vessels(planes, core, params, counted=in_tissue, excluded=under_artefact)
         if not len(found.unclosed) or halo >= cap:
             return found
         halo = min(2 * halo, cap)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -23,6 +23,8 @@ class DriftPoint:
 
     Attributes
     ----------
+    order : int
+        Place among the marker's controls, positive and negative, in the order of staining runs.
     slide, batch : str
     value : float
     score : float or None
@@ -31,6 +33,7 @@ class DriftPoint:
         Westgard rules broken here.
     """
 
+    order: int
     slide: str
     batch: str
     value: float
@@ -94,24 +97,25 @@ def drift_series(controls: Iterable[ControlSlide]) -> list[DriftSeries]:
     series = []
     for marker in sorted({control.marker for control in listed}):
         for kind, measures in (("positive", _MEASURES), ("negative", _MEASURES[:1])):
-            own = [control for control in listed if control.marker == marker and control.kind == kind]
             for name, measure, unit in measures:
-                values = [(c.slide, c.batch, v) for c in own if (v := getattr(c, name)) is not None]
-                if values:
-                    series.append(judge(marker, kind, measure, unit, values))
+                points = [
+                    DriftPoint(order, control.slide, control.batch, value)
+                    for order, control in enumerate(c for c in listed if c.marker == marker)
+                    if control.kind == kind and (value := getattr(control, name)) is not None
+                ]
+                if points:
+                    series.append(judge(marker, kind, measure, unit, points))
     return series
 
 
-def judge(
-    marker: str, kind: str, measure: str, unit: str, values: Sequence[tuple[str, str, float]]
-) -> DriftSeries:
+def judge(marker: str, kind: str, measure: str, unit: str, points: Sequence[DriftPoint]) -> DriftSeries:
     """Score one series and apply the rules of Westgard (Clin Chem 1981;27:493).
 
     Parameters
     ----------
     marker, kind, measure, unit : str
-    values : sequence of (slide, batch, value)
-        In the order of staining runs.
+    points : sequence of DriftPoint
+        In the order of staining runs, not scored yet.
 
     Returns
     -------
@@ -125,19 +129,19 @@ def judge(
     ``(x - mean') / (sd' sqrt(1 + 1 / (n - 1)))``, is Student's t with n - 2 degrees of freedom and is turned
     into the normal score of the same probability, so that few controls raise no more false alarms than many.
     """
-    numbers = np.array([value for _, _, value in values], dtype=np.float64)
+    numbers = np.array([point.value for point in points], dtype=np.float64)
     scores = _scores(numbers)
-    points = []
-    for k, (slide, batch, value) in enumerate(values):
+    scored = []
+    for k, point in enumerate(points):
         rules: list[Rule] = []
         score, before = scores[k], scores[k - 1] if k else None
         if score is not None and abs(score) > 3.0:
             rules.append("1-3s")
         if score is not None and before is not None and min(score * np.sign(before), abs(before)) > 2.0:
             rules.append("2-2s")
-        points.append(DriftPoint(slide, batch, value, score, tuple(rules)))
+        scored.append(replace(point, score=score, rules=tuple(rules)))
     sd = float(numbers.std(ddof=1)) if numbers.size > 1 else float("nan")
-    return DriftSeries(marker, kind, measure, unit, tuple(points), float(numbers.mean()), sd)
+    return DriftSeries(marker, kind, measure, unit, tuple(scored), float(numbers.mean()), sd)
 
 
 def _scores(numbers: np.ndarray) -> list[float | None]:

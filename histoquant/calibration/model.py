@@ -13,7 +13,7 @@ from histoquant.errors import UsageError
 from histoquant.stains.vectors import StainVectors
 from histoquant.study.rules import ID_RULE, is_id
 
-FORMAT = "histoquant-calibration"
+FORMAT: Literal["histoquant-calibration"] = "histoquant-calibration"
 FORMAT_VERSION: Literal[1] = 1
 DEFAULT_BATCH = "default"
 

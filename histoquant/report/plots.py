@@ -25,7 +25,7 @@ _MAX_LINES = 8  # more lines on one panel cannot be told apart: one small panel 
 _LOG_FROM_RATIO = 20.0  # largest over smallest value: below this a linear axis reads better
 _COLUMNS = 5
 
-_STYLE: dict[str, object] = {
+PLOT_STYLE: dict[str, object] = {
     "svg.hashsalt": "histoquant",
     "svg.fonttype": "path",
     "text.parse_math": False,  # ids may hold a dollar sign
@@ -80,7 +80,7 @@ class _Line:
     high: npt.NDArray[np.float64]
 
 
-def _short(text: str, most: int) -> str:
+def short_label(text: str, most: int) -> str:
     """Cut the middle out of a long label, so that labels do not run into each other."""
     if len(text) <= most:
         return text or "–"
@@ -160,7 +160,7 @@ def _draw_line(axes: Axes, line: _Line, color: str, dodge: float, strong: bool) 
     if not strong:
         axes.plot(x, line.value, color="#d5dae0", linewidth=0.9, zorder=1)
         return
-    label = _short(" ".join(p for p in (line.patient, line.tract) if p) or "all", 24)
+    label = short_label(" ".join(p for p in (line.patient, line.tract) if p) or "all", 24)
     bounded = np.isfinite(line.low) & np.isfinite(line.high) & np.isfinite(line.value)
     axes.vlines(x[bounded], line.low[bounded], line.high[bounded], color=color, linewidth=1.3, alpha=0.55)
     axes.plot(x, line.value, color=color, linewidth=1.6, marker="o", markersize=4.5, label=label, zorder=3)
@@ -182,7 +182,7 @@ def _draw_line(axes: Axes, line: _Line, color: str, dodge: float, strong: bool) 
 
 def _x_axis(axes: Axes, positions: dict[str, float], months: bool) -> None:
     places = sorted(positions.items(), key=lambda item: item[1])
-    names = [f"{x:g}" if months else _short(label, 10) for label, x in places]
+    names = [f"{x:g}" if months else short_label(label, 10) for label, x in places]
     axes.set_xticks([x for _, x in places], names)
     xs = [x for _, x in places]
     span = (xs[-1] - xs[0]) or 1.0
@@ -203,7 +203,7 @@ def _name_tracts(axes: Axes, own: Sequence[_Line], colors: dict[str, str]) -> No
     for i, line in enumerate(own):
         place = (1.0, 1.0 - 0.14 * i)
         axes.annotate(
-            _short(line.tract, 12),
+            short_label(line.tract, 12),
             place,
             xycoords="axes fraction",
             ha="right",
@@ -248,7 +248,7 @@ def _small_multiples(
                 _draw_line(axes, line, "", 0.0, strong=False)
         for line, dodge in zip(own, _dodges(own, positions), strict=True):
             _draw_line(axes, line, colors[line.tract], dodge, strong=True)
-        axes.set_title(_short(patient, 18), loc="left", fontsize=8.5, fontweight="bold", pad=3)
+        axes.set_title(short_label(patient, 18), loc="left", fontsize=8.5, fontweight="bold", pad=3)
         if len(colors) > 1:
             _name_tracts(axes, own, colors)
         _x_axis(axes, positions, months)
@@ -281,7 +281,7 @@ def draw_timepoints(plot: TimepointPlot) -> bytes | None:
     lines = [line for line in _lines(plot.table, positions) if np.isfinite(line.value).any()]
     if not lines:
         return None
-    with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
+    with mpl.rc_context(PLOT_STYLE):  # type: ignore[arg-type]
         draw = _one_panel if len(lines) <= _MAX_LINES else _small_multiples
         figure = draw(plot, lines, positions, months)
         FigureCanvasSVG(figure)

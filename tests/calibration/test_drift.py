@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from histoquant.calibration.drift import MIN_OTHERS, drift_series, judge, spoken
+from histoquant.calibration.drift import MIN_OTHERS, DriftPoint, drift_series, judge, spoken
 from histoquant.calibration.model import ControlSlide
 
 
 def _judge(values: list[float]):
-    return judge(
-        "CD68", "positive", "positive area", "%", [(f"c{k}.tif", f"B{k}", v) for k, v in enumerate(values)]
-    )
+    points = [DriftPoint(k, f"c{k}.tif", f"B{k}", value) for k, value in enumerate(values)]
+    return judge("CD68", "positive", "positive area", "%", points)
 
 
 def test_one_far_control_breaks_1_3s_even_among_few():

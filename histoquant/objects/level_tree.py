@@ -70,9 +70,9 @@ def level_tree(
     """
     free = np.where(blocked > 0, np.uint8(0), levels)
     pixels, parent_pixel = _flood(free)
-    node_of, parent = _number_nodes(free, pixels, parent_pixel)
-    sums = _sum_regions(free, darkness, doubt, blocked, reach_px, pixels, node_of, parent)
-    return LevelTree(pixels, node_of, parent, sums)
+    node_at, parent = _number_nodes(free, pixels, parent_pixel)
+    sums = _sum_regions(free, darkness, doubt, blocked, reach_px, node_at.reshape(free.shape), parent)
+    return LevelTree(pixels, node_at[pixels], parent, sums)
 
 
 @njit(cache=True, nogil=True)
@@ -94,49 +94,51 @@ def _sorted_pixels(levels: UInt8Array) -> Int32Array:
 
 
 @njit(cache=True, nogil=True)
-def _root(up: Int32Array, t: int) -> int:
-    root = t
-    while up[root] != root:
-        root = up[root]
-    while up[t] != root:
-        above = up[t]
-        up[t] = root
-        t = above
-    return root
+def _root(up: Int32Array, p: int) -> int:
+    while up[p] != p:
+        up[p] = up[up[p]]
+        p = up[p]
+    return p
 
 
 @njit(cache=True, nogil=True)
 def _flood(levels: UInt8Array) -> tuple[Int32Array, Int32Array]:
-    """Union-find from dark to light; parents are positions in the list of pixels (Berger et al. 2007)."""
+    """Union-find from dark to light; every pixel's parent is a pixel as light or lighter (Berger 2007).
+
+    Sets are joined by rank, so that no chain grows long in a sheet of touching nuclei; the lightest pixel
+    of a set, which is the one flooded last, is kept beside its root.
+    """
     height, width = levels.shape
     pixels = _sorted_pixels(levels)
-    position = np.full(height * width, -1, np.int32)
-    up = np.empty(pixels.size, np.int32)
-    parent = np.empty(pixels.size, np.int32)
-    for t in range(pixels.size):
-        p = pixels[t]
+    up = np.full(height * width, -1, np.int32)
+    lightest = np.empty(height * width, np.int32)
+    rank = np.zeros(height * width, np.uint8)
+    parent = np.empty(height * width, np.int32)
+    for p in pixels:
         x = p % width
-        position[p] = t
-        up[t] = t
-        parent[t] = t
+        up[p] = parent[p] = lightest[p] = p
+        home = p
         for side in range(4):
             if side == 0:
-                q = p - width
-                inside = q >= 0
+                q, inside = p - width, p >= width
             elif side == 1:
-                q = p - 1
-                inside = x > 0
+                q, inside = p - 1, x > 0
             elif side == 2:
-                q = p + 1
-                inside = x < width - 1
+                q, inside = p + 1, x < width - 1
             else:
-                q = p + width
-                inside = q < height * width
-            if inside and position[q] >= 0:
-                root = _root(up, position[q])
-                if root != t:
-                    up[root] = t
-                    parent[root] = t
+                q, inside = p + width, p < (height - 1) * width
+            if not inside or up[q] < 0:
+                continue
+            root = _root(up, q)
+            if root == home:
+                continue
+            parent[lightest[root]] = p
+            if rank[root] > rank[home]:
+                root, home = home, root
+            elif rank[root] == rank[home]:
+                rank[home] += 1
+            up[root] = home
+            lightest[home] = p
     return pixels, parent
 
 
@@ -144,20 +146,21 @@ def _flood(levels: UInt8Array) -> tuple[Int32Array, Int32Array]:
 def _number_nodes(
     levels: UInt8Array, pixels: Int32Array, parent_pixel: Int32Array
 ) -> tuple[Int32Array, Int32Array]:
-    """One node per region: the pixel flooded last stands for all pixels of its level."""
+    """Node of every pixel, -1 for none; the pixel flooded last stands for all of its region's level."""
     flat = levels.ravel()
-    node_of = np.empty(pixels.size, np.int32)
+    node_at = np.full(flat.size, -1, np.int32)
     parent = np.empty(pixels.size, np.int32)
     count = 0
     for t in range(pixels.size - 1, -1, -1):
-        above = parent_pixel[t]
-        if above != t and flat[pixels[above]] == flat[pixels[t]]:
-            node_of[t] = node_of[above]
+        p = pixels[t]
+        above = parent_pixel[p]
+        if above != p and flat[above] == flat[p]:
+            node_at[p] = node_at[above]
         else:
-            node_of[t] = count
-            parent[count] = node_of[above] if above != t else count
+            node_at[p] = count
+            parent[count] = node_at[above] if above != p else count
             count += 1
-    return node_of, parent[:count].copy()
+    return node_at, parent[:count].copy()
 
 
 @njit(cache=True, nogil=True)
@@ -167,8 +170,7 @@ def _sum_regions(
     doubt: Int32Array,
     blocked: UInt8Array,
     reach: int,
-    pixels: Int32Array,
-    node_of: Int32Array,
+    nodes: Int32Array,
     parent: Int32Array,
 ) -> Int64Array:
     height, width = levels.shape
@@ -179,10 +181,6 @@ def _sum_regions(
         sums[node, MAX_X] = -1
         sums[node, MAX_Y] = -1
     # raster order, so that neighbouring pixels find their sums in the cache
-    node_at = np.full(height * width, -1, np.int32)
-    for t in range(pixels.size):
-        node_at[pixels[t]] = node_of[t]
-    nodes = node_at.reshape((height, width))
     for y in range(height):
         for x in range(width):
             if nodes[y, x] >= 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -105,6 +106,10 @@ class _Run:
                 file=sys.stderr,
             )
             return EXIT_INTERRUPTED
+        except StoreError as error:
+            with contextlib.suppress(OSError):  # the disk may be what is full
+                self._log.write("run_stopped", slides_done=self._counters.slides_done, reason=str(error))
+            raise
         rows = [self._rows[slide_id] for slide_id in sorted(self._rows)]
         write_summary(self._out, rows, self._intake)
         return self._conclude(rows)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from histoquant.errors import StoreError
 from histoquant.run.job import SlideJob
 from histoquant.run.tasks import BatchReceipt, PlanReceipt, commit_slide, plan_slide, run_batch
 from histoquant.tiling.executors import Done, Executor
@@ -36,7 +37,8 @@ class Schedule:
     """Drive slides through plan, batches and commit on an executor.
 
     At most ``executor.window`` tasks are under way, so the scheduler's memory does not grow with the
-    cohort. A slide that fails stops getting tasks; the others go on.
+    cohort. A slide that fails stops getting tasks; the others go on. A failure of the output folder or of the
+    cluster is nobody's slide: it ends the run.
 
     Parameters
     ----------
@@ -54,7 +56,13 @@ class Schedule:
         self._owner: dict[str, str] = {}
 
     def run(self, jobs: Iterable[SlideJob]) -> None:
-        """Quantify all jobs; returns when each is committed or failed."""
+        """Quantify all jobs; returns when each is committed or failed.
+
+        Raises
+        ------
+        StoreError
+            If results cannot be written, or the cluster is gone; what is finished stays.
+        """
         fresh = deque(jobs)
         window = self._executor.window
         while True:
@@ -79,6 +87,8 @@ class Schedule:
 
     def _settle(self, done: Done) -> None:
         slide = self._slides[self._owner.pop(done.name)]
+        if isinstance(done.error, StoreError):
+            raise done.error
         if slide.failed:
             return
         if done.error is not None:

@@ -17,7 +17,7 @@ from histoquant.run.pictures import draw_pictures
 from histoquant.run.plan import Planned, SlidePlan, plan_of
 from histoquant.run.tile import batches_of, quantify_tile, sum_tiles
 from histoquant.slides import Slide, open_slide, slide_files, working_plane
-from histoquant.store.atomic import file_sha256, parquet_bytes, write_bytes
+from histoquant.store.atomic import file_sha256, parquet_bytes, write_bytes, writing
 from histoquant.store.batch_file import Batch, read_batch, write_batch
 from histoquant.store.layout import OutputFolder
 from histoquant.tiling.tissue_map import TissueMap
@@ -49,9 +49,10 @@ def plan_slide(job: SlideJob) -> PlanReceipt:
     cv2.setNumThreads(1)
     folder = OutputFolder(job.out).work(job.slide_id, job.work_key)
     if not (folder / "plan.json").exists():
-        folder.mkdir(parents=True, exist_ok=True)
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         with _open(job) as slide:
-            planned = plan_of(slide, job.marker, job.parameters.working_mpp_um)
+            planned = plan_of(slide, job.marker, job.parameters.working_mpp_um, job.locked)
         write_bytes(folder / "tissue.npz", _npz_bytes(planned))
         # last, because its presence says that the plan is whole
         write_bytes(folder / "plan.json", planned.plan.model_dump_json(indent=1).encode())
@@ -126,6 +127,7 @@ def _manifest(job: SlideJob, row: dict[str, Any], result: SlideResult) -> dict[s
     files = slide_files(job.path)
     return {
         "key": job.key,
+        "locked": job.locked.model_dump(mode="json") if job.locked is not None else None,
         "row": row,
         "dab_histogram_mod": [int(count) for count in result.dab_histogram],
         "source": [{"name": p.name, "sha256": file_sha256(p), "bytes": p.stat().st_size} for p in files],

@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,28 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from histoquant.errors import StoreError
+
 # Spreadsheet programs run cells that begin with these as formulas (OWASP ASVS 1.2.10).
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what a disk refuses inside into one line that names the place and the way out.
+
+    Raises
+    ------
+    StoreError
+        In place of any OSError: a full disk, a quota, a folder that turned read-only, a failing device.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"{path}: cannot be written ({error.strerror or error}). What was finished is kept; make room or "
+            "mend the disk, then run the same command again to go on."
+        ) from error
 
 
 def write_bytes(path: Path, data: bytes) -> str:
@@ -39,21 +60,22 @@ def write_bytes(path: Path, data: bytes) -> str:
 
     Raises
     ------
-    OSError
+    StoreError
         If the disk refuses; the temporary file is then removed.
     """
     temporary = path.with_name(f"tmp.{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}")
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-    _sync_folder(path.parent)
+    with writing(path):
+        try:
+            with temporary.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+        _sync_folder(path.parent)
     return hashlib.sha256(data).hexdigest()
 
 

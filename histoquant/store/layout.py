@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from histoquant.store.atomic import file_sha256, json_bytes, write_bytes
+from histoquant.store.atomic import file_sha256, json_bytes, write_bytes, writing
 
 
 class OutputFolder:
@@ -50,10 +50,11 @@ class OutputFolder:
     def clear_slide(self, slide_id: str) -> Path:
         """Empty a slide's folder of what an older plan left, the manifest first; returns the folder."""
         folder = self.slide(slide_id)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "manifest.json").unlink(missing_ok=True)
-        for path in folder.iterdir():
-            path.unlink()
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "manifest.json").unlink(missing_ok=True)
+            for path in folder.iterdir():
+                path.unlink()
         return folder
 
     def _checksums(self, slide_id: str) -> dict[str, str]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import socket
 import threading
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from histoquant.errors import OutputLockedError
 
@@ -21,8 +23,8 @@ class OutputLock:
     """Hold an output folder for one run.
 
     The file is created with ``O_EXCL``, names host and process, and is touched every few seconds.
-    A lock left by a process that is gone is taken over. No result rests on the lock alone: file
-    names are a function of their content's plan, so two runs would write the same bytes.
+    A lock left by a process that is gone is taken over, by one run at a time. No result rests on the lock
+    alone: file names are a function of their content's plan, so two runs would write the same bytes.
 
     Parameters
     ----------
@@ -37,15 +39,13 @@ class OutputLock:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / ".lock"
+        self._token = secrets.token_hex(8)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="lock-heartbeat", daemon=True)
 
     def __enter__(self) -> OutputLock:
         if not self._create():
-            self._refuse_if_alive()
-            self.path.unlink(missing_ok=True)
-            if not self._create():
-                raise OutputLockedError(self._message("another run"))
+            self._take_over()
         self._thread.start()
         return self
 
@@ -54,7 +54,8 @@ class OutputLock:
     ) -> None:
         self._stop.set()
         self._thread.join()
-        self.path.unlink(missing_ok=True)
+        if self._holder().get("token") == self._token:
+            self.path.unlink(missing_ok=True)
 
     def _create(self) -> bool:
         try:
@@ -62,24 +63,46 @@ class OutputLock:
         except FileExistsError:
             return False
         with os.fdopen(handle, "w") as file:
-            json.dump({"host": socket.gethostname(), "pid": os.getpid()}, file)
+            json.dump({"host": socket.gethostname(), "pid": os.getpid(), "token": self._token}, file)
         return True
 
-    def _refuse_if_alive(self) -> None:
+    def _take_over(self) -> None:
+        """Replace a dead run's lock; only one of several runs that found it dead gets to do so."""
+        self._refuse_if_alive()
+        claim = self.path.with_name(".lock.takeover")
+        if _age_s(claim) > STALE_AFTER_S:
+            claim.unlink(missing_ok=True)
         try:
-            age_s = time.time() - self.path.stat().st_mtime
-        except OSError:
-            return
+            os.close(os.open(claim, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
+        except FileExistsError:
+            raise OutputLockedError(self._message("another run that starts now")) from None
+        try:
+            # whoever held the claim before may have made a fresh lock since
+            self._refuse_if_alive()
+            self.path.unlink(missing_ok=True)
+            if not self._create():
+                raise OutputLockedError(self._message("another run that starts now"))
+        finally:
+            claim.unlink(missing_ok=True)
+
+    def _holder(self) -> dict[str, Any]:
         try:
             holder = json.loads(self.path.read_text())
         except (OSError, ValueError):
             # cut short between creation and writing: it counts by its age
-            holder = {}
+            return {}
+        return holder if isinstance(holder, dict) else {}
+
+    def _refuse_if_alive(self) -> None:
+        age_s = _age_s(self.path)
+        if age_s < 0:
+            return
+        holder = self._holder()
         host, pid = holder.get("host"), holder.get("pid")
-        if host == socket.gethostname() and isinstance(pid, int):
-            alive = pid != os.getpid() and Path(f"/proc/{pid}").exists() if os.name == "posix" else True
-        else:
-            alive = age_s < STALE_AFTER_S
+        alive = age_s < STALE_AFTER_S
+        if host == socket.gethostname() and isinstance(pid, int) and os.name == "posix":
+            # a heartbeat that stopped long ago is a number given to a new process since
+            alive = alive and pid != os.getpid() and _exists(pid)
         if alive:
             raise OutputLockedError(self._message(f"process {pid} on {host}"))
 
@@ -95,3 +118,21 @@ class OutputLock:
                 os.utime(self.path)
             except OSError:
                 return
+
+
+def _age_s(path: Path) -> float:
+    """Seconds since a file was touched; -1 where it is gone."""
+    try:
+        return max(0.0, time.time() - path.stat().st_mtime)
+    except OSError:
+        return -1.0
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        return True
+    return True

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol
 
-from histoquant.errors import SlideFailedError, UsageError
+from histoquant.errors import SlideFailedError, StoreError, UsageError
 
 
 class Done(NamedTuple):
@@ -99,6 +99,7 @@ class DaskExecutor:
         self._client: Any = None
         self._completed: Any = None
         self._names: dict[str, str] = {}
+        self._quiet = contextlib.ExitStack()
         # two runs on one scheduler must not be handed each other's receipts
         self._nonce = secrets.token_hex(8)
 
@@ -109,7 +110,10 @@ class DaskExecutor:
 
     def __enter__(self) -> DaskExecutor:
         from distributed import Client, as_completed
+        from distributed.utils import silence_logging_cmgr
 
+        # a lost connection is told once, in our words; Dask's own would scroll it away
+        self._quiet.enter_context(silence_logging_cmgr(logging.CRITICAL + 1))
         if self._scheduler is None:
             with _deaf_to_interrupts():
                 self._cluster = _loopback_cluster(self._workers)
@@ -129,6 +133,7 @@ class DaskExecutor:
         for owned in (self._client, self._cluster):
             if owned is not None:
                 owned.close()
+        self._quiet.close()
 
     def submit(self, name: str, function: Callable[..., Any], *arguments: Any) -> None:
         """Send a task to the cluster."""
@@ -138,7 +143,7 @@ class DaskExecutor:
 
     def next_done(self) -> Done:
         """Wait for any future, take its result, release it."""
-        from distributed import KilledWorker
+        from distributed import CancelledError, KilledWorker
 
         future = next(self._completed)
         name = self._names.pop(future.key)
@@ -146,6 +151,9 @@ class DaskExecutor:
             return Done(name, future.result(), None)
         except KilledWorker:
             return Done(name, None, _worker_died())
+        except CancelledError:
+            # nothing here cancels a task: its scheduler went away and took the task with it
+            return Done(name, None, _cluster_gone())
         except Exception as error:
             return Done(name, None, error)
         finally:
@@ -170,6 +178,13 @@ def _worker_died() -> SlideFailedError:
         "WORKER_DIED",
         "the worker processes that read this slide died repeatedly (out of memory, or a crash in a decoder). "
         "Run it alone with --workers 1, or check the file with another viewer.",
+    )
+
+
+def _cluster_gone() -> StoreError:
+    return StoreError(
+        "The Dask scheduler is gone. What was finished is kept on disk; start the cluster, then run the same "
+        "command again to go on."
     )
 
 

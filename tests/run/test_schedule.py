@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from histoquant.errors import StoreError
 from histoquant.markers import get_marker
 from histoquant.run import schedule
 from histoquant.run.job import SlideJob
@@ -36,7 +37,7 @@ class _LastFirst:
         self.order.append(name)
         try:
             return Done(name, function(*arguments), None)
-        except ValueError as error:
+        except (ValueError, StoreError) as error:
             return Done(name, None, error)
 
 
@@ -50,6 +51,8 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[[set[str]], tuple[_LastFirs
         def batch(job: SlideJob, number: int) -> BatchReceipt:
             if f"{job.slide_id}:{number}" in broken:
                 raise ValueError
+            if "disk" in broken and number == 2:
+                raise StoreError("out: cannot be written (No space left on device).")
             return BatchReceipt(1, 10, 1.0)
 
         monkeypatch.setattr(schedule, "plan_slide", lambda job: PlanReceipt(3, 3))
@@ -95,3 +98,8 @@ def test_keys_name_what_can_change_a_result_and_nothing_else():
     assert coarse.work_key != job.work_key
     strict = job.marker.model_copy(update={"threshold_od": 0.3})
     assert job.model_copy(update={"marker": strict}).key != job.key
+
+
+def test_a_full_disk_is_no_slides_fault_and_ends_the_run(run: Any):
+    with pytest.raises(StoreError, match="No space left"):
+        run({"disk"})

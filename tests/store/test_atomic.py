@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from histoquant.errors import StoreError
 from histoquant.store import atomic
 
 
@@ -21,7 +22,7 @@ def test_a_refused_write_keeps_the_old_content(tmp_path: Path, monkeypatch: pyte
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full_disk)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(StoreError, match=r"table\.csv: cannot be written \(No space left.*run the same"):
         atomic.write_bytes(target, b"new and longer")
     assert target.read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]

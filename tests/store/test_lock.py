@@ -54,3 +54,60 @@ def test_an_error_inside_still_frees_the_folder(tmp_path: Path):
     with pytest.raises(RuntimeError), OutputLock(tmp_path):
         raise RuntimeError
     assert not (tmp_path / ".lock").exists()
+
+
+def test_a_number_reused_by_another_process_does_not_hold_for_ever(tmp_path: Path):
+    _hold(tmp_path / ".lock", socket.gethostname(), os.getppid(), STALE_AFTER_S + 60)
+    with OutputLock(tmp_path):
+        pass
+
+
+def test_a_lock_that_was_taken_over_is_not_removed_by_its_former_holder(tmp_path: Path):
+    with OutputLock(tmp_path):
+        _hold(tmp_path / ".lock", "some-other-host", 1)
+    assert json.loads((tmp_path / ".lock").read_text())["host"] == "some-other-host"
+
+
+_CONTENDER = """
+import sys, time
+from pathlib import Path
+from histoquant.errors import OutputLockedError
+from histoquant.store.lock import OutputLock
+folder = Path(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+try:
+    with OutputLock(folder):
+        print("held", flush=True)
+        time.sleep(1.0)
+except OutputLockedError:
+    print("refused", flush=True)
+"""
+
+
+@pytest.mark.parametrize("stale", [False, True])
+def test_of_many_starting_at_once_one_works(tmp_path: Path, stale: bool):
+    if stale:
+        _hold(tmp_path / ".lock", "some-other-host", 1, STALE_AFTER_S + 60)
+    contenders = [
+        subprocess.Popen(
+            [sys.executable, "-c", _CONTENDER, str(tmp_path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(6)
+    ]
+    for one in contenders:
+        assert one.stdout is not None
+        assert one.stdout.readline() == "ready\n"
+    said = []
+    for one in contenders:
+        assert one.stdin is not None
+        one.stdin.write("\n")
+        one.stdin.flush()
+    for one in contenders:
+        out, _ = one.communicate(timeout=60)
+        said.append(out.strip())
+    assert sorted(said) == ["held", *["refused"] * 5]
+    assert not list(tmp_path.iterdir())

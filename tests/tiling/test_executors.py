@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import psutil
 import pytest
 
-from histoquant.errors import UsageError
+from histoquant.errors import StoreError, UsageError
 from histoquant.tiling.executors import check_scheduler_address, open_executor
 
 
@@ -32,6 +37,38 @@ def test_results_and_errors_come_back_by_name(workers: int):
         f"task {value}": 2 * value for value in (0, 1, 2, 4, 5)
     }
     assert isinstance(done["task 3"].error, ValueError)
+
+
+def _sleep(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
+def test_a_scheduler_that_dies_is_told_as_such(tmp_path: Path):
+    where = tmp_path / "scheduler.json"
+    dask = [sys.executable, "-m", "dask"]
+    loopback = ["--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(where)]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    scheduler = subprocess.Popen([*dask, "scheduler", "--port", "0", *loopback], **quiet)
+    worker = subprocess.Popen([*dask, "worker", "--no-nanny", "--nthreads", "1", *loopback], **quiet)
+    try:
+        for _ in range(300):
+            if where.exists():
+                break
+            time.sleep(0.1)
+        address = json.loads(where.read_text())["address"]
+        with open_executor(0, address) as executor:
+            executor.submit("first", _double, 1)
+            assert executor.next_done().result == 2
+            executor.submit("second", _sleep, 60.0)
+            scheduler.kill()
+            done = executor.next_done()
+        assert isinstance(done.error, StoreError)
+        assert "kept on disk" in str(done.error)
+    finally:
+        for process in (scheduler, worker):
+            process.kill()
+            process.wait()
 
 
 def _listening_addresses() -> set[str]:

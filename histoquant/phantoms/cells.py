@@ -19,6 +19,9 @@ CELL_TYPES = (
     "epithelial",
     "neutrophil",
     "eosinophil",
+    "tumour",
+    "apoptotic",
+    "foamy",
 )
 
 CELL = np.dtype(
@@ -78,6 +81,20 @@ KINDS: dict[str, CellKind] = {
     ),
     "eosinophil": CellKind(
         (2.0, 1.6, 1.7), (5.2, 4.8, 4.9), 0.95, 0.35, 0.25, 1.1, lobes=2, soma_od=0.03
+    ),
+    # carcinoma: large, unequal, cleared nuclei in a faintly basophilic cytoplasm
+    "tumour": CellKind(
+        (5.3, 4.2, 4.4), (8.2, 6.8, 6.8), 0.55, 0.40, 0.45, 1.7, soma_od=0.10, size_cv=0.20,
+        offset_um=0.6, wave=0.08, notch=0.15, occupancy=0.6,
+    ),
+    # lipid-laden macrophage: twice the area, a small round nucleus
+    "foamy": CellKind(
+        (3.5, 3.1, 3.2), (11.5, 10.0, 8.0), 0.50, 0.40, 0.40, 1.4, soma_od=0.03, size_cv=0.14,
+        offset_um=3.5, wave=0.06, ruffle_um=0.8, occupancy=0.5,
+    ),
+    # shrunken cell with condensed globes of chromatin
+    "apoptotic": CellKind(
+        (1.1, 1.0, 1.0), (3.4, 3.0, 3.1), 1.5, 0.2, 0.1, 1.0, lobes=2, soma_od=0.08, size_cv=0.3
     ),
 }  # fmt: skip
 

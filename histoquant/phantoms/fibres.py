@@ -15,9 +15,16 @@ from histoquant.phantoms.tissue import GRID_UM, Ground, inside
 STEPS = 9  # nodes of one fibre
 
 
-def grow_fibres(rng: np.random.Generator, ground: Ground, per_mm2: float) -> NDArray[np.float64]:
-    """Return fibres, shape (n, STEPS, 4): x, y, half-width (um), OD; they follow the ground's direction."""
+FIBRES_PER_MM2 = (9000.0, 6000.0)  # textbook stroma, and how many more at variety 1
+
+
+def grow_fibres(rng: np.random.Generator, ground: Ground, variety: float) -> NDArray[np.float64]:
+    """Return fibres, shape (n, STEPS, 4): x, y, half-width (um), OD; they follow the ground's direction.
+
+    ``variety`` adds fibres and lets some of them stain up to twice as strongly, as dense collagen does.
+    """
     rows, cols = ground.level_um.shape
+    per_mm2 = FIBRES_PER_MM2[0] + variety * FIBRES_PER_MM2[1]
     count = rng.poisson(per_mm2 * rows * cols * GRID_UM**2 * 1e-6)
     fibres = np.zeros((count, STEPS, 4))
     at = np.column_stack([rng.uniform(0, cols * GRID_UM, count), rng.uniform(0, rows * GRID_UM, count)])
@@ -25,7 +32,7 @@ def grow_fibres(rng: np.random.Generator, ground: Ground, per_mm2: float) -> NDA
     wobble = rng.normal(0.0, 0.22, count)
     phase = rng.uniform(0.0, 6.28, count)
     half = rng.uniform(0.3, 1.1, count) ** 1.3
-    strength = 0.010 + 0.045 * rng.uniform(0.0, 1.0, count) ** 2
+    strength = 0.010 + (0.045 + 0.035 * variety) * rng.uniform(0.0, 1.0, count) ** 2
     heading = np.zeros(count)
     for k in range(STEPS):
         fibres[:, k, :2] = at
@@ -69,7 +76,7 @@ def draw_ground(
                 0.6 * noise(x / 1.7, y / 1.7, seed + 81) + 0.4 * noise(x / 0.7, y / 0.7, seed + 82)
             )
             planes[0, j, i] = base_od * cloud * fine * edge
-            planes[1, j, i] = haze_od * (0.5 + noise(x / 90.0, y / 90.0, seed + 91)) * fine * edge
+            planes[1, j, i] = haze_od * (0.2 + 1.6 * noise(x / 90.0, y / 90.0, seed + 91)) * fine * edge
 
 
 @njit(cache=True, nogil=True)

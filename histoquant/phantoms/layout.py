@@ -77,10 +77,18 @@ def lay_out(rng: np.random.Generator, spec: SceneSpec, ground: Ground) -> Layout
     for _ in range(rng.poisson(spec.crypts * area_mm2)):
         _try(rng, spec, layout, "crypt", where=mucosa)
     for _ in range(rng.poisson(spec.vessels * area_mm2)):
-        _try(rng, spec, layout, str(rng.choice(VESSEL_KINDS, p=VESSEL_MIX)), ground=ground)
+        _try(rng, spec, layout, _vessel_kind(rng, spec), ground=ground)
     for _ in range(rng.poisson(spec.gaps * area_mm2)):
         _try(rng, spec, layout, "gap")
     return layout
+
+
+def _vessel_kind(rng: np.random.Generator, spec: SceneSpec) -> str:
+    """Draw the kind of a vessel profile; a share of all collapses to slits and solid sprouts."""
+    kind = str(rng.choice(VESSEL_KINDS, p=VESSEL_MIX))
+    if rng.uniform() < min(1.0, spec.variety) * spec.collapsed:
+        return "slit" if kind == "lengthwise" else "sprout"
+    return kind
 
 
 def _try(

@@ -19,10 +19,12 @@ from histoquant.phantoms.camera import (
     raster_window,
     transmit,
 )
+from histoquant.phantoms.focus import SOFT_UM
 from histoquant.phantoms.scene import Scene
 from histoquant.phantoms.section import StainPlanes, raster_size, stain_planes
 
 BAND_ROWS = 256  # camera rows per band
+FOCUS_REACH_UM = 3.5 * max(SOFT_UM) + RASTER_UM
 STAINED_OD = 0.15  # marker stain above this, before blur, counts as stained area
 
 
@@ -76,16 +78,20 @@ def _band(
     scene: Scene, appearance: Appearance, artefacts: tuple[Artefact, ...], first: int, rows: int
 ) -> tuple[NDArray[np.uint8], int]:
     size_px = image_size(scene, appearance)
-    halo = halo_um(artefacts)
+    halo = halo_um(artefacts) + FOCUS_REACH_UM
     x0, y0, width, height, factor = raster_window(appearance, first, rows, size_px[0], halo)
     planes = stain_planes(scene, x0, y0, width, height)
-    stains = planes.stack()
+    stains = planes.sharp()
     if appearance.haze_od > 0.0 and scene.spec.marker != "HE":
         stains[1] += np.float32(appearance.haze_od) * planes.tissue
     stains = fold_stains(stains, artefacts, scene, x0, y0)
     count = _stained(scene, planes, artefacts, (x0, y0), (first, rows), factor)
     gains = np.array([appearance.hematoxylin_gain, appearance.second_gain, 1.0])
-    light = transmit(stains, appearance.vectors(scene.spec.marker), gains)
+    vectors = appearance.vectors(scene.spec.marker)
+    light = transmit(stains, vectors, gains)
+    for layer, sigma_um in zip(planes.soft, SOFT_UM, strict=bool(planes.soft)):
+        # a thin veil out of focus dims the sharp image by its own blurred transmittance
+        light *= blur(transmit(layer, vectors[:2], gains[:2]), gaussian_taps(sigma_um / RASTER_UM))
     if appearance.scanner.blur_um > 0.0:
         light = blur(light, gaussian_taps(appearance.scanner.blur_um / RASTER_UM))
     light = bend_light(light, artefacts, x0, y0)

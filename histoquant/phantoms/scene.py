@@ -7,21 +7,27 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from histoquant.phantoms.bodies import MIN_CHORD_UM, SECTION_UM, empty_bodies, profiles, shape_bodies
+from histoquant.phantoms.bodies import (
+    MIN_CHORD_UM,
+    SECTION_UM,
+    empty_bodies,
+    mean_stain,
+    profiles,
+    shape_bodies,
+)
 from histoquant.phantoms.cells import CELL_TYPES, KINDS, Population
+from histoquant.phantoms.debris import granules
 from histoquant.phantoms.fibres import grow_fibres
 from histoquant.phantoms.layout import Layout, lay_aggregates, lay_out, line_crypts, line_vessels
-from histoquant.phantoms.paint import paint
+from histoquant.phantoms.paint import paint, shows_positive
 from histoquant.phantoms.placement import Packing, scatter
 from histoquant.phantoms.spec import SceneSpec
 from histoquant.phantoms.tissue import GRID_UM, Ground, make_ground
 from histoquant.phantoms.tubes import make_tubes
+from histoquant.phantoms.variety import vary
+from histoquant.phantoms.visibility import VISIBLE_PATH_UM, visible
 
-VISIBLE_PATH_UM = 1.0  # thinner cuts are gone in the stroma, looked at four times enlarged
-# An eye needs contrast times diameter (Rose 1948): path times root of area, um2. A lymphocyte's cap of
-# 12 um2 must be cut 1.4 um deep, a macrophage's nucleus of 20 um2 1.1 um.
-VISIBLE_CONTENT_UM2 = 5.0
-HIDDEN_UM = 2.2  # two profiles nearer than this look like one: the thinner is not counted
+MEAN_OF_LONGEST = 2.0 / 3.0  # mean chord of a cap over its longest
 SOMA_AREA_UM2 = 15.0  # a stained profile without nucleus must be at least this to be listed
 
 AGGREGATE_CELLS_PER_MM2 = 80000.0  # candidates offered; packing leaves 9 000 to 12 000 visible per mm2
@@ -38,8 +44,10 @@ class Scene:
     cells, bodies : ndarray of `cells.CELL` and `bodies.BODY`
     nuclei : ndarray, shape (cells, 4)
         x_um, y_um, area_um2 and longest path (um) of each cell's nuclear profile.
+    marker_od : ndarray, shape (cells,)
+        Mean marker OD over the compartment that carries it (`paint.shows_positive`).
     visible : ndarray of bool
-        Cells whose nucleus a reader can see (`VISIBLE_PATH_UM`, `VISIBLE_CONTENT_UM2`, `HIDDEN_UM`).
+        Cells whose nucleus a reader can see (`visibility.visible`).
     tubes, nodes, names : ndarray, ndarray, tuple of str
         Vessels, crypts, gaps and vacuoles with their centre lines and kinds.
     fibres : ndarray
@@ -54,6 +62,7 @@ class Scene:
     cells: NDArray[np.void]
     bodies: NDArray[np.void]
     nuclei: NDArray[np.float64]
+    marker_od: NDArray[np.float64]
     visible: NDArray[np.bool_]
     tubes: NDArray[np.void]
     nodes: NDArray[np.float64]
@@ -81,21 +90,31 @@ def build_scene(spec: SceneSpec) -> Scene:
     aggregates = lay_aggregates(_stream(spec, 4), spec, ground, layout)
     _fill_aggregates(_stream(spec, 5), aggregates, layout, population, packing)
     _fill_stroma(_stream(spec, 6), (spec, ground), layout, aggregates, population, packing)
+    _fill_dying(_stream(spec, 12), (spec, ground), layout, population, packing)
     cells, bodies = population.freeze()
+    nucleoli = vary(_stream(spec, 11), spec, cells, bodies)
     tubes, nodes = make_tubes(layout.records, layout.lines)
     paint(_stream(spec, 7), spec, cells, bodies, tubes, layout.names)
-    nuclei = profiles(bodies, np.column_stack([cells["first"], cells["last"]]).astype(np.int64))
+    groups = np.column_stack([cells["first"], cells["last"]]).astype(np.int64)
+    nuclei, stain = profiles(bodies, groups), mean_stain(bodies, groups)
+    cells["positive"], marker_od = shows_positive(spec, cells, bodies, stain)
+    # in a brown cell the nucleus is also a hole in the brown: what it displaces is contrast too
+    hole_od = bodies["core_s"][cells["soma"]] * MEAN_OF_LONGEST * nuclei[:, 3]
+    seen = visible(nuclei, stain.sum(axis=1) + hole_od, spec.size_um)
+    seen &= cells["type"] != CELL_TYPES.index("apoptotic")
+    bodies = np.concatenate([bodies, nucleoli, granules(_stream(spec, 13), spec, ground)])
     return Scene(
         spec,
         ground,
         cells,
         bodies,
         nuclei,
-        _visible(nuclei, spec.size_um),
+        marker_od,
+        seen,
         tubes,
         nodes,
         tuple(layout.names),
-        grow_fibres(_stream(spec, 8), ground, 9000.0),
+        grow_fibres(_stream(spec, 8), ground, spec.variety),
         aggregates,
         _pigment(_stream(spec, 9), spec, ground),
         _erythrocytes(_stream(spec, 10), spec, layout),
@@ -119,7 +138,28 @@ def _fill_aggregates(
     population.add(rng, "t_cell", xyz[others])
 
 
+def _fill_dying(
+    rng: np.random.Generator,
+    plan: tuple[SceneSpec, Ground],
+    layout: Layout,
+    population: Population,
+    packing: Packing,
+) -> None:
+    """Add apoptotic cells last, wherever there is room."""
+    spec, ground = plan
+    area_mm2 = float((ground.level_um > 0.0).sum()) * GRID_UM**2 * 1e-6
+    wanted = rng.poisson(min(spec.variety, 1.0) * spec.apoptotic * area_mm2)
+    weight = (layout.clearance > 3.0) * ground.infiltrate
+    xyz = scatter(rng, weight, GRID_UM, 3 * wanted, 1.0)
+    kept = packing.add(np.column_stack([xyz, np.full(len(xyz), 3.2)]), 0.84, wanted)
+    population.add(rng, "apoptotic", xyz[kept])
+
+
+CLUMP_OVERLAP = 0.62  # macrophages in a clump press into each other
+
 STROMA = (  # name in the spec, cell type, clearance it needs (um), packing radius (um), density clumping
+    ("tumour_cells", "tumour", 5.0, 5.6, 0.2),
+    ("foamy", "foamy", 8.0, 8.5, 0.7),
     ("macrophages", "macrophage", 6.0, 6.0, 0.7),
     ("plasma_cells", "plasma_cell", 4.0, 4.5, 1.0),
     ("b_cells", "b_cell", 3.5, 3.8, 1.0),
@@ -128,6 +168,14 @@ STROMA = (  # name in the spec, cell type, clearance it needs (um), packing radi
     ("eosinophils", "eosinophil", 4.0, 4.4, 0.8),
     ("fibroblasts", "fibroblast", 2.5, 3.6, 0.0),
 )
+
+
+def _per_mm2(spec: SceneSpec, name: str) -> float:
+    """Return the density asked for; foamy macrophages are a share of all macrophages."""
+    foamy = min(1.0, spec.variety) * spec.foamy
+    if name == "foamy":
+        return spec.macrophages * foamy
+    return float(getattr(spec, name)) * (1.0 - foamy if name == "macrophages" else 1.0)
 
 
 def _fill_stroma(
@@ -146,10 +194,14 @@ def _fill_stroma(
         share = (SECTION_UM + 2.0 * (KINDS[name].nucleus_um[2] - VISIBLE_PATH_UM)) / (
             SECTION_UM + 2.0 * depth
         )
-        wanted = rng.poisson(getattr(spec, field_name) * area_mm2 / min(share, 1.0))
+        wanted = rng.poisson(_per_mm2(spec, field_name) * area_mm2 / min(share, 1.0))
         weight = outside * (layout.clearance > need_um) * ground.infiltrate**clumping
         xyz = scatter(rng, weight, GRID_UM, 3 * wanted, depth)
-        kept = packing.add(np.column_stack([xyz, np.full(len(xyz), radius_um)]), 0.84, wanted)
+        overlap = spec.overlap
+        if name == "macrophage" and spec.clumps * spec.variety > 0.0:
+            overlap = min(overlap, CLUMP_OVERLAP)
+            _clump(rng, xyz, layout, min(1.0, spec.clumps * spec.variety))
+        kept = packing.add(np.column_stack([xyz, np.full(len(xyz), radius_um)]), overlap, wanted)
         xyz = xyz[kept]
         angle = None
         if name == "fibroblast":
@@ -160,17 +212,15 @@ def _fill_stroma(
         population.add(rng, name, xyz, angle)
 
 
-def _visible(nuclei: NDArray[np.float64], size_um: tuple[float, float]) -> NDArray[np.bool_]:
-    """Tell which nuclear profiles a reader can count."""
-    x, y, area, path = nuclei.T
-    seen = (path >= VISIBLE_PATH_UM) & (path * np.sqrt(area) >= VISIBLE_CONTENT_UM2)
-    seen &= (x >= 0.0) & (y >= 0.0) & (x < size_um[0]) & (y < size_um[1])
-    order = np.flatnonzero(seen)[np.argsort(-(area * path)[seen], kind="stable")]
-    points = np.column_stack([x, y, np.zeros(len(x)), np.full(len(x), 0.5 * HIDDEN_UM)])[order]
-    apart = Packing(size_um).add(points, 1.0)
-    out = np.zeros(len(x), np.bool_)
-    out[order[apart]] = True
-    return out
+def _clump(rng: np.random.Generator, xyz: NDArray[np.float64], layout: Layout, share: float) -> None:
+    """Gather a share of the points round earlier ones, in place: groups of 2 to 6 with blended outlines."""
+    for first in range(0, len(xyz), 12):
+        size = min(int(rng.integers(2, 7)), len(xyz) - first)
+        if rng.uniform() < share * 12.0 / 4.0:  # a group of 4 of 12 points on average
+            near = xyz[first] + rng.normal(0.0, 1.0, (size, 3)) * np.array([7.5, 7.5, 1.2])
+            near[0] = xyz[first]
+            free = layout.at(near[:, 0], near[:, 1]) > 4.0
+            xyz[first : first + size][free] = near[free]
 
 
 def _pigment(rng: np.random.Generator, spec: SceneSpec, ground: Ground) -> NDArray[np.void]:
@@ -226,8 +276,8 @@ def _erythrocytes(rng: np.random.Generator, spec: SceneSpec, layout: Layout) -> 
     return cells
 
 
-def stained_somas(scene: Scene, name: str) -> NDArray[np.int64]:
-    """Return the indices of stained cells of one type without a visible nucleus whose body still shows.
+def stained_somas(scene: Scene, names: tuple[str, ...]) -> NDArray[np.int64]:
+    """Return the indices of stained cells of some types without a visible nucleus whose body still shows.
 
     They are the fragments (or, for CD31 decoys, part of the nonvascular objects) a nucleus-based count
     must not see but an area-based one will.
@@ -235,7 +285,9 @@ def stained_somas(scene: Scene, name: str) -> NDArray[np.int64]:
     c = scene.cells
     soma = scene.bodies[c["soma"]]
     stained = (soma["core_s"] > 0.02) | (soma["shell_s"] > 0.02)
-    chosen = np.flatnonzero((c["type"] == CELL_TYPES.index(name)) & stained & ~scene.visible)
+    chosen = np.flatnonzero(
+        np.isin(c["type"], [CELL_TYPES.index(n) for n in names]) & stained & ~scene.visible
+    )
     groups = np.column_stack([c["soma"][chosen], c["soma"][chosen] + 1]).astype(np.int64)
     shown = profiles(scene.bodies, groups)
     return np.asarray(chosen[(shown[:, 2] >= SOMA_AREA_UM2) & (shown[:, 3] > 2.0 * MIN_CHORD_UM)])

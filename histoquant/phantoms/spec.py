@@ -15,7 +15,14 @@ CELL_DENSITIES = (
     "fibroblasts",
     "neutrophils",
     "eosinophils",
+    "tumour_cells",
+    "apoptotic",
 )
+AMOUNTS = (
+    "vessels", "crypts", "gaps", "aggregates", "decoys", "stain", "pigment", "variety", "faint", "haze",
+    "granules",
+)  # fmt: skip
+SHARES = ("overlap", "clumps", "foamy", "masking", "collapsed", "faint_vessels")
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,26 @@ class SceneSpec:
         Strength of the marker stain; 0 is a negative control (haematoxylin only).
     pigment : float
         Clumps of dark pigment per mm2.
+    tumour_cells, apoptotic : float
+        Per mm2: carcinoma cells, and shrunken dying cells (never ``visible``: no reader counts them).
+    overlap : float
+        Share of their radii to which bodies in the stroma may approach each other; less is denser.
+    variety : float
+        How far nuclei and cell bodies depart from the textbook (`variety.vary`) and how far the section
+        leaves the focal plane (`focus`); 0 is a textbook drawing.
+    faint : float
+        Share of nuclei with cleared, pale chromatin, relative to what is usual for their type.
+    haze : float
+        Uneven unspecific DAB of ground substance and fibres, relative to usual.
+    clumps, foamy : float
+        CD68: shares of macrophages that lie in clumps and that are large and foamy.
+    granules : float
+        CD68: clusters of stained granules without a cell per mm2.
+    masking : float
+        CD20: share of membrane stain that also covers the cell's inside and keeps haematoxylin out.
+    collapsed, faint_vessels : float
+        CD31: shares of vessels without an open lumen (added to those of the usual mix) and with weak,
+        interrupted stain.
     """
 
     marker: str
@@ -71,6 +98,18 @@ class SceneSpec:
     positive_share: float = 0.14
     stain: float = 1.0
     pigment: float = 0.0
+    tumour_cells: float = 0.0
+    apoptotic: float = 14.0
+    overlap: float = 0.84
+    variety: float = 1.0
+    faint: float = 1.0
+    haze: float = 1.0
+    clumps: float = 0.25
+    foamy: float = 0.12
+    granules: float = 45.0
+    masking: float = 0.12
+    collapsed: float = 0.10
+    faint_vessels: float = 0.15
 
     def __post_init__(self) -> None:
         if self.marker not in MARKERS:
@@ -79,7 +118,9 @@ class SceneSpec:
             raise UsageError(f"phantom size {self.size_um} um: both sides must be at least 40 um")
         if self.fragments not in (-1, 0, 1, 2, 3):
             raise UsageError(f"phantom fragments {self.fragments}: use -1 (blank), 0 (field) or 1 to 3")
-        counts = (*CELL_DENSITIES, "vessels", "crypts", "gaps", "aggregates", "decoys", "stain", "pigment")
-        for name in counts:
+        for name in (*CELL_DENSITIES, *AMOUNTS):
             if getattr(self, name) < 0.0:
                 raise UsageError(f"phantom {name} = {getattr(self, name)}: must not be negative")
+        for name in SHARES:
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise UsageError(f"phantom {name} = {getattr(self, name)}: must lie between 0 and 1")

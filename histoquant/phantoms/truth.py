@@ -27,8 +27,9 @@ class Truth:
     Attributes
     ----------
     nuclei : DataFrame
-        x_px, y_px (centre of the nuclear profile), cell_type, positive (0/1), area_um2, path_um, visible,
-        excluded (0/1; under a fold, ink, bubble or blur). ``positive`` marks a stained cell; count
+        x_px, y_px (centre of the nuclear profile), cell_type, positive (0/1), area_um2, path_um, marker_od,
+        visible, excluded (0/1; under an artefact that excludes). ``positive`` marks a cell of the stained
+        type whose section carries at least `paint.POSITIVE_OD` of marker (``marker_od``); count
         ``positive & visible & ~excluded``.
     vessels : DataFrame
         x_px, y_px, lumen_area_um2, endothelial_area_um2, diameter_um, kind, excluded.
@@ -137,6 +138,7 @@ def _nuclei(scene: Scene, artefacts: tuple[Artefact, ...], mpp: float) -> pd.Dat
             "positive": scene.cells["positive"].astype(np.int64),
             "area_um2": np.round(area, 1),
             "path_um": np.round(path, 2),
+            "marker_od": np.round(scene.marker_od, 3),
             "visible": scene.visible.astype(np.int64),
             "excluded": _under(artefacts, x, y),
         }
@@ -192,9 +194,9 @@ def _extras(scene: Scene, artefacts: tuple[Artefact, ...], mpp: float) -> pd.Dat
     stained = (soma["core_s"] > 0.02) | (soma["shell_s"] > 0.02)
     macrophage = scene.cells["type"] == CELL_TYPES.index("macrophage")
     if scene.spec.marker == "CD68":
-        chosen, kind = stained_somas(scene, "macrophage"), "fragment"
+        chosen, kind = stained_somas(scene, ("macrophage", "foamy")), "fragment"
     elif scene.spec.marker == "CD20":
-        chosen, kind = stained_somas(scene, "b_cell"), "fragment"
+        chosen, kind = stained_somas(scene, ("b_cell",)), "fragment"
     elif scene.spec.marker == "CD31":
         chosen, kind = np.flatnonzero(macrophage & stained), "nonvascular"
     else:

@@ -25,7 +25,7 @@ TUBE = np.dtype(
             "slant_x", "slant_y",  # um of sideways shift per um of depth
             "wall_h", "wall_s",  # OD of the wall over the full section thickness
             "fill_h", "fill_s",  # OD of what fills the lumen
-            "uneven",  # contrast of the wall's stain along its length, 0..1
+            "uneven",  # contrast of the wall's stain along its length; above 1 it is interrupted
             "left", "right", "top", "bottom",  # bounding box, um, with margin
         )
     ]
@@ -139,6 +139,7 @@ def draw_tubes(  # type: ignore[no-untyped-def]
                 if wall + lumen <= 0.0:
                     continue
                 along = 1.0 + tube.uneven * (2.0 * noise(x / 6.0, y / 6.0, tube.seed + 5) - 1.0)
+                along = max(along, 0.0)  # above 1, ``uneven`` interrupts the wall
                 fine = 0.65 + 0.7 * noise(x / 1.0, y / 1.0, tube.seed + 9)
                 keep = 1.0 - wall - lumen
                 planes[0, j, i] = keep * planes[0, j, i] + wall * tube.wall_h * fine + lumen * tube.fill_h

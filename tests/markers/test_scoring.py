@@ -146,7 +146,7 @@ def test_a_broken_plugin_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("name", "seed", "more"), [("CD68", 11, {}), ("CD20", 12, {"b_cells": 600.0})])
 def test_positive_cells_of_a_phantom_are_counted(name: str, seed: int, more: dict[str, float]) -> None:
-    rgb, truth = render_field(name, 500.0, seed, mpp=0.5, **more)
+    rgb, truth = render_field(name, 600.0, seed, mpp=0.5, **more)
     marker = get_marker(name)
     white = tuple(float(np.percentile(rgb[..., c], 99)) for c in range(3))
     window = Planes.from_rgb(rgb, None, H_DAB, white, 0.5)

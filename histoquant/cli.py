@@ -28,6 +28,10 @@ StudyFile = Annotated[
 ]
 Marker = Annotated[str | None, typer.Option("--marker", help="Marker of slides that do not say theirs.")]
 Mpp = Annotated[float | None, typer.Option("--mpp", help="Micrometres per pixel of files that do not say.")]
+WorkingMpp = Annotated[float | None, typer.Option(help="Resolution of analysis, um/px. Default: 0.5.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", help="Change one marker setting: threshold_od=0.25.")
+]
 
 
 def _show_version(wanted: bool) -> None:
@@ -58,13 +62,12 @@ def run(
     ] = None,
     scheduler: Annotated[str | None, typer.Option(help="Your own Dask cluster, tls://host:port.")] = None,
     tile_size: Annotated[int | None, typer.Option(help="Tile edge in px; never changes results.")] = None,
-    working_mpp: Annotated[
-        float | None, typer.Option(help="Resolution of analysis, um/px. Default: 0.5.")
+    working_mpp: WorkingMpp = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(help="Stain vectors and thresholds locked by `histoquant calibrate`."),
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Change one marker setting: threshold_od=0.25."),
-    ] = None,
+    settings: Settings = None,
     json_progress: Annotated[bool, typer.Option(help="Progress as JSON lines on standard output.")] = False,
 ) -> None:
     """Quantify slides into OUT; run it again to resume.
@@ -84,6 +87,7 @@ def run(
         scheduler=scheduler,
         tile_size_px=tile_size,
         working_mpp_um=working_mpp,
+        calibration=calibration,
         settings=tuple(settings or ()),
         json_progress=json_progress,
     )

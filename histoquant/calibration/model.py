@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from histoquant._version import __version__
 from histoquant.errors import UsageError
+from histoquant.stains.settings import StainSettings, rows_of
 from histoquant.stains.vectors import StainVectors
 from histoquant.study.rules import ID_RULE, is_id
 
@@ -23,7 +24,7 @@ ThresholdSource = Literal["negative controls", "floor", "positive controls", "ma
 _STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 _Share = Annotated[float, Field(ge=-1.0, le=1.0)]
 _Vector = tuple[_Share, _Share, _Share]
-_Od = Annotated[float, Field(ge=0.0, le=5.0)]
+_Od = Annotated[float, Field(gt=0.0, le=5.0)]
 _Percent = Annotated[float, Field(ge=0.0, le=100.0)]
 
 
@@ -69,6 +70,8 @@ class Lock(BaseModel):
         Unit directions in optical density (red, green, blue).
     hematoxylin_od, dab_od : float or None
         Strength of each stain on the controls, OD; None where there was too little of it to tell.
+    dab_background_od : float
+        DAB of unstained tissue on the controls, OD.
     threshold_od : float
         DAB optical density at or above which stain is positive.
     """
@@ -84,6 +87,7 @@ class Lock(BaseModel):
     vectors_reason: str = ""
     hematoxylin_od: _Od | None = None
     dab_od: _Od | None = None
+    dab_background_od: float = Field(default=0.0, ge=-1.0, le=5.0)
     strength_reason: str = ""
     threshold_od: float = Field(ge=0.02, le=2.0)
     threshold_source: ThresholdSource
@@ -103,6 +107,25 @@ class Lock(BaseModel):
     def vectors(self) -> StainVectors:
         """Both stains with their residual, as unmixing takes them."""
         return StainVectors.from_pair(self.hematoxylin, self.dab, ("hematoxylin", "dab"))
+
+    def settings(self) -> StainSettings:
+        """The lock as the plan of a slide takes it."""
+        source = f"calibration, marker {self.marker}, batch {self.batch}"
+        return StainSettings(
+            stain_names=self.vectors.names,
+            stain_matrix=rows_of(self.vectors),
+            vectors_source="locked",
+            vectors_reason="; ".join(
+                part for part in (source, self.vectors_source, self.vectors_reason) if part
+            ),
+            hematoxylin_strength_od=self.hematoxylin_od,
+            dab_strength_od=self.dab_od,
+            dab_background_od=self.dab_background_od,
+            strength_reason=self.strength_reason,
+            threshold_od=self.threshold_od,
+            threshold_source="locked",
+            threshold_reason=f"{source}, from {self.threshold_source}: {self.threshold_reason}",
+        )
 
     @property
     def sha256(self) -> str:

@@ -9,16 +9,18 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from histoquant.errors import SlideError, SlideRefusedError, UsageError
+from histoquant._version import __version__
+from histoquant.calibration import Calibration, Lock, read_calibration
+from histoquant.errors import CalibrationError, SlideError, SlideRefusedError, UsageError
 from histoquant.markers import MARKERS, get_marker
 from histoquant.markers.definition import MarkerDefinition
 from histoquant.run.job import RunParameters, SlideJob, file_state
 from histoquant.run.options import RunOptions, marker_with, parse_settings
 from histoquant.slides import find_slides
 from histoquant.study.identity import SlideIdentity, identify_slides
-from histoquant.study.study_file import STUDY_FILE, Study, load_study
+from histoquant.study.study_file import Study, load_study
 
-IDENTITY_COLUMNS = ("patient", "tract", "timepoint", "section", "block", "batch", "clone")
+IDENTITY_COLUMNS = ("patient", "tract", "timepoint", "section", "block", "batch", "clone", "control")
 
 
 @dataclass
@@ -30,6 +32,10 @@ class Intake:
     slides : dict of str to Path
         Slides by id.
     identities : dict of str to SlideIdentity
+    calibration : Calibration or None
+        What slides are read with, where it holds a lock for them.
+    calibration_name : str
+        File name of the calibration.
     refused : dict of str to dict
         Rows of slides that no job can be made for.
     """
@@ -40,6 +46,8 @@ class Intake:
     mpp: float | None
     workers: int | None
     scheduler: str | None
+    calibration: Calibration | None = None
+    calibration_name: str = ""
     slides: dict[str, Path] = field(default_factory=dict)
     identities: dict[str, SlideIdentity] = field(default_factory=dict)
     markers: dict[str, MarkerDefinition] = field(default_factory=dict)
@@ -52,12 +60,14 @@ class Intake:
 
     def jobs(self, out: Path) -> list[SlideJob]:
         """One job per usable slide, largest file first, so that no long slide starts last."""
-        jobs = [self._job(slide_id, out) for slide_id in sorted(self.markers)]
+        jobs = [self.job(slide_id, out) for slide_id in sorted(self.markers)]
         return sorted(jobs, key=lambda job: (-job.size_bytes, job.slide_id))
 
-    def _job(self, slide_id: str, out: Path) -> SlideJob:
+    def job(self, slide_id: str, out: Path) -> SlideJob:
+        """The order to quantify one slide into ``out``."""
         path = self.slides[slide_id].absolute()
         size_bytes, modified_ns = file_state(path)
+        lock = self.lock_of(slide_id)
         return SlideJob(
             slide_id=slide_id,
             path=path,
@@ -68,7 +78,32 @@ class Intake:
             parameters=self.parameters,
             size_bytes=size_bytes,
             modified_ns=modified_ns,
+            locked=lock.settings() if lock is not None else None,
         )
+
+    def lock_of(self, slide_id: str) -> Lock | None:
+        """What the calibration holds for a slide's marker and batch; None without a calibration."""
+        marker = self.markers.get(slide_id)
+        if self.calibration is None or marker is None or marker.stains != "H-DAB":
+            return None
+        return self.calibration.lock_for(marker.name, self.identities[slide_id].batch)
+
+    def calibration_flags(self, slide_id: str) -> tuple[str, ...]:
+        """What is doubtful about the lock a slide is read with, or about its absence."""
+        marker, identity = self.markers.get(slide_id), self.identities[slide_id]
+        if self.calibration is None or marker is None or marker.stains != "H-DAB":
+            return ()
+        lock = self.lock_of(slide_id)
+        if lock is None:
+            return ("NOT_CALIBRATED",)
+        flags = []
+        if identity.batch is not None and lock.batch != identity.batch:
+            flags.append("CALIBRATED_BY_DEFAULT_BATCH")
+        if identity.clone is not None and lock.clone is not None and lock.clone != identity.clone:
+            flags.append("CALIBRATION_CLONE_DIFFERS")
+        if self.calibration.histoquant != __version__:
+            flags.append("CALIBRATION_VERSION_DIFFERS")
+        return tuple(flags)
 
     def identity_columns(self, slide_id: str) -> dict[str, Any]:
         """The identity part of a slide's row."""
@@ -78,7 +113,10 @@ class Intake:
     def with_identity_flags(self, slide_id: str, row: dict[str, Any]) -> dict[str, Any]:
         """The row with what is doubtful about whose slide it is, which no reader of pixels can know."""
         flags = [flag for flag in str(row["flags"]).split(";") if flag]
-        flags = list(dict.fromkeys([*flags, *self.identities[slide_id].flags]))
+        known = self.identities[slide_id].flags
+        if row["status"] in {"OK", "OK_WITH_FLAGS"}:
+            known = (*known, *self.calibration_flags(slide_id))
+        flags = list(dict.fromkeys([*flags, *known]))
         status = "OK_WITH_FLAGS" if flags and row["status"] == "OK" else row["status"]
         return {**row, "flags": ";".join(flags), "status": status}
 
@@ -103,8 +141,14 @@ def _bare_row(file: str, identity: SlideIdentity, status: str, reason: str) -> d
     }
 
 
-def take_in(options: RunOptions) -> Intake:
+def take_in(options: RunOptions, *, calibrated: bool = True) -> Intake:
     """Find slides, read the study, and tell each slide's marker.
+
+    Parameters
+    ----------
+    options : RunOptions
+    calibrated : bool
+        Whether the calibration that options or study file name is read; not where one is to be made.
 
     Raises
     ------
@@ -117,7 +161,7 @@ def take_in(options: RunOptions) -> Intake:
     if options.marker is not None:
         get_marker(options.marker)
     study = _study_of(options)
-    intake = _settled(options, study)
+    intake = _settled(options, study, calibrated)
     paths = _input_slides(options)
     identities, missing = identify_slides(paths, study, options.marker, known_markers=tuple(MARKERS))
     for path, identity in identities.items():
@@ -161,14 +205,9 @@ def _study_of(options: RunOptions) -> Study | None:
     return studies[0] if studies else None
 
 
-def _settled(options: RunOptions, study: Study | None) -> Intake:
+def _settled(options: RunOptions, study: Study | None, calibrated: bool) -> Intake:
     """Command line first, then the study file, then the defaults."""
     section = study.run if study is not None else None
-    if section is not None and section.calibration is not None:
-        raise UsageError(
-            f"{STUDY_FILE}: [run] calibration: this version applies no calibration file. Take the line out; "
-            "thresholds can be set under [run.set]."
-        )
 
     def choose(given: Any, name: str) -> Any:
         return given if given is not None else getattr(section, name, None)
@@ -187,14 +226,42 @@ def _settled(options: RunOptions, study: Study | None) -> Intake:
     if mpp is not None and not math.isfinite(mpp):
         raise UsageError(f"--mpp {mpp}: not a number of micrometres. Expected 0.05 to 2.")
     by_study = tuple(f"{key}={value}" for key, value in section.set.items()) if section else ()
+    settings = parse_settings((*by_study, *options.settings))
+    path = options.calibration or (study.calibration_path if study is not None else None)
+    path = path if calibrated else None
     return Intake(
         study=study,
         parameters=parameters,
-        settings=parse_settings((*by_study, *options.settings)),
+        settings=settings,
         mpp=mpp,
         workers=choose(options.workers, "workers"),
         scheduler=choose(options.scheduler, "scheduler"),
+        calibration=read_fitting_calibration(path, parameters, settings) if path is not None else None,
+        calibration_name=path.name if path is not None else "",
     )
+
+
+def read_fitting_calibration(path: Path, parameters: RunParameters, settings: dict[str, str]) -> Calibration:
+    """Read a calibration that a run with these parameters may use.
+
+    Raises
+    ------
+    CalibrationError
+        If the file is wrong, was made at another resolution of analysis, or a threshold is set as well.
+    """
+    calibration = read_calibration(path)
+    if calibration.working_mpp_um != parameters.working_mpp_um:
+        raise CalibrationError(
+            f"{path.name}: working_mpp_um: made at {calibration.working_mpp_um:g} um/px, the run analyses at "
+            f"{parameters.working_mpp_um:g}. Run with --working-mpp {calibration.working_mpp_um:g}, or "
+            f"calibrate with --working-mpp {parameters.working_mpp_um:g}."
+        )
+    if "threshold_od" in settings:
+        raise CalibrationError(
+            f"{path.name}: the threshold is locked by this file and set by threshold_od="
+            f"{settings['threshold_od']} as well. Leave one of them out."
+        )
+    return calibration
 
 
 def _choose_marker(intake: Intake, path: Path, identity: SlideIdentity) -> None:

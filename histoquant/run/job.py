@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from histoquant._version import __version__
 from histoquant.markers.definition import MarkerDefinition
 from histoquant.slides import slide_files
+from histoquant.stains.settings import StainSettings
 from histoquant.store.atomic import json_bytes
 
 
@@ -52,6 +53,7 @@ class SlideJob(BaseModel):
     parameters: RunParameters = RunParameters()
     size_bytes: int = 0
     modified_ns: int = 0
+    locked: StainSettings | None = None
 
     @property
     def key(self) -> str:
@@ -66,6 +68,8 @@ class SlideJob(BaseModel):
             "marker": self.marker.model_dump(mode="json"),
             "working_mpp_um": self.parameters.working_mpp_um,
         }
+        if self.locked is not None:  # another calibration is another plan, never a mixture of both
+            identity["locked"] = self.locked.model_dump(mode="json")
         return hashlib.sha256(json_bytes(identity)).hexdigest()
 
     @property

@@ -36,6 +36,7 @@ class RunOptions:
     scheduler: str | None = None
     tile_size_px: int | None = None
     working_mpp_um: float | None = None
+    calibration: Path | None = None
     settings: tuple[str, ...] = ()
     json_progress: bool = False
 

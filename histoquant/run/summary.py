@@ -25,7 +25,7 @@ SLIDE_COLUMNS = (
     ("diffuse_per_mm2", "aggregates", "aggregate_area_percent"),
     ("vessels", "vessels_per_mm2", "endothelial_area_percent", "lumen_area_percent"),
     ("median_diameter_um", "hotspot_per_mm2"),
-    ("section", "block", "batch", "clone", "empty_because"),
+    ("section", "block", "batch", "clone", "control", "empty_because"),
     ("excluded_by_kind", "positive_per_mm2_unexcluded", "exclusion_effect_percent"),
 )
 _COUNTS = ("nuclei", "positive", "clusters", "aggregates", "vessels")
@@ -82,9 +82,25 @@ def _provenance(intake: Intake) -> dict[str, Any]:
             "settings": intake.settings,
             "markers": {marker.name: marker.model_dump(mode="json") for marker in intake.markers.values()},
         },
+        "calibration": _calibration(intake),
         "slides": [{"slide_id": name, "file": intake.slides[name].name} for name in intake.slide_ids],
         "platform": {"python": platform.python_version(), "machine": platform.machine()},
         "libraries": {name: _version(name) for name in _LIBRARIES},
+    }
+
+
+def _calibration(intake: Intake) -> dict[str, Any] | None:
+    """Which file, and the lock of every slide that took one."""
+    if intake.calibration is None:
+        return None
+    locks = {name: lock for name in intake.slide_ids if (lock := intake.lock_of(name)) is not None}
+    return {
+        "file": intake.calibration_name,
+        "made_by": intake.calibration.histoquant,
+        "locks": {
+            name: {"marker": lock.marker, "batch": lock.batch, "sha256": lock.sha256}
+            for name, lock in locks.items()
+        },
     }
 
 

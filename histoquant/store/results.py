@@ -10,7 +10,7 @@ from histoquant.errors import StoreError
 
 _TEXT_COLUMNS = (
     *("slide_id", "file", "status", "reason", "flags", "patient", "tract", "timepoint", "marker"),
-    *("section", "block", "batch", "clone", "mpp_source", "stain_source", "empty_because"),
+    *("section", "block", "batch", "clone", "control", "mpp_source", "stain_source", "empty_because"),
 )
 
 

@@ -17,7 +17,7 @@ from histoquant.study.study_file import Study
 from histoquant.study.tables import typed
 
 IDENTITY_COLUMNS = ("patient", "tract", "timepoint", "month")
-_TEXT_COLUMNS = ("slide_id", "status", "reason", "flags", *FIELDS)
+_TEXT_COLUMNS = ("slide_id", "status", "reason", "flags", "control", *FIELDS)
 _INTERVAL = ("", "_low", "_high")
 
 
@@ -99,8 +99,8 @@ def biopsies(slides: pd.DataFrame, study: Study | None = None) -> pd.DataFrame:
     Parameters
     ----------
     slides : DataFrame
-        Rows of ``slides.csv``; slides without a patient or a timepoint are left out. ``section``, ``block``,
-        ``clone`` and ``overdispersion`` are used where they exist.
+        Rows of ``slides.csv``; control slides and slides without a patient or a timepoint are left out.
+        ``section``, ``block``, ``clone`` and ``overdispersion`` are used where they exist.
     study : Study, optional
         Gives months, the order of timepoints, weights and the frozen reference.
 
@@ -111,7 +111,8 @@ def biopsies(slides: pd.DataFrame, study: Study | None = None) -> pd.DataFrame:
         95 % interval, counts, evaluable tissue [mm2], area shares [%], sections, clone and a status that
         names the reason for every empty value. Only slides with status OK or OK_WITH_FLAGS give values.
     """
-    records = [record for record in _records(slides) if record["patient"] and record["timepoint"]]
+    # a control tells of the staining, whatever patient the block once came from
+    records = [r for r in _records(slides) if r["patient"] and r["timepoint"] and not r["control"]]
     prefixes = [*_STANDING, *sorted({_prefix(r["marker"]) for r in records if r["marker"]} - set(_STANDING))]
     groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for record in sorted(records, key=lambda record: str(record["slide_id"])):

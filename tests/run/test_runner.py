@@ -191,5 +191,5 @@ def test_no_setting_is_taken_and_then_ignored(slides: Path, tmp_path: Path):
     study = tmp_path / "study.toml"
     (tmp_path / "locked.toml").write_text("")
     study.write_text('[study]\nname = "s"\n[run]\ncalibration = "locked.toml"\n')
-    with pytest.raises(UsageError, match="applies no calibration"):
+    with pytest.raises(UsageError, match=r"locked\.toml: no calibration file"):
         run_slides(RunOptions((slides,), tmp_path / "out", study=study, workers=0))

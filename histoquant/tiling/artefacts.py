@@ -12,7 +12,7 @@ from histoquant.tiling.folds import folded
 from histoquant.tiling.ink import bubbles, pen, pigment
 from histoquant.tiling.maps import BoolMap, closed, grown, opened
 from histoquant.tiling.survey import Survey
-from histoquant.tiling.tissue import flat_blocks, without_debris
+from histoquant.tiling.tissue import flat_blocks, with_small_holes, without_debris
 
 EXCLUSIONS: dict[int, str] = {1: "fold", 2: "blur", 3: "pigment", 4: "pen", 5: "bubble"}
 _CODES = {name: code for code, name in EXCLUSIONS.items()}
@@ -64,6 +64,7 @@ def find_artefacts(survey: Survey, tissue: BoolMap, white: tuple[float, float, f
     # the faded edge of a stroke on glass is a strip one or two map pixels wide
     rest &= ~grown(cover, _NEAR_COVER_PX) | opened(rest, 3)
     rest = without_debris(rest, survey.map_mpp_xy)
+    rest = with_small_holes(rest, cover, survey.map_mpp_xy)
     under = cover & closed(rest, round(_UNDER_UM / um)) & (survey.counted > 0)
     reasons = {
         "pigment": pigment(survey),

@@ -19,7 +19,7 @@ _LEAST_TO_4UM = 0.19
 _LEAST_TO_8UM = 0.06
 _LEAST_ENERGY = 6.0  # grey levels squared at 8 um: flatter tissue says nothing about focus
 _MIN_MM2 = 0.01
-_RIM_UM = 32.0  # the sharp side of a border hides the blurred side over half the pooling width
+_RIM_UM = 40.0  # the sharp side of a border hides the blurred side over half the pooling width
 _LEAST_FLAT = 16  # map pixels of glass from which noise can be read
 
 

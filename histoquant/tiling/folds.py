@@ -1,6 +1,8 @@
-"""Folds: narrow bands where the section lies on itself and all densities add up."""
+"""Folds: bands where the section lies on itself, so that even its lightest places hold two layers."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -12,24 +14,50 @@ from histoquant.tiling.survey import CELLS, SCALE_PX, Survey
 FloatMap = npt.NDArray[np.float32]
 UInt8Map = npt.NDArray[np.uint8]
 
-_AROUND_UM = (
-    200.0  # square over which "the tissue around" is taken: wider than a fold, narrower than a region
-)
-_LEVELS_PER_OD = 200  # 8-bit steps of the maps that medians are taken of
-_FACTOR = 2.0  # two layers at least
-_LEAST_ADDED_OD = 0.03  # green: under it twice nothing is still nothing
-_UNIFORM = 0.58  # lightest over mean density: folds have no gaps between nuclei, aggregates do
-_UNIFORM_LEAST = 0.5
-# A fold has the colour of the tissue around, only more of it; epithelium and stained sheets have their own.
-_SAME_COLOUR_DEG = 3.3
-_SAME_COLOUR_MOST_DEG = 5.0
-# Epithelium of a crypt is dark and even along at most 72 um or 3.3 times its width before it bends.
-_LENGTH_UM = 80.0
-_ELONGATION = 4.0
-_WIDTH_UM = 80.0
-_TISSUE_AROUND = 0.95  # share of tissue around it: the rim of a section is dark for other reasons
-_RING_PX = 3
+# Square over which "the tissue around" is taken: its median is that of single tissue while a fold of up to
+# 130 um covers less than half of it.
+_AROUND_UM = 400.0
+_MEDIAN_LEVEL = 60  # 8-bit step of the slide's median floor: four layers are still told apart
+_LEAST_FLOOR_OD = 0.015  # green: under it layers of nothing are nothing
+_LAYERS = 2.0  # where the band is whole
+_SINGLE_LAYERS = 1.5  # less is one layer
+# Epithelium of a crypt and walls of vessels are as dark, but short pieces around a hole.
+_LENGTH_UM = 110.0
+_WIDTH_UM = 140.0
+_ELONGATION = 3.5
+_SIDE_UM = (12.0, 36.0)  # beside the band: beyond its rim, nearer than the next structure
+_STEP_SHARE = 0.75  # of what lies beside it is single: epithelium and muscle fade into their surroundings
+_HOLE_LAYERS = 0.45  # lumen or glass, not a layer
+_HOLE_SHARE = 0.2
+# Share of a band that is dense, 0.89 and more on drawn folds: between the cells of an aggregate or a crypt
+# light comes through, and chains of them reach 0.86.
+_SOLID_SHARE = 0.88
+# Layers add up: a fold has the colour of the tissue it was taken from. Epithelium has its own.
+_SAME_COLOUR_DEG = 4.0
+_SPUR_SHARE = 0.7  # of the band's own density
 _LIGHTEST = 3  # third lightest of the 16 cells: one may be a hole
+
+
+@dataclass(frozen=True, eq=False)
+class _Layers:
+    """How many layers lie where, and what they absorb.
+
+    Attributes
+    ----------
+    number : ndarray of float32, shape (h, w)
+        Density of the lightest places over that of the tissue around; 0 off tissue.
+    whole : ndarray of bool, shape (h, w)
+        Tissue of complete map pixels.
+    od : ndarray of float32, shape (h, w, 3)
+        Mean optical density.
+    um : float
+        Micrometres per map pixel.
+    """
+
+    number: FloatMap
+    whole: BoolMap
+    od: FloatMap
+    um: float
 
 
 def folded(survey: Survey, od: FloatMap, tissue: BoolMap, white_green: float, um: float) -> BoolMap:
@@ -51,48 +79,73 @@ def folded(survey: Survey, od: FloatMap, tissue: BoolMap, white_green: float, um
     Returns
     -------
     ndarray of bool, shape (h, w)
-        Long narrow bands inside tissue, at least twice as dense as the tissue around even where they are
-        lightest, uniform, and of its colour. Wide or gradual dark areas are left alone: lymphoid aggregates,
-        epithelium and positive sheets look like that.
+        Bands up to 140 um wide inside tissue, at least twice as dense as the tissue around even where they
+        are lightest, with tissue of single density on both sides, and of its colour. Dark areas that fade
+        out, that border on glass or are wider are left alone: lymphoid aggregates, epithelium, muscle and
+        positive sheets look like that.
     """
     whole = tissue & (survey.counted == SCALE_PX * SCALE_PX)
     if not whole.any():
         return np.zeros_like(tissue)
-    floor = _floor_od(survey, white_green)
-    width = 2 * round(_AROUND_UM / um / 2) + 1
-    levels = _filled(np.clip(np.rint(floor * _LEVELS_PER_OD), 0, 255).astype(np.uint8), whole)
-    around = cv2.medianBlur(levels, width) / _LEVELS_PER_OD
-    turned = _colour_shift_deg(od, whole, width)
-    uniform = np.asarray(floor / np.maximum(od[..., 1], np.float32(1e-3)), dtype=np.float32)
-    least = np.maximum(_FACTOR * around, around + _LEAST_ADDED_OD)
-    dense = whole & (_opened(levels) / _LEVELS_PER_OD >= least)
-    bands = dense & (uniform >= _UNIFORM_LEAST) & (turned <= _SAME_COLOUR_MOST_DEG)
-    found = _long_bands(bands, tissue, uniform, turned, um)
-    # the rim of a band is half covered
-    return np.asarray(found | (grown(found, 1) & tissue & (floor >= around + 0.4 * (least - around))))
-
-
-def _long_bands(bands: BoolMap, tissue: BoolMap, uniform: FloatMap, turned: FloatMap, um: float) -> BoolMap:
-    """Connected bands that are long, narrow, uniform, of the tissue's colour, and inside it."""
-    joined = closed(bands, 1)
-    labels, boxes = parts(joined)
-    keep = np.zeros(len(boxes), dtype=bool)
+    layers = _layers(survey, od, whole, white_green, um)
+    core = _opened(closed(whole & (layers.number >= _LAYERS), 1).astype(np.uint8)) > 0
+    labels, boxes = parts(core)
+    found = np.zeros_like(tissue)
     for index in np.flatnonzero(np.hypot(boxes[:, 2], boxes[:, 3]) * um >= _LENGTH_UM):
-        if index == 0:
-            continue
-        here = window(boxes[index], _RING_PX + 1)
-        part = labels[here] == index
-        length, width = (side * um for side in rod(*np.nonzero(part)))
-        core = part & bands[here]
-        ring = grown(part, _RING_PX) & ~part
-        keep[index] = (
-            length >= max(_LENGTH_UM, _ELONGATION * width)
-            and width <= _WIDTH_UM
-            and bool(np.median(uniform[here][core]) >= _UNIFORM)
-            and bool(np.median(turned[here][core]) <= _SAME_COLOUR_DEG)
-            and bool(tissue[here][ring].mean() >= _TISSUE_AROUND)
-        )
-    return np.asarray(keep[labels])
+        if index:
+            here = window(boxes[index], round(_SIDE_UM[1] / um) + 1)
+            part = labels[here] == index
+            if _is_band(part, here, layers):
+                found[here] |= _without_spurs(part, layers.number[here])
+    # the map pixels at the rim of a band are half covered: their lightest places tell nothing
+    return np.asarray(tissue & grown(found, 1))
+
+
+def _is_band(part: BoolMap, here: tuple[slice, slice], layers: _Layers) -> bool:
+    """Whether a part is long, narrow, solid, of its surroundings' colour, and steps down on its sides."""
+    length, width = (side * layers.um for side in _extent(part))
+    if length < max(_LENGTH_UM, _ELONGATION * width) or width > _WIDTH_UM:
+        return False
+    number, whole = layers.number[here], layers.whole[here]
+    near, far = (round(reach / layers.um) for reach in _SIDE_UM)
+    beside = grown(part, far) & ~grown(part, near) & whole
+    around = (grown(part, far) & ~grown(part, near)).sum()
+    holes = around - np.count_nonzero(number[beside] >= _HOLE_LAYERS)
+    if not beside.any() or holes > _HOLE_SHARE * around:
+        return False
+    solid = np.count_nonzero(number[part] >= _SINGLE_LAYERS) / part.sum()
+    single = np.count_nonzero(number[beside] < _SINGLE_LAYERS) / np.count_nonzero(beside)
+    turned = _angle_deg(layers.od[here][part].sum(axis=0), layers.od[here][beside].sum(axis=0))
+    return bool(solid >= _SOLID_SHARE and single >= _STEP_SHARE and turned <= _SAME_COLOUR_DEG)
+
+
+def _without_spurs(part: BoolMap, number: FloatMap) -> BoolMap:
+    """Band without what hangs on to it but holds fewer layers: a crypt's epithelium, an aggregate."""
+    body = closed(part & (number >= _SPUR_SHARE * np.median(number[part])), 1) & part
+    labels, boxes = parts(body)
+    return np.asarray(labels == 1 + int(np.argmax(boxes[1:, 4])))
+
+
+def _extent(part: BoolMap) -> tuple[float, float]:
+    """Length and width in map pixels of a band that may bend: of its rod, and of its area along it."""
+    length, _ = rod(*np.nonzero(part))
+    # widest disc inside, so that a bend does not make a band wide
+    framed = cv2.copyMakeBorder(part.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    widest = 2.0 * float(cv2.distanceTransform(framed, cv2.DIST_L2, 5).max())
+    return length, widest
+
+
+def _layers(survey: Survey, od: FloatMap, whole: BoolMap, white_green: float, um: float) -> _Layers:
+    floor = _floor_od(survey, white_green)
+    middle = max(float(np.median(floor[whole])), _LEAST_FLOOR_OD)
+    per_od = _MEDIAN_LEVEL / middle
+    levels = np.clip(np.rint(floor * per_od), 0, 255).astype(np.uint8)
+    # where there is no tissue the slide's median stands, so that glass does not count
+    levels = np.where(whole, levels, np.uint8(min(255, round(middle * per_od)))).astype(np.uint8)
+    around = cv2.medianBlur(levels, 2 * round(_AROUND_UM / um / 2) + 1)
+    least = max(_LEAST_FLOOR_OD * per_od, 1.0)
+    number = _opened(levels) / np.maximum(around, least).astype(np.float32)
+    return _Layers(np.where(whole, number, np.float32(0.0)).astype(np.float32), whole, od, um)
 
 
 def _floor_od(survey: Survey, white_green: float) -> FloatMap:
@@ -104,22 +157,10 @@ def _floor_od(survey: Survey, white_green: float) -> FloatMap:
     return np.asarray(np.log10(white_green / lightest.astype(np.float32)))
 
 
-def _colour_shift_deg(od: FloatMap, whole: BoolMap, width: int) -> FloatMap:
-    """Angle between each map pixel's density and the median direction of the tissue around it."""
-    share = od / np.maximum(od.sum(axis=-1, keepdims=True), 1e-3)
-    levels = np.clip(np.rint(share * 250), 0, 255).astype(np.uint8)
-    around = np.stack(
-        [cv2.medianBlur(_filled(np.ascontiguousarray(levels[..., c]), whole), width) for c in range(3)],
-        axis=-1,
-    ).astype(np.float32)
-    dot = (share * around).sum(axis=-1)
-    lengths = np.linalg.norm(share, axis=-1) * np.linalg.norm(around, axis=-1)
-    return np.asarray(np.degrees(np.arccos(np.clip(dot / np.maximum(lengths, 1e-9), -1.0, 1.0))))
-
-
-def _filled(levels: UInt8Map, whole: BoolMap) -> UInt8Map:
-    """Levels with the slide's median tissue value where there is no tissue, so that glass does not count."""
-    return np.where(whole, levels, np.uint8(np.median(levels[whole]))).astype(np.uint8)
+def _angle_deg(one: FloatMap, other: FloatMap) -> float:
+    """Angle between two sums of densities."""
+    lengths = max(float(np.linalg.norm(one) * np.linalg.norm(other)), 1e-9)
+    return float(np.degrees(np.arccos(np.clip(float(one @ other) / lengths, -1.0, 1.0))))
 
 
 def _opened(levels: UInt8Map) -> UInt8Map:

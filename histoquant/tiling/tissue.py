@@ -25,6 +25,7 @@ _MIN_SPECK_MM2 = 0.01  # smaller islands are debris: a cylinder of ten cells
 _BRIDGE_UM = 20.0  # gaps in loose tissue closed before an island is judged
 _CORE_UM = 40.0  # an island with no square this wide is a fibre or an edge
 _LINE_UM = 400.0  # a strand this long and thin is the edge of the coverslip
+_LARGEST_LUMEN_UM2 = 2000.0  # larger lumens and clefts are no tissue
 _LINE_STRAIGHTNESS = 0.8  # of its length: end-to-end distance; tissue strands bend
 
 
@@ -193,6 +194,32 @@ def without_debris(tissue: BoolMap, mpp_xy: tuple[float, float]) -> BoolMap:
     keep &= has_core
     keep[0] = False
     return np.asarray(tissue & keep[labels])
+
+
+def with_small_holes(tissue: BoolMap, covered: BoolMap, mpp_xy: tuple[float, float]) -> BoolMap:
+    """Tissue with its lumens, tears and gaps of at most 2000 um2: they belong to the section.
+
+    Parameters
+    ----------
+    tissue : ndarray of bool, shape (h, w)
+        Without debris.
+    covered : ndarray of bool, shape (h, w)
+        Ink and bubbles: they close a hole, and are not filled.
+    mpp_xy : tuple of float
+        Micrometres per map pixel.
+
+    Returns
+    -------
+    ndarray of bool, shape (h, w)
+        Holes at the border of the plane stay: nobody knows how large they are.
+    """
+    gaps = ~(tissue | covered)
+    labels, boxes = parts(gaps)
+    small = boxes[:, 4] * (mpp_xy[0] * mpp_xy[1]) <= _LARGEST_LUMEN_UM2
+    small[0] = False
+    for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
+        small[edge] = False
+    return np.asarray(tissue | small[labels])
 
 
 def _straight_lines(thin: BoolMap, um: float) -> BoolMap:

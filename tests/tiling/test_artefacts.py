@@ -59,8 +59,9 @@ def test_tissue_out_of_focus(mapper, appearance: str, sigma: float) -> None:  # 
     rgb, _ = drawn(patch, appearance=appearance)
     found = mapper(rgb)
     assert caught(found, patch) > 0.75
-    off = found.tissue & ~under(found, patch)
-    assert (found.excluded[off] > 0).mean() < 0.03
+    # beside the patch, where its drawn blur has faded to nothing
+    wide = cv2.dilate(under(found, patch).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    assert (found.excluded[found.tissue & ~wide] > 0).mean() < 0.03
     assert found.excluded_by_reason_mm2["blur"] > 0.8 * found.excluded_mm2
 
 
@@ -73,11 +74,36 @@ def test_fold(mapper) -> None:  # type: ignore[no-untyped-def]
     fold = Artefact("fold", ((170.0, 180.0), (260.0, 250.0), (350.0, 340.0)), 16.0, seed=5)
     rgb, truth = drawn(fold)
     found = mapper(rgb)
-    assert caught(found, fold) > 0.5
-    assert found.excluded_by_reason_mm2["fold"] > 0.5 * truth["excluded_mm2"]
+    assert caught(found, fold) > 0.7
+    assert found.excluded_by_reason_mm2["fold"] > 0.7 * truth["excluded_mm2"]
     off = found.tissue & ~cv2.dilate(under(found, fold).astype(np.uint8), np.ones((3, 3))).astype(bool)
     assert (found.excluded[off] > 0).mean() < 0.005
     assert found.tissue_mm2 == pytest.approx(truth["tissue_mm2"], rel=0.03)
+
+
+@pytest.mark.parametrize("half_width", [16.0, 28.0, 45.0])
+def test_a_wide_fold_through_b_cell_sheets(mapper, half_width: float) -> None:  # type: ignore[no-untyped-def]
+    fold = Artefact("fold", ((200.0, 90.0), (300.0, 300.0), (330.0, 520.0)), half_width, seed=7)
+    rgb, truth = render_field("CD20", 600.0, 3, aggregates=6.0, b_cells=420.0, artefacts=(fold,))
+    found = mapper(rgb)
+    assert caught(found, fold) > (0.6 if half_width < 20 else 0.85)
+    off = found.tissue & ~cv2.dilate(under(found, fold).astype(np.uint8), np.ones((5, 5))).astype(bool)
+    assert (found.excluded[off] > 0).mean() < 0.02
+    assert found.tissue_mm2 == pytest.approx(truth.summary["tissue_mm2"], rel=0.03)
+
+
+@pytest.mark.parametrize(
+    "scene",
+    [{"crypts": 60.0}, {"aggregates": 10.0, "b_cells": 800.0}, {"t_cells": 3600.0, "macrophages": 420.0}],
+    ids=["crypts", "aggregates", "crowded"],
+)
+def test_dark_structures_are_no_artefact(mapper, scene: dict[str, float]) -> None:  # type: ignore[no-untyped-def]
+    for marker in ("CD20", "CD31"):
+        rgb, truth = render_field(marker, 600.0, 12, **scene)
+        found = mapper(rgb)
+        assert found.excluded_mm2 <= 0.005 * found.tissue_mm2
+        # lumens and tears of at most 2000 um2 are part of the section
+        assert found.tissue_mm2 == pytest.approx(truth.summary["tissue_mm2"], rel=0.015)
 
 
 @pytest.mark.parametrize("radius", [36.0, 60.0])

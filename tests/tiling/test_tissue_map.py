@@ -47,7 +47,7 @@ def test_pale_and_strong_tissue_within_three_percent(painter, mapper, tint_od: f
     [("CD68", "pale"), ("CD20", "noisy"), ("CD31", "white-shifted"), ("HE", "normal")],
 )
 def test_drawn_slides_within_three_percent(mapper, marker: str, appearance: str) -> None:  # type: ignore[no-untyped-def]
-    rgb, truth = render_field(marker, 400.0, 4, appearance, fragments=1)
+    rgb, truth = render_field(marker, 560.0, 4, appearance, fragments=1)
     found = mapper(rgb)
     assert found.tissue_mm2 == pytest.approx(truth.summary["tissue_mm2"], rel=0.03)
     assert found.excluded_mm2 <= 0.01 * found.tissue_mm2

@@ -28,6 +28,10 @@ StudyFile = Annotated[
 ]
 Marker = Annotated[str | None, typer.Option("--marker", help="Marker of slides that do not say theirs.")]
 Mpp = Annotated[float | None, typer.Option("--mpp", help="Micrometres per pixel of files that do not say.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=0, help="Worker processes; 0 works in this process. Default: one per core."),
+]
 WorkingMpp = Annotated[float | None, typer.Option(help="Resolution of analysis, um/px. Default: 0.5.")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="Change one marker setting: threshold_od=0.25.")
@@ -56,10 +60,7 @@ def run(
     study: StudyFile = None,
     marker: Marker = None,
     mpp: Mpp = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=0, help="Worker processes; 0 works in this process. Default: one per core."),
-    ] = None,
+    workers: Workers = None,
     scheduler: Annotated[str | None, typer.Option(help="Your own Dask cluster, tls://host:port.")] = None,
     tile_size: Annotated[int | None, typer.Option(help="Tile edge in px; never changes results.")] = None,
     working_mpp: WorkingMpp = None,
@@ -106,6 +107,45 @@ def inspect(
     from histoquant.run.inspect import inspect_slides
 
     raise typer.Exit(inspect_slides(tuple(slides), study, marker, mpp, as_json))
+
+
+@app.command()
+def calibrate(
+    slides: Slides,
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="Calibration file; its chart page goes beside it.")
+    ] = Path("calibration.toml"),
+    negative: Annotated[
+        list[Path] | None,
+        typer.Option(help="A slide that is a negative control and does not say so; repeat for more."),
+    ] = None,
+    study: StudyFile = None,
+    marker: Marker = None,
+    mpp: Mpp = None,
+    workers: Workers = None,
+    working_mpp: WorkingMpp = None,
+    settings: Settings = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Lock stain vectors and thresholds per marker and batch from control slides.
+
+    Example: histoquant calibrate controls/ -o calibration.toml
+    """
+    from histoquant.run.calibrate import CalibrateOptions, calibrate_slides
+
+    options = CalibrateOptions(
+        slides=tuple(slides),
+        out=out,
+        negative=tuple(negative or ()),
+        study=study,
+        marker=marker,
+        mpp=mpp,
+        workers=workers,
+        working_mpp_um=working_mpp,
+        settings=tuple(settings or ()),
+        as_json=as_json,
+    )
+    raise typer.Exit(calibrate_slides(options))
 
 
 @app.command()

@@ -33,8 +33,9 @@ class Evidence:
 
     Attributes
     ----------
-    what : str
-        ``cells`` or ``pixels``: what is compared with the threshold.
+    what, positive_what : str
+        What the negative and the positive material is counted in: ``cells`` both, or for a marker of vessels
+        ``pixels`` and ``vessels``, because negative controls have none.
     negative, positive : ndarray of int64, shape (BINS,)
         DAB of negative-control material, and of positive-control material found at ``adapted_od``, as counts.
     adapted_od : float
@@ -44,6 +45,7 @@ class Evidence:
     """
 
     what: str
+    positive_what: str
     adapted_od: float
     adapted_reason: str
     negative: Counts = field(default_factory=lambda: np.zeros(BINS, np.int64))
@@ -131,7 +133,7 @@ def choose_threshold(evidence: Evidence) -> ThresholdChoice:
     top = quantile_od(evidence.negative, NEGATIVE_QUANTILE)
     said = f"P99.5 of {negatives:,} negative-control {what} is {top:.3f} OD"
     if positives < MIN_POSITIVES:
-        few = f"{said}; only {positives} positive-control {what} to check against"
+        few = f"{said}; only {positives} positive-control {evidence.positive_what} to check against"
         if top <= adapted:
             return ThresholdChoice(adapted, "marker default", f"{few}; {evidence.adapted_reason}")
         return ThresholdChoice(_rounded(top), "negative controls", few)
@@ -145,7 +147,9 @@ def _between(evidence: Evidence, top: float, said: str) -> ThresholdChoice:
     floor = top + FLOOR_SHARE * (median - top)
     chosen = _rounded(max(top, floor))
     passing = share_over(positives, chosen)
-    shown = f"{100 * passing:.1f} % of {int(positives.sum()):,} positive-control {what} pass"
+    shown = (
+        f"{100 * passing:.1f} % of {int(positives.sum()):,} positive-control {evidence.positive_what} pass"
+    )
     if passing < MIN_PASSING:
         beyond = 100 * share_over(evidence.negative, _rounded(evidence.adapted_od))
         return ThresholdChoice(
@@ -158,7 +162,7 @@ def _between(evidence: Evidence, top: float, said: str) -> ThresholdChoice:
         return ThresholdChoice(chosen, "negative controls", f"{said}; {shown}")
     return ThresholdChoice(
         chosen,
-        "floor",
+        "negative and positive controls",
         f"{said}; raised a quarter of the way to the positive controls' median of {median:.3f} OD, because "
         f"the light of a stained cell spreads to its neighbours; {shown}",
     )

@@ -19,7 +19,9 @@ FORMAT_VERSION: Literal[1] = 1
 DEFAULT_BATCH = "default"
 
 ControlKind = Literal["positive", "negative"]
-ThresholdSource = Literal["negative controls", "floor", "positive controls", "marker default"]
+ThresholdSource = Literal[
+    "negative controls", "negative and positive controls", "positive controls", "marker default"
+]
 
 _STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 _Share = Annotated[float, Field(ge=-1.0, le=1.0)]

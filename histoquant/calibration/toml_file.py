@@ -31,13 +31,14 @@ def toml_text(calibration: Calibration) -> str:
     Returns
     -------
     str
-        Keys in the order of the models; absent values are left out, because TOML has no null.
+        Keys in the order of the models; absent values and empty texts are left out, because TOML has no null.
     """
     top = calibration.model_dump(mode="json", exclude={"lock", "control"})
     parts = [_HEAD, _pairs(top)]
     for name in ("lock", "control"):
         for entry in getattr(calibration, name):
-            parts.append(f"[[{name}]]\n{_pairs(entry.model_dump(mode='json', exclude_none=True))}")
+            said = entry.model_dump(mode="json", exclude_none=True)
+            parts.append(f"[[{name}]]\n{_pairs({key: value for key, value in said.items() if value != ''})}")
     return "\n".join(parts)
 
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from histoquant.calibration.model import ControlSlide
 from histoquant.report.biopsy_view import biopsy_table
+from histoquant.report.calibration_page import drift_charts
 from histoquant.report.numbers import as_text
+from histoquant.report.page import content_security_policy, environment
 from histoquant.report.pictures import Embedded, embed, read_small
 from histoquant.report.plots import TimepointPlot, draw_timepoints
 from histoquant.report.series import plots_from_biopsies, plots_from_slides
@@ -102,26 +103,12 @@ def _drawn(plots: list[TimepointPlot]) -> list[dict[str, Any]]:
     return drawn
 
 
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("histoquant.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def content_security_policy(style: str) -> str:
-    """Return the policy of a page whose only style sheet is ``style``: no script, no request, no frame."""
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
-    return (
-        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    )
-
-
 def write_report(
-    out_dir: str | Path, slides: pd.DataFrame, biopsies: pd.DataFrame, run: Mapping[str, Any]
+    out_dir: str | Path,
+    slides: pd.DataFrame,
+    biopsies: pd.DataFrame,
+    run: Mapping[str, Any],
+    controls: Sequence[ControlSlide] = (),
 ) -> Path:
     """Write ``report.html`` into ``out_dir``.
 
@@ -135,6 +122,8 @@ def write_report(
         ``biopsies.csv``; may be empty.
     run : mapping
         ``version``, ``command``, ``parameters`` (may be nested), optionally ``study`` and ``started``.
+    controls : sequence of ControlSlide
+        Control slides of the run, in the order of staining runs.
 
     Returns
     -------
@@ -145,9 +134,9 @@ def write_report(
     views = _slide_views(out, slides)
     markers = frozenset(v.marker for v in views if v.marker)
     plots = plots_from_biopsies(biopsies, markers) or plots_from_slides(slides)
-    environment = _environment()
-    style = environment.get_template("report.css").render()
-    page = environment.get_template("report.html.j2").render(
+    templates = environment()
+    style = templates.get_template("report.css").render()
+    page = templates.get_template("report.html.j2").render(
         policy=content_security_policy(style),
         style=Markup(style),  # noqa: S704 - our own file, no input in it
         run={k: as_text(run.get(k)) for k in ("version", "command", "study", "started")},
@@ -160,6 +149,7 @@ def write_report(
         plots=_drawn([p for p in plots if not p.vascular]),
         vascular=_drawn([p for p in plots if p.vascular]),
         glossary=glossary(views),
+        controls=drift_charts(controls),
     )
     return _replace(out / REPORT_NAME, page)
 

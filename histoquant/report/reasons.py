@@ -64,6 +64,22 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "The density changes faster than the threshold: a 1 % higher threshold lowers it by more than 1 %.",
         "Calibrate the threshold on control slides of the batch before comparing visits.",
     ),
+    "NOT_CALIBRATED": (
+        "The calibration holds no lock for this slide's marker and batch, so it was read by itself.",
+        "Calibrate on controls of its batch before comparing it with calibrated slides.",
+    ),
+    "CALIBRATED_BY_DEFAULT_BATCH": (
+        "The calibration has no lock for this slide's batch; the marker's default batch was used.",
+        "Calibrate on controls of its own batch.",
+    ),
+    "CALIBRATION_CLONE_DIFFERS": (
+        "The slide and the control slides were stained with different antibody clones.",
+        "Calibrate on controls of the same clone, or correct the clone column.",
+    ),
+    "CALIBRATION_VERSION_DIFFERS": (
+        "The calibration was made with another version of histoquant.",
+        "Calibrate again with this version.",
+    ),
     "IMPLAUSIBLE_DENSITY": (
         "The density is above what this marker plausibly reaches.",
         "Look at the overlay for background staining.",

@@ -11,7 +11,9 @@ from histoquant.calibration.decide import Evidence, choose_threshold, counts_of,
 
 
 def _evidence(negative: np.ndarray, positive: np.ndarray, adapted: float = 0.2) -> Evidence:
-    return Evidence("cells", adapted, "the marker's default", counts_of(negative), counts_of(positive))
+    return Evidence(
+        "cells", "cells", adapted, "the marker's default", counts_of(negative), counts_of(positive)
+    )
 
 
 def _spread(low: float, high: float, n: int) -> np.ndarray:
@@ -20,7 +22,7 @@ def _spread(low: float, high: float, n: int) -> np.ndarray:
 
 def test_clean_negatives_and_pale_positives_lower_the_threshold():
     choice = choose_threshold(_evidence(_spread(0.0, 0.02, 1000), _spread(0.2, 0.4, 200)))
-    assert choice.source == "floor"
+    assert choice.source == "negative and positive controls"
     assert choice.threshold_od == pytest.approx(0.019 + 0.25 * (0.3 - 0.019), abs=0.001)
     assert "1,000 negative-control cells" in choice.reason
     assert "100.0 % of 200" in choice.reason
@@ -66,9 +68,9 @@ def test_a_threshold_from_controls_lets_through_few_negatives_and_most_positives
     choice = choose_threshold(_evidence(negative, positive, adapted))
     assert 0.02 <= choice.threshold_od <= 2.0
     assert round(choice.threshold_od * 1000) == pytest.approx(choice.threshold_od * 1000, abs=1e-9)
-    if choice.source in {"floor", "negative controls"}:
+    if choice.source.startswith("negative"):
         assert np.mean(negative >= choice.threshold_od + 0.001) <= 0.005
-    if choice.source == "floor":
+    if choice.source == "negative and positive controls":
         assert np.mean(positive >= choice.threshold_od - 1e-6) >= 0.9
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +12,7 @@ import typer
 from histoquant._version import __version__
 from histoquant.errors import HistoquantError, OutputLockedError, UsageError
 
-EXIT_USAGE, EXIT_LOCKED, EXIT_INTERRUPTED = 2, 75, 130
+EXIT_USAGE, EXIT_SOME_FAILED, EXIT_LOCKED, EXIT_INTERRUPTED = 2, 3, 75, 130
 
 app = typer.Typer(
     name="histoquant",
@@ -146,6 +147,24 @@ def calibrate(
         as_json=as_json,
     )
     raise typer.Exit(calibrate_slides(options))
+
+
+@app.command()
+def verify(
+    out: Annotated[Path, typer.Argument(help="A finished output folder.", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Recompute every checksum of OUT and name what is missing or changed; exit status 3 if anything is."""
+    from histoquant.store.verify import verify as faults_of
+
+    faults = faults_of(out)
+    if as_json:
+        typer.echo(json.dumps([fault._asdict() for fault in faults], indent=1, ensure_ascii=False))
+    else:
+        for fault in faults:
+            typer.echo(f"{fault.file}: {fault.what}")
+        typer.echo(f"{out}: {len(faults)} faults." if faults else f"{out}: every byte as it was written.")
+    raise typer.Exit(EXIT_SOME_FAILED if faults else 0)
 
 
 @app.command()

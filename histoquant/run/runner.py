@@ -25,6 +25,7 @@ from histoquant.run.tasks import BatchReceipt, CommitReceipt, PlanReceipt
 from histoquant.store.layout import OutputFolder
 from histoquant.store.lock import OutputLock
 from histoquant.store.log import RunLog
+from histoquant.store.verify import write_seals
 from histoquant.tiling.executors import open_executor
 
 EXIT_OK, EXIT_SOME_FAILED, EXIT_NONE_USABLE, EXIT_INTERRUPTED = 0, 3, 4, 130
@@ -112,7 +113,9 @@ class _Run:
             raise
         rows = [self._rows[slide_id] for slide_id in sorted(self._rows)]
         write_summary(self._out, rows, self._intake)
-        return self._conclude(rows)
+        status = self._conclude(rows)
+        write_seals(self._out)
+        return status
 
     def _quantify(self, jobs: list[SlideJob]) -> None:
         self._reporter.update(self._counters)

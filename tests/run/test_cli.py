@@ -31,6 +31,7 @@ def test_version_and_help():
         (("run", ".", "--set", "threshold"), "key=value"),
         (("run", ".", "--set", "threshold_od=high"), "threshold_od=high"),
         (("inspect", "."), "no slides"),
+        (("verify", "."), "no run was finished here"),
         (("frobnicate",), "frobnicate"),
     ],
 )
@@ -52,6 +53,12 @@ def test_run_with_json_progress(slides: Path, tmp_path: Path):
     ]
     assert events[-1]["slides_done"] == 1
     assert "1 slide: 1 OK" in ended.stderr
+    assert _histoquant("verify", tmp_path / "out").returncode == 0
+    with (tmp_path / "out" / "slides.csv").open("ab") as table:
+        table.write(b"\n")
+    found = _histoquant("verify", tmp_path / "out", "--json")
+    assert found.returncode == 3
+    assert json.loads(found.stdout) == [{"file": "slides.csv", "what": "differs from what was written"}]
 
 
 def test_inspect_says_what_each_slide_is(slides: Path):

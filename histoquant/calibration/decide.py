@@ -33,11 +33,13 @@ class Evidence:
 
     Attributes
     ----------
-    what, positive_what : str
-        What the negative and the positive material is counted in: ``cells`` both, or for a marker of vessels
-        ``pixels`` and ``vessels``, because negative controls have none.
+    what, objects_what : str
+        What is compared with the threshold and what must pass it: ``cells`` both, or ``pixels`` and
+        ``vessels``.
     negative, positive : ndarray of int64, shape (BINS,)
         DAB of negative-control material, and of positive-control material found at ``adapted_od``, as counts.
+    objects : ndarray of int64, shape (BINS,)
+        Mean DAB of positive-control cells or vessels found at ``adapted_od``.
     adapted_od : float
         Threshold without negative controls.
     adapted_reason : str
@@ -45,11 +47,12 @@ class Evidence:
     """
 
     what: str
-    positive_what: str
+    objects_what: str
     adapted_od: float
     adapted_reason: str
     negative: Counts = field(default_factory=lambda: np.zeros(BINS, np.int64))
     positive: Counts = field(default_factory=lambda: np.zeros(BINS, np.int64))
+    objects: Counts = field(default_factory=lambda: np.zeros(BINS, np.int64))
 
 
 def counts_of(values_od: npt.NDArray[np.float64]) -> Counts:
@@ -123,7 +126,7 @@ def choose_threshold(evidence: Evidence) -> ThresholdChoice:
         controls' cells allow, else the adapted threshold; the reason says which and why.
     """
     what, negatives = evidence.what, int(evidence.negative.sum())
-    positives, adapted = int(evidence.positive.sum()), _rounded(evidence.adapted_od)
+    positives, adapted = int(evidence.objects.sum()), _rounded(evidence.adapted_od)
     if negatives < MIN_NEGATIVES:
         few = f"only {negatives} negative-control {what} ({MIN_NEGATIVES} needed)"
         absent = "no negative control" if negatives == 0 else few
@@ -133,7 +136,7 @@ def choose_threshold(evidence: Evidence) -> ThresholdChoice:
     top = quantile_od(evidence.negative, NEGATIVE_QUANTILE)
     said = f"P99.5 of {negatives:,} negative-control {what} is {top:.3f} OD"
     if positives < MIN_POSITIVES:
-        few = f"{said}; only {positives} positive-control {evidence.positive_what} to check against"
+        few = f"{said}; only {positives} positive-control {evidence.objects_what} to check against"
         if top <= adapted:
             return ThresholdChoice(adapted, "marker default", f"{few}; {evidence.adapted_reason}")
         return ThresholdChoice(_rounded(top), "negative controls", few)
@@ -142,14 +145,12 @@ def choose_threshold(evidence: Evidence) -> ThresholdChoice:
 
 def _between(evidence: Evidence, top: float, said: str) -> ThresholdChoice:
     """With both kinds of control: the choice, and the check that the positives pass it."""
-    what, positives = evidence.what, evidence.positive
-    median = quantile_od(positives, 0.5)
+    what, objects = evidence.what, evidence.objects
+    median = quantile_od(evidence.positive, 0.5)
     floor = top + FLOOR_SHARE * (median - top)
     chosen = _rounded(max(top, floor))
-    passing = share_over(positives, chosen)
-    shown = (
-        f"{100 * passing:.1f} % of {int(positives.sum()):,} positive-control {evidence.positive_what} pass"
-    )
+    passing = share_over(objects, chosen)
+    shown = f"{100 * passing:.1f} % of {int(objects.sum()):,} positive-control {evidence.objects_what} pass"
     if passing < MIN_PASSING:
         beyond = 100 * share_over(evidence.negative, _rounded(evidence.adapted_od))
         return ThresholdChoice(
@@ -163,8 +164,8 @@ def _between(evidence: Evidence, top: float, said: str) -> ThresholdChoice:
     return ThresholdChoice(
         chosen,
         "negative and positive controls",
-        f"{said}; raised a quarter of the way to the positive controls' median of {median:.3f} OD, because "
-        f"the light of a stained cell spreads to its neighbours; {shown}",
+        f"{said}; raised a quarter of the way to the median of stained positive-control {what}, "
+        f"{median:.3f} OD, because the light of a stained cell spreads to its neighbours; {shown}",
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -140,7 +139,7 @@ class Reading:
     look : Look
     compared : ndarray of int64, shape (BINS,)
         What the marker compares with its threshold, cells or pixels, as counts per thousandth of OD.
-    positive : ndarray of int64, shape (BINS,)
+    objects : ndarray of int64, shape (BINS,)
         Positive cells, or vessels by the mean of their wall, found at the provisional threshold.
     pixels : ndarray of int64, shape (BINS,)
         DAB of quantifiable tissue.
@@ -152,7 +151,7 @@ class Reading:
 
     look: Look
     compared: NDArray[np.int64]
-    positive: NDArray[np.int64]
+    objects: NDArray[np.int64]
     pixels: NDArray[np.int64]
     nuclei: int
     tissue_mm2: float
@@ -161,7 +160,7 @@ class Reading:
     def under(self, lock: Lock) -> ControlSlide:
         """The control as the final lock reads it."""
         plan, control = self.look.plan, self.look.control
-        positive = _at_least(self.compared, lock.threshold_od)
+        positive = at_least(self.compared, lock.threshold_od)
         return ControlSlide(
             slide=control.path.name,
             marker=control.marker,
@@ -189,30 +188,30 @@ def reading_of(look: Look, lock: Lock, out: OutputFolder, intake: Intake) -> Rea
     if intake.markers[slide_id].rule != "none":
         cells = pd.read_parquet(out.slide(slide_id) / "cells.parquet", columns=["dab_od"])
         compared = counts_of(cells["dab_od"].to_numpy(np.float64))
-        positive = _at_least(compared, lock.threshold_od)
+        objects = at_least(compared, lock.threshold_od)
     else:
         vessels = pd.read_parquet(out.slide(slide_id) / "vessels.parquet", columns=["vessel", "dab_od"])
         walls = vessels.loc[vessels["vessel"].to_numpy(bool), "dab_od"].to_numpy(np.float64)
-        compared, positive = pixels, counts_of(walls)
+        compared, objects = pixels, counts_of(walls)
     row = manifest["row"]
     return Reading(
         look,
         compared,
-        positive,
+        objects,
         pixels,
         int(row["nuclei"] or 0),
         float(row["tissue_mm2"]),
-        _sha256(look.control.path),
+        joined_sha256([file_sha256(file) for file in slide_files(look.control.path)]),
     )
 
 
-def _sha256(path: Path) -> str:
+def joined_sha256(digests: Sequence[str]) -> str:
     """Of the slide's file; of its files' digests in order where it has several."""
-    digests = [file_sha256(file) for file in slide_files(path)]
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
-def _at_least(counts: NDArray[np.int64], threshold_od: float) -> NDArray[np.int64]:
+def at_least(counts: NDArray[np.int64], threshold_od: float) -> NDArray[np.int64]:
+    """The counts at or above a threshold, zero below it."""
     kept = counts.copy()
     kept[: round(threshold_od * 1000)] = 0
     return kept
@@ -222,13 +221,14 @@ def evidence_of(readings: Sequence[Reading], lock: Lock) -> Evidence:
     """What all controls of one marker and batch show together."""
     empty = np.zeros(BINS, np.int64)
     negative = [r.compared for r in readings if r.look.control.kind == "negative"]
-    positive = [r.positive for r in readings if r.look.control.kind == "positive"]
+    positive = [r for r in readings if r.look.control.kind == "positive"]
     by_cells = readings[0].look.plan.marker.rule != "none"
     return Evidence(
         what="cells" if by_cells else "pixels",
-        positive_what="cells" if by_cells else "vessels",
+        objects_what="cells" if by_cells else "vessels",
         adapted_od=lock.threshold_od,
         adapted_reason=lock.threshold_reason,
         negative=np.sum([empty, *negative], axis=0),
-        positive=np.sum([empty, *positive], axis=0),
+        positive=np.sum([empty, *(at_least(r.compared, lock.threshold_od) for r in positive)], axis=0),
+        objects=np.sum([empty, *(r.objects for r in positive)], axis=0),
     )

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from histoquant.calibration import Calibration
 from histoquant.markers.definition import MarkerDefinition
 from histoquant.run.assemble import SlideResult, assemble
+from histoquant.run.intake import read_fitting_calibration
 from histoquant.run.job import RunParameters
 from histoquant.run.options import marker_with
 from histoquant.run.pictures import overlay_rgb
@@ -50,7 +53,12 @@ class Quantified:
 
 
 def quantify(
-    slide: Slide, marker: str | MarkerDefinition, *, parameters: RunParameters | None = None
+    slide: Slide,
+    marker: str | MarkerDefinition,
+    *,
+    parameters: RunParameters | None = None,
+    calibration: Calibration | Path | str | None = None,
+    batch: str | None = None,
 ) -> Quantified:
     """Quantify one open slide in this process.
 
@@ -62,6 +70,11 @@ def quantify(
         A built-in marker's name, or a definition of your own.
     parameters : RunParameters, optional
         Working resolution and tile size.
+    calibration : Calibration or path, optional
+        From ``histoquant calibrate``. A marker without a lock in it is read by itself and flagged
+        ``NOT_CALIBRATED``.
+    batch : str, optional
+        The slide's staining batch; without a lock of its own it takes the marker's batch ``default``.
 
     Returns
     -------
@@ -72,18 +85,24 @@ def quantify(
     SlideError
         If the slide cannot be quantified, for example without tissue.
     UsageError
-        If no marker has this name.
+        If no marker has this name, or the calibration file is wrong or of another resolution.
     """
     parameters = parameters or RunParameters()
     definition = marker_with(marker, {}) if isinstance(marker, str) else marker
-    planned = plan_of(slide, definition, parameters.working_mpp_um)
+    if isinstance(calibration, str | Path):
+        calibration = read_fitting_calibration(Path(calibration), parameters, {})
+    stained = calibration is not None and definition.stains == "H-DAB"
+    lock = calibration.lock_for(definition.name, batch) if calibration is not None and stained else None
+    locked = lock.settings() if lock is not None else None
+    planned = plan_of(slide, definition, parameters.working_mpp_um, locked)
     plane = working_plane(slide, parameters.working_mpp_um)
     batches = [
         sum_tiles([quantify_tile(plane, tile, planned) for tile in tiles])
         for tiles in batches_of(planned, parameters)
     ]
     result = assemble(planned, batches, slide.name)
-    flags = tuple(dict.fromkeys((*planned.plan.flags, *result.flags)))
+    uncalibrated = ("NOT_CALIBRATED",) if stained and lock is None else ()
+    flags = tuple(dict.fromkeys((*planned.plan.flags, *result.flags, *uncalibrated)))
     return Quantified(
         result.metrics, result.cells, result.vessels, result.aggregates, flags, slide, planned, result
     )

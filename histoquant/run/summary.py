@@ -10,6 +10,7 @@ import pandas as pd
 
 from histoquant._version import __version__
 from histoquant.report.html import write_report
+from histoquant.run.control_rows import control_rows
 from histoquant.run.intake import IDENTITY_COLUMNS, Intake
 from histoquant.store.atomic import csv_bytes, json_bytes, parquet_bytes, write_bytes
 from histoquant.store.layout import OutputFolder
@@ -68,7 +69,7 @@ def write_summary(out: OutputFolder, rows: list[dict[str, Any]], intake: Intake)
     per_biopsy = biopsies(slides, intake.study)
     run = _provenance(intake)
     write_bytes(out.root / "biopsies.csv", csv_bytes(per_biopsy))
-    write_report(out.root, slides, per_biopsy, run)
+    write_report(out.root, slides, per_biopsy, run, control_rows(out, rows, intake))
     write_bytes(out.root / "run.json", json_bytes(run))
 
 

@@ -11,9 +11,8 @@ from histoquant.calibration.decide import Evidence, choose_threshold, counts_of,
 
 
 def _evidence(negative: np.ndarray, positive: np.ndarray, adapted: float = 0.2) -> Evidence:
-    return Evidence(
-        "cells", "cells", adapted, "the marker's default", counts_of(negative), counts_of(positive)
-    )
+    cells = counts_of(positive)
+    return Evidence("cells", "cells", adapted, "the marker's default", counts_of(negative), cells, cells)
 
 
 def _spread(low: float, high: float, n: int) -> np.ndarray:
@@ -26,6 +25,15 @@ def test_clean_negatives_and_pale_positives_lower_the_threshold():
     assert choice.threshold_od == pytest.approx(0.019 + 0.25 * (0.3 - 0.019), abs=0.001)
     assert "1,000 negative-control cells" in choice.reason
     assert "100.0 % of 200" in choice.reason
+
+
+def test_vessels_are_compared_by_pixels_and_checked_as_vessels():
+    pixels, vessels = counts_of(_spread(0.25, 0.75, 5000)), counts_of(_spread(0.3, 0.9, 40))
+    negative = counts_of(_spread(0.0, 0.1, 5000))
+    evidence = Evidence("pixels", "vessels", 0.25, "the marker's default", negative, pixels, vessels)
+    choice = choose_threshold(evidence)
+    assert choice.threshold_od == pytest.approx(0.1 + 0.25 * 0.4, abs=0.002)
+    assert "100.0 % of 40 positive-control vessels" in choice.reason
 
 
 def test_brown_negatives_raise_it():

@@ -11,6 +11,7 @@ from histoquant.phantoms.artefacts import Artefact
 from histoquant.phantoms.families import Family, families
 from histoquant.phantoms.field import render_field
 from histoquant.phantoms.render import render
+from histoquant.phantoms.responders import VISITS, Responder, true_change
 from histoquant.phantoms.samples import write_samples
 from histoquant.phantoms.scene import Scene, build_scene
 from histoquant.phantoms.spec import MARKERS, SceneSpec
@@ -20,9 +21,11 @@ __all__ = [
     "APPEARANCES",
     "MARKERS",
     "SCANNERS",
+    "VISITS",
     "Appearance",
     "Artefact",
     "Family",
+    "Responder",
     "Scanner",
     "Scene",
     "SceneSpec",
@@ -32,5 +35,6 @@ __all__ = [
     "render",
     "render_field",
     "tell_truth",
+    "true_change",
     "write_samples",
 ]

@@ -15,8 +15,12 @@ from histoquant.phantoms.camera import blur, gaussian_taps
 from histoquant.phantoms.scene import Scene
 from histoquant.phantoms.section import stain_planes
 
-KINDS = ("fold", "pen", "bubble", "defocus", "debris", "coverslip")
-EXCLUDING = ("fold", "pen", "bubble", "defocus")  # nobody should count under these
+KINDS = ("fold", "pen", "bubble", "defocus", "debris", "coverslip", "edge_dab", "crush")
+ON_STAIN = ("fold", "edge_dab", "crush")  # these change what the section absorbs, not the light
+EXCLUDING = ("fold", "pen", "bubble", "defocus", "edge_dab", "crush")  # nobody should count under these
+WAVES = {  # waviness of the outline, share of its reach
+    "fold": 0.55, "pen": 0.10, "bubble": 0.05, "defocus": 0.35, "edge_dab": 0.35, "crush": 0.7,
+}  # fmt: skip
 INKS = {  # OD of marker ink, R, G, B
     "blue": (1.10, 0.62, 0.16),
     "green": (1.00, 0.30, 0.85),
@@ -36,7 +40,7 @@ class Artefact:
         One of `KINDS`.
     path : tuple of (float, float)
         Points in um: the line of a fold, pen stroke, fibre or coverslip edge; the centre of a bubble or
-        out-of-focus patch.
+        out-of-focus or crushed patch; empty for ``edge_dab``: `damage.along_edge` finds the edge.
     reach_um : float
         Half-width of a line, radius of a bubble or patch.
     ink : str
@@ -64,7 +68,7 @@ class Artefact:
         nodes = np.array(self.path + self.path[-1:] if len(self.path) == 1 else self.path, dtype=float)
         shape = np.broadcast(x_um, y_um).shape
         x, y = np.broadcast_to(x_um, shape).ravel(), np.broadcast_to(y_um, shape).ravel()
-        wave = {"fold": 0.55, "pen": 0.10, "bubble": 0.05, "defocus": 0.35}.get(self.kind, 0.0)
+        wave = WAVES.get(self.kind, 0.0)
         taper = self.kind == "fold"
         return np.asarray(_depth(nodes, (self.reach_um, wave), taper, self.seed, x, y).reshape(shape))
 
@@ -105,7 +109,7 @@ def halo_um(artefacts: tuple[Artefact, ...]) -> float:
     return 3.5 * max(sigmas, default=0.0)
 
 
-def _window(artefact: Artefact, shape: tuple[int, int], x0: int, y0: int) -> tuple[slice, slice] | None:
+def window_of(artefact: Artefact, shape: tuple[int, int], x0: int, y0: int) -> tuple[slice, slice] | None:
     """Return the rows and columns of a window the artefact can touch, or None."""
     nodes = np.array(artefact.path)
     reach = 1.5 * artefact.reach_um + 12.0
@@ -116,7 +120,8 @@ def _window(artefact: Artefact, shape: tuple[int, int], x0: int, y0: int) -> tup
     return None if right <= left or bottom <= top else (slice(top, bottom), slice(left, right))
 
 
-def _depth_in(artefact: Artefact, part: tuple[slice, slice], x0: int, y0: int) -> Points:
+def depth_in(artefact: Artefact, part: tuple[slice, slice], x0: int, y0: int) -> Points:
+    """Return the depth inside the artefact, um, on the raster of one part of a window."""
     x = (np.arange(part[1].start, part[1].stop) + x0 + 0.5) * RASTER_UM
     y = (np.arange(part[0].start, part[0].stop) + y0 + 0.5) * RASTER_UM
     return artefact.depth(x[None, :], y[:, None])
@@ -129,10 +134,10 @@ def fold_stains(
     for artefact in artefacts:
         if artefact.kind != "fold":
             continue
-        part = _window(artefact, (stains.shape[1], stains.shape[2]), x0, y0)
+        part = window_of(artefact, (stains.shape[1], stains.shape[2]), x0, y0)
         if part is None:
             continue
-        over = np.asarray(np.clip(_depth_in(artefact, part, x0, y0) / 1.5 + 0.5, 0.0, 1.0), dtype=np.float32)
+        over = np.asarray(np.clip(depth_in(artefact, part, x0, y0) / 1.5 + 0.5, 0.0, 1.0), dtype=np.float32)
         shift = round(2.3 * artefact.reach_um / RASTER_UM)  # the flap comes from beside the fold
         rows, cols = part
         other = stain_planes(
@@ -154,10 +159,10 @@ def bend_light(
 ) -> NDArray[np.float32]:
     """Apply every artefact that acts on light, in the order given; ``light`` is (3, h, w) on the raster."""
     for artefact in artefacts:
-        part = _window(artefact, (light.shape[1], light.shape[2]), x0, y0)
-        if part is None or artefact.kind == "fold":
+        part = window_of(artefact, (light.shape[1], light.shape[2]), x0, y0)
+        if part is None or artefact.kind in ON_STAIN:
             continue
-        depth = _depth_in(artefact, part, x0, y0)
+        depth = depth_in(artefact, part, x0, y0)
         rows, cols = part
         if artefact.kind in ("defocus", "bubble"):
             soft = _defocused(light, part, artefact.strength if artefact.kind == "defocus" else 1.0)

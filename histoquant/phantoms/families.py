@@ -64,6 +64,14 @@ _BASE: dict[str, dict[str, float]] = {
     "HE": {},
 }
 _DAMAGE: dict[str, tuple[str, tuple[Artefact, ...]]] = {
+    "widefold": (
+        "a broad fold: three layers over 80 um",
+        (Artefact("fold", ((130.0, 60.0), (270.0, 260.0), (330.0, 560.0)), 42.0, seed=15),),
+    ),
+    "crush": (
+        "a patch of crushed cells drawn out into streaks",
+        (Artefact("crush", ((330.0, 290.0), (420.0, 330.0)), 105.0, seed=16),),
+    ),
     "fold": (
         "tissue folded over itself: three layers",
         (Artefact("fold", ((200.0, 90.0), (290.0, 250.0), (310.0, 480.0)), 16.0, seed=5),),
@@ -115,7 +123,68 @@ def families() -> list[Family]:
         out.append(
             Family(f"{marker}-pigment", marker, "dark pigment clumps", scene={**scene, "pigment": 25.0})
         )
-    return out + _biopsies()
+        edge = (Artefact("edge_dab", (), 70.0, seed=17),)
+        about = "DAB piled up along the tissue edge"
+        out.append(
+            Family(f"{marker}-edge-dab", marker, about, scene={**scene, "fragments": 1.0}, artefacts=edge)
+        )
+        out.append(
+            Family(f"{marker}-haze-uneven", marker, "cloudy unspecific DAB", scene={**scene, "haze": 5.0})
+        )
+    return out + _biopsies() + _hard() + _densities()
+
+
+def _hard() -> list[Family]:
+    """Return scenes as hard as the hardest real fields looked at."""
+    tumour = {
+        "tumour_cells": 4200.0, "overlap": 0.62, "t_cells": 420.0, "b_cells": 60.0, "plasma_cells": 120.0,
+        "macrophages": 110.0, "crypts": 0.0, "apoptotic": 40.0,
+    }  # fmt: skip
+    faint = {"faint": 2.0, "variety": 1.3, "fibroblasts": 900.0}
+    out = [
+        Family(f"{m}-tumour", m, "large vesicular nuclei, overlapping", scene=tumour)
+        for m in ("nuclear", "HE")
+    ]
+    out += [
+        Family(f"{m}-faint", m, "pale, vesicular, plump and blurred nuclei", scene=faint)
+        for m in ("nuclear", "HE", "CD68")
+    ]
+    sheet = {
+        "aggregates": 9.0,
+        "aggregate_radius_um": 150.0,
+        "b_cells": 300.0,
+        "masking": 0.40,
+    }
+    foamy = {"macrophages": 420.0, "foamy": 0.5, "clumps": 0.7, "granules": 150.0, "neutrophils": 260.0}
+    collapsed = {"vessels": 200.0, "collapsed": 0.6, "faint_vessels": 0.4, "decoys": 70.0}
+    return [
+        *out,
+        Family("CD20-sheet", "CD20", "sheets whose brown masks the counterstain", scene=sheet),
+        Family("CD68-foamy", "CD68", "foamy and clumped macrophages, granules, neutrophils", scene=foamy),
+        Family("CD31-collapsed", "CD31", "collapsed, faint and interrupted capillaries", scene=collapsed),
+    ]
+
+
+DENSITIES: dict[str, tuple[str, tuple[float, ...]]] = {
+    "CD68": ("macrophages", (30.0, 90.0, 180.0, 320.0, 560.0, 840.0, 1100.0)),
+    "CD20": ("b_cells", (40.0, 120.0, 250.0, 420.0, 700.0, 1100.0, 1600.0)),
+    "CD31": ("vessels", (30.0, 70.0, 110.0, 160.0, 220.0, 280.0, 340.0)),
+}
+"""Scene parameter and values, per mm2, over which agreement of densities is measured."""
+
+
+def _densities() -> list[Family]:
+    """Return each marker over its range of densities, with little else changed."""
+    return [
+        Family(
+            f"{marker}-density-{value:04.0f}",
+            marker,
+            f"{value:.0f} {name} per mm2 asked for",
+            scene={name: value},
+        )
+        for marker, (name, values) in DENSITIES.items()
+        for value in values
+    ]
 
 
 def _biopsies() -> list[Family]:

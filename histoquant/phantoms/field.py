@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from histoquant.errors import UsageError
 from histoquant.phantoms.appearance import APPEARANCES, Appearance
 from histoquant.phantoms.artefacts import Artefact
+from histoquant.phantoms.damage import along_edge
 from histoquant.phantoms.render import render
 from histoquant.phantoms.scene import build_scene
 from histoquant.phantoms.spec import SceneSpec
@@ -62,6 +63,14 @@ def render_field(
         appearance = replace(appearance, scanner=replace(appearance.scanner, mpp=mpp))
     size = (float(size_um), float(size_um)) if isinstance(size_um, (int, float)) else size_um
     spec = replace(SceneSpec(marker, size, seed), **scene)  # type: ignore[arg-type]
+    return draw_field(spec, appearance, artefacts)
+
+
+def draw_field(
+    spec: SceneSpec, appearance: Appearance, artefacts: tuple[Artefact, ...] = ()
+) -> tuple[NDArray[np.uint8], Truth]:
+    """Draw a section given by its spec; see `render_field`."""
     built = build_scene(spec)
+    artefacts = tuple(along_edge(artefact, built.ground) for artefact in artefacts)
     drawn = render(built, appearance, artefacts)
     return drawn.rgb, tell_truth(built, appearance, artefacts, drawn.stained_um2)

@@ -20,6 +20,7 @@ WEAKEST, STRONGEST = 0.40, 1.9  # limits of cell-to-cell stain strength
 POSITIVE_OD = {"nuclear": 0.12, "CD68": 0.10, "CD20": 0.10}
 """Mean marker OD of a profile from which a cell is called positive: brown to an eye beside a blue one."""
 
+TUMOUR_BASOPHILIA = 2.2  # haematoxylin of carcinoma cytoplasm in H&E, relative to IHC counterstain
 EOSIN_OD = {  # eosin over a full section of each cell body
     "plasma_cell": 0.26, "macrophage": 0.22, "fibroblast": 0.30, "endothelial": 0.30, "neutrophil": 0.22,
     "eosinophil": 0.85, "t_cell": 0.10, "b_cell": 0.10, "epithelial": 0.0, "tumour": 0.24,
@@ -231,6 +232,7 @@ def _eosin(
     od = np.array([EOSIN_OD[name] for name in CELL_TYPES])[cells["type"]]
     bodies["core_s"][cells["soma"]] = od / SECTION_UM
     bodies["shell_s"][cells["soma"]] = od / SECTION_UM
+    bodies["core_h"][cells["soma"][kind == "tumour"]] *= TUMOUR_BASOPHILIA
     granular = cells["soma"][kind == "eosinophil"]
     bodies["grain_s"][granular], bodies["grain_s_um"][granular] = 0.5, 0.7
     tubes["wall_s"][vessel] = 0.42

@@ -19,6 +19,7 @@ from histoquant.phantoms.camera import (
     raster_window,
     transmit,
 )
+from histoquant.phantoms.damage import damage_stains
 from histoquant.phantoms.focus import SOFT_UM
 from histoquant.phantoms.scene import Scene
 from histoquant.phantoms.section import StainPlanes, raster_size, stain_planes
@@ -80,7 +81,7 @@ def _band(
     size_px = image_size(scene, appearance)
     halo = halo_um(artefacts) + FOCUS_REACH_UM
     x0, y0, width, height, factor = raster_window(appearance, first, rows, size_px[0], halo)
-    planes = stain_planes(scene, x0, y0, width, height)
+    planes = damage_stains(stain_planes(scene, x0, y0, width, height), artefacts, scene, x0, y0)
     stains = planes.sharp()
     if appearance.haze_od > 0.0 and scene.spec.marker != "HE":
         stains[1] += np.float32(appearance.haze_od) * planes.tissue

@@ -39,6 +39,11 @@ Settings = Annotated[
 ]
 
 
+JsonProgress = Annotated[
+    bool, typer.Option("--json-progress", help="Progress as JSON lines on standard output.")
+]
+
+
 def _show_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"histoquant {__version__}")
@@ -70,14 +75,17 @@ def run(
         typer.Option(help="Stain vectors and thresholds locked by `histoquant calibrate`."),
     ] = None,
     settings: Settings = None,
-    json_progress: Annotated[bool, typer.Option(help="Progress as JSON lines on standard output.")] = False,
+    prepare: Annotated[
+        bool, typer.Option("--prepare", help="Only check, and leave OUT ready for `histoquant worker`.")
+    ] = False,
+    json_progress: JsonProgress = False,
 ) -> None:
     """Quantify slides into OUT; run it again to resume.
 
     Example: histoquant run slides/ -o results
     """
     from histoquant.run.options import RunOptions
-    from histoquant.run.runner import run_slides
+    from histoquant.run.runner import prepare_slides, run_slides
 
     options = RunOptions(
         slides=tuple(slides),
@@ -93,7 +101,24 @@ def run(
         settings=tuple(settings or ()),
         json_progress=json_progress,
     )
-    raise typer.Exit(run_slides(options))
+    raise typer.Exit(prepare_slides(options) if prepare else run_slides(options))
+
+
+@app.command()
+def worker(
+    out: Annotated[Path, typer.Argument(help="Folder of `histoquant run --prepare`.", show_default=False)],
+    shard: Annotated[str, typer.Option(help="Which part of how many: 2/8.", show_default=False)],
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0 works in this one, without a port.")] = 0,
+    json_progress: JsonProgress = False,
+) -> None:
+    """Quantify one shard of a prepared run, as one element of a job array; opens no port.
+
+    Example, after histoquant run slides/ -o results --prepare: histoquant worker results --shard 2/8
+    """
+    from histoquant.run.runner import work_shard
+    from histoquant.run.shards import Shard
+
+    raise typer.Exit(work_shard(out, Shard.parse(shard), workers, json_progress))
 
 
 @app.command()

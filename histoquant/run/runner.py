@@ -9,6 +9,7 @@ import sys
 import time
 import traceback
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,6 +21,7 @@ from histoquant.run.job import SlideJob
 from histoquant.run.options import RunOptions
 from histoquant.run.progress import Counters, Reporter, open_reporter
 from histoquant.run.schedule import Listener, Schedule
+from histoquant.run.shards import Shard, read_order, write_order
 from histoquant.run.summary import write_summary
 from histoquant.run.tasks import BatchReceipt, CommitReceipt, PlanReceipt
 from histoquant.store.layout import OutputFolder
@@ -54,13 +56,7 @@ def run_slides(options: RunOptions) -> int:
     """
     intake = take_in(options)
     if not intake.slide_ids:
-        named = ", ".join(str(path) for path in options.slides)
-        print(
-            f"histoquant: no slides in {named}. Looked in all subfolders for whole-slide files (SVS, TIFF, "
-            "OME-TIFF, NDPI, MRXS, SCN, BIF, DICOM, ...), PNG and JPEG; name a file to try it anyway.",
-            file=sys.stderr,
-        )
-        return EXIT_NONE_USABLE
+        return _nothing_there(options)
     out = _make_out(options.out)
     with OutputLock(out.root):
         log = RunLog(out.root / "log.jsonl")
@@ -68,6 +64,73 @@ def run_slides(options: RunOptions) -> int:
             return _Run(options, intake, out, log).go()
         finally:
             log.close()
+
+
+def prepare_slides(options: RunOptions) -> int:
+    """Check everything and leave the order of work in ``options.out`` for `work_shard`; reads no pixels.
+
+    Parameters
+    ----------
+    options : RunOptions
+
+    Returns
+    -------
+    int
+        Exit status: 0, or 4 where there is no slide.
+    """
+    intake = take_in(options)
+    if not intake.slide_ids:
+        return _nothing_there(options)
+    _make_out(options.out)
+    write_order(options, len(intake.slide_ids))
+    return EXIT_OK
+
+
+def work_shard(out: Path, shard: Shard, workers: int, json_progress: bool) -> int:
+    """Quantify one shard's slides of a prepared run; tables and report are left to `run_slides`.
+
+    Parameters
+    ----------
+    out : Path
+        Output folder that a run was prepared in.
+    shard : Shard
+        Which slides.
+    workers : int
+        Worker processes on this machine; 0 works in this process and opens no port.
+    json_progress : bool
+        Progress as JSON lines.
+
+    Returns
+    -------
+    int
+        Exit status as of `run_slides`, over this shard's slides.
+
+    Raises
+    ------
+    StoreError
+        If no run was prepared in the folder.
+    OutputLockedError
+        If a whole run, or the same shard, is at work there.
+    """
+    options = replace(read_order(out), workers=workers, scheduler=None, json_progress=json_progress)
+    intake = take_in(options)
+    folder = _make_out(out)
+    with OutputLock(folder.root, shard.name):
+        log = RunLog(folder.root / f"log-{shard.name}.jsonl")
+        try:
+            return _Run(options, intake, folder, log, shard).go()
+        finally:
+            log.close()
+
+
+def _nothing_there(options: RunOptions) -> int:
+    named = ", ".join(str(path) for path in options.slides)
+    print(
+        f"histoquant: no slides in {named}. Looked in all subfolders for whole-slide files (SVS, TIFF, "
+        "OME-TIFF, NDPI, MRXS, SCN, BIF, DICOM, ...), PNG and JPEG; name a file to try it anyway.",
+        file=sys.stderr,
+    )
+    return EXIT_NONE_USABLE
 
 
 def _make_out(root: Path) -> OutputFolder:
@@ -85,20 +148,28 @@ def _make_out(root: Path) -> OutputFolder:
 class _Run:
     """The state of one run: rows so far, counters, log."""
 
-    def __init__(self, options: RunOptions, intake: Intake, out: OutputFolder, log: RunLog) -> None:
+    def __init__(
+        self, options: RunOptions, intake: Intake, out: OutputFolder, log: RunLog, shard: Shard | None = None
+    ) -> None:
         self._options, self._intake, self._out, self._log = options, intake, out, log
         self._rows: dict[str, dict[str, Any]] = {}
-        self._counters = Counters(slides_total=len(intake.slide_ids), started_s=time.monotonic())
+        self._shard = shard
+        self._jobs, self._refused = intake.jobs(out.root), dict(intake.refused)
+        if shard is not None:
+            self._jobs = [job for place, job in enumerate(self._jobs) if shard.takes(place)]
+            refused = enumerate(sorted(intake.refused.items()))
+            self._refused = {slide_id: row for place, (slide_id, row) in refused if shard.takes(place)}
+        total = len(self._jobs) + len(self._refused)
+        self._counters = Counters(slides_total=total, started_s=time.monotonic())
         self._reporter: Reporter = Reporter()
 
     def go(self) -> int:
-        self._log.write("run_started", version=__version__, slides=len(self._intake.slide_ids))
+        self._log.write("run_started", version=__version__, slides=self._counters.slides_total)
         try:
             with _terminate_as_interrupt(), open_reporter(self._options.json_progress) as self._reporter:
-                for slide_id, row in self._intake.refused.items():
+                for slide_id, row in self._refused.items():
                     self._settle_unusable(slide_id, row)
-                jobs = [job for job in self._intake.jobs(self._out.root) if not self._already_done(job)]
-                self._quantify(jobs)
+                self._quantify([job for job in self._jobs if not self._already_done(job)])
         except KeyboardInterrupt:
             self._log.write("run_interrupted", slides_done=self._counters.slides_done)
             print(
@@ -112,6 +183,8 @@ class _Run:
                 self._log.write("run_stopped", slides_done=self._counters.slides_done, reason=str(error))
             raise
         rows = [self._rows[slide_id] for slide_id in sorted(self._rows)]
+        if self._shard is not None:
+            return self._conclude(rows)
         write_summary(self._out, rows, self._intake)
         status = self._conclude(rows)
         write_seals(self._out)
@@ -175,7 +248,8 @@ class _Run:
         self._log.write("run_finished", **states)
         said = ", ".join(f"{count} {status}" for status, count in sorted(states.items()))
         noun = "slide" if len(rows) == 1 else "slides"
-        print(f"{len(rows)} {noun}: {said}. Report: {self._out.root / 'report.html'}", file=sys.stderr)
+        place = f" Report: {self._out.root / 'report.html'}" if self._shard is None else ""
+        print(f"{len(rows)} {noun}: {said or 'nothing to do'}.{place}", file=sys.stderr)
         for row in rows:
             if row["status"] in {"FAILED", "REFUSED"}:
                 print(f"  {row['status']} {row['file']}: {row['reason']}", file=sys.stderr)

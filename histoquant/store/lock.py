@@ -30,15 +30,18 @@ class OutputLock:
     ----------
     folder : Path
         The output folder; must exist.
+    shard : str
+        Name of a part of the run. Parts work side by side, the whole run only alone.
 
     Raises
     ------
     OutputLockedError
-        On entering, if another live run holds the folder.
+        On entering, if another live run, or the same part of one, holds the folder.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / ".lock"
+    def __init__(self, folder: Path, shard: str = "") -> None:
+        self.path = folder / (f".lock.{shard}" if shard else ".lock")
+        self._excludes = ".lock" if shard else ".lock.*[0-9]"
         self._token = secrets.token_hex(8)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="lock-heartbeat", daemon=True)
@@ -46,6 +49,13 @@ class OutputLock:
     def __enter__(self) -> OutputLock:
         if not self._create():
             self._take_over()
+        try:
+            # after its own lock is there, so that of two that start at once at least one sees the other
+            for other in sorted(self.path.parent.glob(self._excludes)):
+                self._refuse_if_alive(other)
+        except OutputLockedError:
+            self.path.unlink(missing_ok=True)
+            raise
         self._thread.start()
         return self
 
@@ -54,7 +64,7 @@ class OutputLock:
     ) -> None:
         self._stop.set()
         self._thread.join()
-        if self._holder().get("token") == self._token:
+        if _holder(self.path).get("token") == self._token:
             self.path.unlink(missing_ok=True)
 
     def _create(self) -> bool:
@@ -68,8 +78,8 @@ class OutputLock:
 
     def _take_over(self) -> None:
         """Replace a dead run's lock; only one of several runs that found it dead gets to do so."""
-        self._refuse_if_alive()
-        claim = self.path.with_name(".lock.takeover")
+        self._refuse_if_alive(self.path)
+        claim = self.path.with_name(f"{self.path.name}.takeover")
         if _age_s(claim) > STALE_AFTER_S:
             claim.unlink(missing_ok=True)
         try:
@@ -78,38 +88,30 @@ class OutputLock:
             raise OutputLockedError(self._message("another run that starts now")) from None
         try:
             # whoever held the claim before may have made a fresh lock since
-            self._refuse_if_alive()
+            self._refuse_if_alive(self.path)
             self.path.unlink(missing_ok=True)
             if not self._create():
                 raise OutputLockedError(self._message("another run that starts now"))
         finally:
             claim.unlink(missing_ok=True)
 
-    def _holder(self) -> dict[str, Any]:
-        try:
-            holder = json.loads(self.path.read_text())
-        except (OSError, ValueError):
-            # cut short between creation and writing: it counts by its age
-            return {}
-        return holder if isinstance(holder, dict) else {}
-
-    def _refuse_if_alive(self) -> None:
-        age_s = _age_s(self.path)
+    def _refuse_if_alive(self, lock: Path) -> None:
+        age_s = _age_s(lock)
         if age_s < 0:
             return
-        holder = self._holder()
+        holder = _holder(lock)
         host, pid = holder.get("host"), holder.get("pid")
         alive = age_s < STALE_AFTER_S
         if host == socket.gethostname() and isinstance(pid, int) and os.name == "posix":
             # a heartbeat that stopped long ago is a number given to a new process since
             alive = alive and pid != os.getpid() and _exists(pid)
         if alive:
-            raise OutputLockedError(self._message(f"process {pid} on {host}"))
+            raise OutputLockedError(self._message(f"process {pid} on {host}", lock))
 
-    def _message(self, holder: str) -> str:
+    def _message(self, holder: str, lock: Path | None = None) -> str:
         return (
             f"{self.path.parent}: in use by {holder}. Wait for it to end, or choose another folder with -o; "
-            f"if that run is surely gone, delete {self.path}."
+            f"if that run is surely gone, delete {lock or self.path}."
         )
 
     def _beat(self) -> None:
@@ -118,6 +120,15 @@ class OutputLock:
                 os.utime(self.path)
             except OSError:
                 return
+
+
+def _holder(lock: Path) -> dict[str, Any]:
+    try:
+        holder = json.loads(lock.read_text())
+    except (OSError, ValueError):
+        # cut short between creation and writing: it counts by its age
+        return {}
+    return holder if isinstance(holder, dict) else {}
 
 
 def _age_s(path: Path) -> float:

@@ -19,7 +19,7 @@ LOG = "log.jsonl"
 _LINE = re.compile(r"(?P<digest>[0-9a-f]{64})  (?P<name>[^/\\]+|slides/[^/\\]+/manifest\.json)")
 _LOG_LINE = re.compile(rf"# {re.escape(LOG)} (?P<bytes>\d+) (?P<digest>[0-9a-f]{{64}})")
 # Grows and goes with each run; its own lines prove the log.
-_UNSEALED = {SEALS, LOG, ".lock"}
+_UNSEALED = {SEALS, LOG}
 
 
 class Fault(NamedTuple):
@@ -46,7 +46,7 @@ def write_seals(out: OutputFolder) -> None:
 
 def _sealed_names(out: OutputFolder) -> list[str]:
     top = [path.name for path in out.root.iterdir() if path.is_file() and path.name not in _UNSEALED]
-    named = [name for name in top if not name.startswith("tmp.")]
+    named = [name for name in top if not name.startswith(("tmp.", ".lock"))]
     slides = [f"slides/{path.parent.name}/manifest.json" for path in _manifests(out)]
     return sorted(named) + sorted(slides)
 

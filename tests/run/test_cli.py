@@ -32,6 +32,8 @@ def test_version_and_help():
         (("run", ".", "--set", "threshold_od=high"), "threshold_od=high"),
         (("inspect", "."), "no slides"),
         (("verify", "."), "no run was finished here"),
+        (("worker", ".", "--shard", "1/2"), "no run is prepared there"),
+        (("worker", ".", "--shard", "3/2"), "expected NUMBER/COUNT"),
         (("frobnicate",), "frobnicate"),
     ],
 )

@@ -17,10 +17,12 @@ import histoquant as hq
 from histoquant.errors import OutputLockedError, StoreError, UsageError
 from histoquant.run.job import RunParameters, SlideJob
 from histoquant.run.options import RunOptions
-from histoquant.run.runner import run_slides
+from histoquant.run.runner import prepare_slides, run_slides, work_shard
+from histoquant.run.shards import Shard
 from histoquant.run.tasks import BatchReceipt, run_batch
 from histoquant.store.batch_file import Batch, write_batch
 from histoquant.store.layout import OutputFolder
+from histoquant.store.verify import verify
 
 TABLES = ("slides.csv", "slides.parquet", "biopsies.csv", "run.json", "report.html")
 
@@ -49,6 +51,24 @@ def test_every_slide_has_one_row_and_its_files(done: Path, slides: Path):
         assert OutputFolder(done).changed_files(slide_id) == []
     assert not (done / ".work" / "P01_T1_V1_CD68").exists()
     assert "nan" not in (done / "slides.csv").read_text().lower()
+
+
+def test_shards_of_a_job_array_give_the_bytes_of_one_run(done: Path, slides: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    options = RunOptions((slides,), out, workers=0)
+    assert prepare_slides(options) == 0
+    assert not list((out / "slides").iterdir())
+    took = []
+    for number in (1, 2):
+        assert work_shard(out, Shard(number, 2), workers=0, json_progress=False) == 0
+        took.append(len(list((out / "slides").iterdir())))
+    assert took == [2, 3]
+    assert not (out / "slides.csv").exists()
+    assert run_slides(options) == 0
+    events = [json.loads(line)["event"] for line in (out / "log.jsonl").read_text().splitlines()]
+    assert events == ["run_started", "slide_kept", "slide_kept", "slide_kept", "run_finished"]
+    assert _bytes(out) == _bytes(done)
+    assert verify(out) == []
 
 
 def test_cells_lie_where_their_micrometres_say(done: Path):

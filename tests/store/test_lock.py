@@ -111,3 +111,19 @@ def test_of_many_starting_at_once_one_works(tmp_path: Path, stale: bool):
         said.append(out.strip())
     assert sorted(said) == ["held", *["refused"] * 5]
     assert not list(tmp_path.iterdir())
+
+
+def test_shards_work_side_by_side_and_the_whole_run_alone(tmp_path: Path):
+    _hold(tmp_path / ".lock.1-of-3", socket.gethostname(), os.getppid())
+    with OutputLock(tmp_path, "2-of-3"):
+        pass
+    with pytest.raises(OutputLockedError, match=r"\.lock\.1-of-3"), OutputLock(tmp_path):
+        pass
+    with pytest.raises(OutputLockedError), OutputLock(tmp_path, "1-of-3"):
+        pass
+    (tmp_path / ".lock.1-of-3").unlink()
+    with OutputLock(tmp_path):
+        _hold(tmp_path / ".lock", socket.gethostname(), os.getppid())
+        with pytest.raises(OutputLockedError), OutputLock(tmp_path, "1-of-3"):
+            pass
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]

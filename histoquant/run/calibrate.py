@@ -16,7 +16,7 @@ from histoquant.calibration.decide import Evidence, choose_threshold
 from histoquant.errors import SlideError, UsageError
 from histoquant.report.calibration_page import calibration_page
 from histoquant.run.control_slides import Look, Reading, evidence_of, look_at, provisional_lock, reading_of
-from histoquant.run.controls import Control, controls_of
+from histoquant.run.controls import Called, Control, controls_of
 from histoquant.run.intake import Intake, take_in
 from histoquant.run.job import SlideJob
 from histoquant.run.options import RunOptions
@@ -106,7 +106,8 @@ def _controls(options: CalibrateOptions) -> tuple[Intake, list[Control], dict[st
     intake = take_in(taken, calibrated=False)
     if "threshold_od" in intake.settings:
         raise UsageError("--set threshold_od: the threshold is what calibrate finds. Leave it out.")
-    controls, others = controls_of(intake, named, options.negative)
+    called = Called.on(intake, named, options.negative)
+    controls, others = controls_of(intake, called)
     if others:
         print(
             f"histoquant: {len(others)} of {len(intake.markers)} slides are no controls and are left out "
@@ -117,7 +118,12 @@ def _controls(options: CalibrateOptions) -> tuple[Intake, list[Control], dict[st
     unstained = {
         c.path.name: "no DAB to lock" for c in controls if intake.markers[c.slide_id].stains != "H-DAB"
     }
-    refused = {row["file"]: row["reason"] for row in intake.refused.values()} | unstained
+    meant = {
+        slide_id: row
+        for slide_id, row in intake.refused.items()
+        if called.kind(intake.slides[slide_id], intake.identities[slide_id].control) is not None
+    }
+    refused = {row["file"]: row["reason"] for row in meant.values()} | unstained
     return intake, [control for control in controls if control.path.name not in unstained], refused
 
 

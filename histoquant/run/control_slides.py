@@ -25,12 +25,10 @@ from histoquant.stains import (
     sample_blocks,
     stain_histogram,
     tissue_tint,
-    white_point,
 )
 from histoquant.store.atomic import file_sha256
 from histoquant.store.layout import OutputFolder
 from histoquant.tiling.survey import survey
-from histoquant.tiling.tissue_map import map_tissue
 
 
 @dataclass(frozen=True)
@@ -60,14 +58,13 @@ def look_at(control: Control, job: SlideJob) -> Look:
         If the slide cannot be read or shows no tissue.
     """
     with open_slide(job.path, mpp=job.mpp, study_mpp=job.study_mpp) as slide:
-        plan = plan_of(slide, job.marker, job.parameters.working_mpp_um).plan
+        planned = plan_of(slide, job.marker, job.parameters.working_mpp_um)
         plane = working_plane(slide, job.parameters.working_mpp_um)
         surveyed = survey(plane)
-        white = white_point(surveyed)
-        tissue = map_tissue(surveyed, white)
-        blocks = sample_blocks(tissue, surveyed)
-        histogram = stain_histogram(plane, blocks, tissue, white, tissue_tint(surveyed, white))
-    return Look(control, plan, histogram)
+        white = planned.plan.white_point
+        blocks = sample_blocks(planned.tissue, surveyed)
+        histogram = stain_histogram(plane, blocks, planned.tissue, white, tissue_tint(surveyed, white))
+    return Look(control, planned.plan, histogram)
 
 
 def pooled(histograms: Sequence[StainHistogram]) -> StainHistogram:

@@ -49,50 +49,79 @@ def kind_in_name(path: Path) -> ControlKind | None:
     return "positive" if words & _POSITIVE else None
 
 
-def controls_of(
-    intake: Intake, named: tuple[Path, ...], negative: tuple[Path, ...] = ()
-) -> tuple[list[Control], list[Path]]:
+@dataclass(frozen=True)
+class Called:
+    """How slides are called controls on one command line.
+
+    Attributes
+    ----------
+    named : frozenset of Path
+        Slides typed as files: a slide named itself is a control, positive unless it says otherwise; a slide
+        found in a folder must say that it is one.
+    negative : frozenset of Path
+        Negative controls by ``--negative``; goes before names, not before the slide table.
+    listed : bool
+        Whether the slide table names controls; then it names all of them but those of ``--negative``.
+    """
+
+    named: frozenset[Path]
+    negative: frozenset[Path]
+    listed: bool
+
+    @classmethod
+    def on(cls, intake: Intake, slides: tuple[Path, ...], negative: tuple[Path, ...]) -> Called:
+        """What the command line and the slide table call controls."""
+        return cls(
+            frozenset(path.resolve() for path in slides if path.is_file()),
+            frozenset(path.resolve() for path in negative),
+            any(identity.control for identity in intake.identities.values()),
+        )
+
+    def kind(self, path: Path, said: str | None) -> ControlKind | None:
+        """Kind of control, or None for a slide that is none.
+
+        Raises
+        ------
+        UsageError
+            If the slide table (``said``) calls positive what ``--negative`` names.
+        """
+        real = path.resolve()
+        if said == "positive" and real in self.negative:
+            raise UsageError(f"--negative {path}: the slide table calls it a positive control. Correct one.")
+        if said == "negative" or real in self.negative:
+            return "negative"
+        if said == "positive":
+            return "positive"
+        if self.listed:
+            return None
+        return kind_in_name(path) or ("positive" if real in self.named else None)
+
+
+def controls_of(intake: Intake, called: Called) -> tuple[list[Control], list[Path]]:
     """Tell the controls among a run's slides.
 
     Parameters
     ----------
     intake : Intake
         Slides with their identities and markers.
-    named : tuple of Path
-        What the user typed: a slide named itself is a control, positive unless it says otherwise; a slide
-        found in a folder must say that it is one.
-    negative : tuple of Path
-        Negative controls by ``--negative``; goes before names, not before the slide table.
+    called : Called
 
     Returns
     -------
     controls : list of Control
-        By marker, then by batch in the order of its first slide, then in the order of the slide table; slides
-        without a row by name.
+        As `in_run_order` sorts them.
     others : list of Path
         Slides that are no controls.
 
     Raises
     ------
     UsageError
-        If the table calls positive what ``--negative`` names.
+        If slide table and command line contradict each other.
     """
-    listed = any(identity.control for identity in intake.identities.values())
-    files = {path.resolve() for path in named if path.is_file()}
-    by_option = {path.resolve() for path in negative}
     found, others = [], []
     for slide_id, definition in intake.markers.items():
         path, identity = intake.slides[slide_id], intake.identities[slide_id]
-        said, real = identity.control, path.resolve()
-        if said == "positive" and real in by_option:
-            raise UsageError(f"--negative {path}: the slide table calls it a positive control. Correct one.")
-        kind: ControlKind | None = None
-        if said is not None:
-            kind = "positive" if said == "positive" else "negative"
-        elif real in by_option:
-            kind = "negative"
-        elif not listed:
-            kind = kind_in_name(path) or ("positive" if real in files else None)
+        kind = called.kind(path, identity.control)
         if kind is None:
             others.append(path)
             continue
@@ -102,7 +131,10 @@ def controls_of(
 
 
 def in_run_order(intake: Intake, controls: list[Control]) -> list[Control]:
-    """Controls by marker, batch in the order of its first slide, and place in the slide table."""
+    """Controls by marker, then by batch in the order of its first slide, then by row of the slide table.
+
+    Slides without a row follow by name.
+    """
     table = intake.study.table if intake.study is not None else None
 
     def place(control: Control) -> tuple[float, str]:

@@ -18,6 +18,7 @@ from histoquant.phantoms import APPEARANCES, render_field
 from histoquant.phantoms.writer import write_slide
 from histoquant.run.calibrate import CalibrateOptions, calibrate_slides
 from histoquant.run.controls import kind_in_name
+from histoquant.run.intake import take_in
 from histoquant.run.options import RunOptions
 from histoquant.run.runner import run_slides
 
@@ -122,7 +123,8 @@ def test_a_run_takes_the_lock_says_so_and_keeps_controls_out_of_biopsies(trial: 
     text = (trial / "calibration.toml").read_text()
     changed = tmp_path / "changed.toml"
     changed.write_text(text.replace(f"threshold_od = {lock.threshold_od}", "threshold_od = 0.5"))
-    assert run_slides(replace(options, calibration=changed)) == 0
+    one = replace(options, slides=(trial / "tonsil_a.tif",), calibration=changed)
+    assert run_slides(one) == 0
     assert json.loads((out / "slides" / "tonsil_a" / "manifest.json").read_text())["key"] != before
     assert set(hq.load_results(out).slides["dab_threshold_od"]) == {0.5}
 
@@ -136,6 +138,14 @@ def test_a_slide_without_lock_is_flagged_and_read_by_itself(slides: Path, trial:
     assert "NOT_CALIBRATED" in rows[1]["flags"]
     assert "NOT_CALIBRATED" not in str(rows[0]["flags"])
     assert rows[0].drop(["flags", "status"]).equals(rows[1].drop(["flags", "status"]))
+
+
+def test_a_study_file_names_the_calibration(trial: Path):
+    study = trial / "calibrated.toml"
+    study.write_text('[slides]\ntable = "slides.csv"\n[run]\ncalibration = "calibration.toml"\n')
+    intake = take_in(RunOptions((trial,), study=study))
+    assert intake.lock_of("P01_T1_V1_CD20") == read_calibration(trial / "calibration.toml").lock[0]
+    assert take_in(RunOptions((trial,))).lock_of("P01_T1_V1_CD20") is None
 
 
 @pytest.mark.parametrize(

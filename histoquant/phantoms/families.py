@@ -126,7 +126,7 @@ def families() -> list[Family]:
         edge = (Artefact("edge_dab", (), 70.0, seed=17),)
         about = "DAB piled up along the tissue edge"
         out.append(
-            Family(f"{marker}-edge-dab", marker, about, scene={**scene, "fragments": 1.0}, artefacts=edge)
+            Family(f"{marker}-edge-dab", marker, about, scene={**scene, "fragments": 1}, artefacts=edge)
         )
         out.append(
             Family(f"{marker}-haze-uneven", marker, "cloudy unspecific DAB", scene={**scene, "haze": 5.0})

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from histoquant.errors import UsageError
-from histoquant.phantoms import Responder, SceneSpec, build_scene, render_field, true_change
+from histoquant.phantoms import Responder, SceneSpec, build_scene, families, render_field, true_change
 from histoquant.phantoms.bodies import NUCLEOLUS, empty_bodies, mean_stain, profiles, shape_bodies
 from histoquant.phantoms.cells import CELL_TYPES
+from histoquant.phantoms.damage import along_edge
 from histoquant.phantoms.focus import focus_layers
 from histoquant.phantoms.paint import POSITIVE_OD
 from histoquant.phantoms.variety import _stretch, _widen
@@ -123,3 +124,13 @@ def test_impossible_responders_are_refused(wrong):
 def test_shares_beyond_one_are_refused(name):
     with pytest.raises(UsageError, match=name):
         SceneSpec("CD68", **{name: 1.2})
+
+
+def test_every_family_asks_for_a_scene_that_can_be_built():
+    for family in families():
+        size = (160.0, 160.0)
+        scene = build_scene(SceneSpec(family.marker, size, 2, **{**family.scene, "crypts": 0.0}))
+        for artefact in family.artefacts:
+            if family.scene.get("fragments", 0) >= 0:
+                assert along_edge(artefact, scene.ground).path
+        assert (scene.cells["positive"].any() or family.marker == "HE") or len(scene.cells) < 400

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from histoquant.objects.vessels_glass import LEVELS_MOD, lumens_between
 from histoquant.objects.vessels_join import Group, group_pieces
 from histoquant.objects.vessels_measure import is_speck, is_vessel, measure, place
 from histoquant.objects.vessels_nodes import (
@@ -169,7 +170,8 @@ def _find(window: StainWindow, scene: Scene, core: VesselCore, params: VesselPar
     pieces = find_pieces(window, params, scene.mpp)
     found = _Found([], [], False)
     oy, ox = core.origin_yx
-    for group in group_pieces(pieces, params, core.open_edges, scene.mpp):
+    lumens = lumens_between(scene.clear, pieces, core.open_edges, params, scene.mpp)
+    for group in group_pieces(pieces, lumens, params, core.open_edges, scene.mpp):
         if not _owned(pieces, group, core):
             continue
         y, x = (int(v) for v in pieces.first[group.members[0]])
@@ -178,7 +180,7 @@ def _find(window: StainWindow, scene: Scene, core: VesselCore, params: VesselPar
         elif group.doubtful:
             found.unclosed.append((y + oy, x + ox))
         else:
-            parts = vessel_parts(scene, pieces, group, params)
+            parts = vessel_parts(scene, pieces, lumens, group, params)
             if is_speck(parts, scene.mpp, params):
                 continue
             row = {"first_y_px": y + oy, "first_x_px": x + ox, **place(parts, core.origin_yx)}
@@ -194,8 +196,16 @@ def _trusted(
     part = inside_rim(window.rim, planes.dab.shape)
     top, left = window.rim[:2]
     seeds = None if nuclei_yx is None else np.asarray(nuclei_yx, np.int64) - np.array([top, left])
+    clear = smooth_mod(planes.total, planes.valid)
+    clear[~planes.valid] = LEVELS_MOD[0]
     scene = Scene(
-        window.smooth[part], planes.dab[part], planes.hematoxylin[part], planes.total[part], seeds, planes.mpp
+        window.smooth[part],
+        planes.dab[part],
+        planes.hematoxylin[part],
+        planes.total[part],
+        clear[part],
+        seeds,
+        planes.mpp,
     )
     moved = replace(
         core,

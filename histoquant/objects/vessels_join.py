@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from histoquant.objects.vessels_glass import Lumens
 from histoquant.objects.vessels_nodes import Pieces
 from histoquant.objects.vessels_params import VesselParams, pixels
 
@@ -37,12 +38,15 @@ class Group:
         Rows of `Pieces`, in raster order; the first owns the vessel's first pixel.
     bridges : tuple of Bridge
         Where members are joined.
+    lumens : tuple of int
+        Rows of `Lumens`: lumens whose wall may have gaps.
     doubtful : bool
         The window does not show everything the vessel depends on.
     """
 
     members: tuple[int, ...]
     bridges: tuple[Bridge, ...]
+    lumens: tuple[int, ...]
     doubtful: bool
 
 
@@ -168,19 +172,59 @@ def _decide(
     return bridges, doubt
 
 
+def _joined_rows(pieces: Pieces, pairs: list[tuple[int, int]]) -> list[int]:
+    """The first row of the vessel that each piece belongs to."""
+    parent = list(range(len(pieces)))
+
+    def root(row: int) -> int:
+        while parent[row] != row:
+            parent[row] = parent[parent[row]]
+            row = parent[row]
+        return row
+
+    for a, b in pairs:
+        low, high = sorted((root(a), root(b)))
+        parent[high] = low
+    return [root(row) for row in range(len(pieces))]
+
+
+def _across_lumens(
+    pieces: Pieces, found: Lumens, doubt: NDArray[np.bool_], params: VesselParams, mpp: float
+) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Pairs of walls that face each other across a lumen, and the lumens (row, one of its walls)."""
+    joinable = pieces.extent_px() * mpp <= params.join_extent_um
+    doubt[[row for row in found.doubtful if joinable[row]]] = True
+    pairs: list[tuple[int, int]] = []
+    lumens: list[tuple[int, int]] = []
+    for lumen, rows in enumerate(found.members):
+        short = [row for row in rows if joinable[row]]
+        if pieces.cut[list(rows)].any():
+            doubt[short] = True
+            continue
+        pairs.extend((short[0], row) for row in short[1:])
+        lumens.append((lumen, short[0] if short else rows[0]))
+    return pairs, lumens
+
+
 def group_pieces(
-    pieces: Pieces, params: VesselParams, open_edges: tuple[bool, bool, bool, bool], mpp: float
+    pieces: Pieces,
+    lumens: Lumens,
+    params: VesselParams,
+    open_edges: tuple[bool, bool, bool, bool],
+    mpp: float,
 ) -> list[Group]:
     """Join pieces of wall into vessels.
 
-    Two pieces are one vessel where they nearly touch, or where they continue each other across a
-    short gap (Reyes-Aldasoro's "join"). A pair is judged by the two pieces alone, so every window
-    that shows both in full judges alike.
+    Two pieces are one vessel where they nearly touch, where they continue each other across a short gap
+    (Reyes-Aldasoro's "join"), or where they border the same lumen. A pair is judged by the two pieces
+    and that lumen alone, so every window that shows them in full judges alike.
 
     Parameters
     ----------
     pieces : Pieces
         Pieces in raster order.
+    lumens : Lumens
+        Lumens of the same window whose wall may have gaps.
     params : VesselParams
         Join distances and angle.
     open_edges : tuple of bool
@@ -194,24 +238,20 @@ def group_pieces(
         In the order of their first raster pixel.
     """
     bridges, doubt = _decide(pieces, params, open_edges, mpp)
-    parent = list(range(len(pieces)))
-
-    def root(row: int) -> int:
-        while parent[row] != row:
-            parent[row] = parent[parent[row]]
-            row = parent[row]
-        return row
-
-    for a, b in bridges:
-        low, high = sorted((root(a), root(b)))
-        parent[high] = low
+    facing, gapped = _across_lumens(pieces, lumens, doubt, params, mpp)
+    root = _joined_rows(pieces, [*bridges, *facing])
     members: dict[int, list[int]] = {}
     joints: dict[int, list[Bridge]] = {}
+    hollows: dict[int, list[int]] = {}
     for row in range(len(pieces)):
-        members.setdefault(root(row), []).append(row)
+        members.setdefault(root[row], []).append(row)
     for (a, _), bridge in sorted(bridges.items()):
-        joints.setdefault(root(a), []).append(bridge)
+        joints.setdefault(root[a], []).append(bridge)
+    for lumen, row in gapped:
+        hollows.setdefault(root[row], []).append(lumen)
     return [
-        Group(tuple(rows), tuple(joints.get(first, ())), bool(doubt[rows].any()))
+        Group(
+            tuple(rows), tuple(joints.get(first, ())), tuple(hollows.get(first, ())), bool(doubt[rows].any())
+        )
         for first, rows in sorted(members.items())
     ]

@@ -11,6 +11,9 @@ from histoquant.objects.vessels_params import VesselParams
 from histoquant.objects.vessels_parts import Parts, Scene, crop
 from histoquant.objects.vessels_shape import elongation, outer_contours, perimeter_px, solidity
 
+CLEAR_SHARE = 0.5
+"""A lumen of which half is as clear as glass is no nucleus, however pale its chromatin."""
+
 
 def is_vessel(parts: Parts, mpp: float, params: VesselParams) -> bool:
     """Whether an object is a vessel: it has a lumen, is drawn out, branched, or more than one cell.
@@ -29,7 +32,7 @@ def is_vessel(parts: Parts, mpp: float, params: VesselParams) -> bool:
         Rules for cells and clumps.
     """
     if parts.lumen.any():
-        return True
+        return not _is_cell_with_pale_nucleus(parts, mpp, params)
     drawn_out = elongation(parts.outer)
     if drawn_out >= params.clump_elongation:
         return True
@@ -40,6 +43,22 @@ def is_vessel(parts: Parts, mpp: float, params: VesselParams) -> bool:
         drawn_out >= params.cell_elongation
         or outer_px * mpp**2 > params.cell_max_um2
         or solidity(parts.outer) < params.cell_solidity
+    )
+
+
+def _is_cell_with_pale_nucleus(parts: Parts, mpp: float, params: VesselParams) -> bool:
+    """Whether what a thick ring of stain encloses is a cleared nucleus: it holds matter, a lumen is clear."""
+    lumen_px, wall_px = int(np.count_nonzero(parts.lumen)), int(np.count_nonzero(parts.wall))
+    if parts.clear_px >= CLEAR_SHARE * lumen_px:
+        return False
+    if (lumen_px + wall_px) * mpp**2 > 2 * params.cell_max_um2:
+        return False
+    around_px = sum(
+        math.fsum(perimeter_px(c) for c in outer_contours(mask)) for mask in (parts.outer, parts.lumen)
+    )
+    return bool(
+        2 * wall_px * mpp >= params.cell_wall_um * around_px
+        and elongation(parts.outer) < params.cell_elongation
     )
 
 

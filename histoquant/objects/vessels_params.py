@@ -52,6 +52,8 @@ class VesselParams:
     pale_hematoxylin_od, pale_total_od : float
         A pale pixel has less haematoxylin, and less mean optical density over RGB, than this: glass and
         plasma, not the weakest nucleus of a single cell.
+    glass_wall_share : float
+        An area of glass is a lumen, whatever gaps its wall has, where wall borders this share of it.
     min_um2 : float
         Smaller objects are specks (science: 20 um2).
     max_extent_um : float
@@ -60,6 +62,8 @@ class VesselParams:
         A lumen-free object up to this area can be one cell.
     cell_elongation, cell_solidity : float
         A cell is less elongated and more solid than this.
+    cell_wall_um : float
+        The stained cytoplasm around a cell's nucleus is at least this thick on average; a wall is 1 - 3 um.
     clump_elongation, clump_bulk_share : float
         A clump of cells is less elongated than this (two cells in a row: 2 - 2.5), and more than this
         share of it lies in discs of a cell body's radius, which no endothelium is thick enough for.
@@ -82,11 +86,13 @@ class VesselParams:
     lumen_pale_share: float = 0.25
     pale_hematoxylin_od: float = 0.10
     pale_total_od: float = 0.15
+    glass_wall_share: float = 0.6
     min_um2: float = 20.0
     max_extent_um: float = 1000.0
     cell_max_um2: float = 350.0
     cell_elongation: float = 2.0
     cell_solidity: float = 0.80
+    cell_wall_um: float = 3.0
     clump_elongation: float = 3.0
     clump_bulk_share: float = 0.5
 
@@ -134,6 +140,7 @@ def vessels_cap_halo_px(mpp: float, params: VesselParams = DEFAULT_PARAMS) -> in
     """Halo at which every object of the core is decided: nothing stays in `unclosed`.
 
     An object longer than ``max_extent_um`` is dropped, and a neighbour longer than
-    ``join_extent_um`` is not joined, so no decision looks further than both together.
+    ``join_extent_um`` is not joined, nor is one across a longer lumen, so no decision looks further than
+    these together.
     """
-    return vessels_halo_px(mpp, params, params.max_extent_um + params.join_extent_um)
+    return vessels_halo_px(mpp, params, params.max_extent_um + 2 * params.join_extent_um)

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from histoquant.objects.vessels_glass import LEVELS_MOD, Lumens
 from histoquant.objects.vessels_join import Group
 from histoquant.objects.vessels_nodes import Pieces
-from histoquant.objects.vessels_params import VesselParams, pixels
+from histoquant.objects.vessels_params import SMOOTHING_RADIUS_PX, VesselParams, pixels
 from histoquant.objects.vessels_shape import Mask, close, disc, holes
 
 BRIDGE_PX = 3
 """Width of a bridge across a gap, about the width of a wall at 0.5 um/px."""
 EDGE_REACH_UM = 1.5
 """A wall's own peak lies within this distance of its edge; capillary walls are 1 - 3 um wide."""
-EDGE_PERCENT = 55
-"""A wall ends where stain falls to half its peak; the smoothing that the peak is read from lowers it
-by about a tenth for a wall of 1.5 um."""
+EDGE_FACTOR = 1.5
+"""What a wall of 1 - 2 um, blurred by 0.3 - 0.75 um and its peak read after smoothing, adds to the level of
+its edge (simulated profiles: 1.2 - 2); without it the blur of thin walls counts as wall."""
+LIGHT_SHARE = 0.7
+"""Optical density per unit of DAB in green and blue, where a wall is seen (vector .268 .570 .776)."""
 FRINGE_STEPS = 3
 """Blur is at most this many pixels wide on either side of a wall."""
 CELL_RADIUS_UM = 3.5
@@ -33,12 +37,16 @@ Plane = NDArray[np.int16]
 
 @dataclass(frozen=True)
 class Scene:
-    """The window a vessel is measured in; stain planes in thousandths of optical density."""
+    """The window a vessel is measured in; planes in thousandths of optical density.
+
+    ``clear`` is the smoothed total, and above every level of glass where there is no image.
+    """
 
     smooth: Plane
     dab: Plane
     hematoxylin: Plane
     total: Plane
+    clear: Plane
     nuclei_yx: NDArray[np.int64] | None
     mpp: float
 
@@ -47,13 +55,15 @@ class Scene:
 class Parts:
     """Masks of one vessel in its own crop, and where the crop lies in the window.
 
-    ``bulk`` is the part of a lumen-free object in which a cell body fits.
+    ``bulk`` is the part of a lumen-free object in which a cell body fits; ``clear_px`` are the lumen's
+    pixels as clear as glass.
     """
 
     wall: Mask
     lumen: Mask
     outer: Mask
     bulk: Mask
+    clear_px: int
     y0: int
     x0: int
 
@@ -67,9 +77,9 @@ def crop(plane: Plane, y0: int, x0: int, shape: tuple[int, ...]) -> Plane:
     return out
 
 
-def _stain(pieces: Pieces, group: Group, pad: int) -> tuple[Mask, Mask, int, int]:
-    """Stained pixels and bridges of a group in a padded crop, with the crop's corner."""
-    boxes = pieces.box[list(group.members)]
+def _stain(pieces: Pieces, group: Group, lumens: Lumens, pad: int) -> tuple[Mask, Mask, Mask, int, int]:
+    """Stained pixels, the same with bridges, and glass of a group in a padded crop, with its corner."""
+    boxes = np.concatenate([pieces.box[list(group.members)], lumens.box[list(group.lumens)]])
     y0, x0 = (int(v) - pad for v in boxes[:, :2].min(axis=0))
     y1, x1 = (int(v) + pad for v in boxes[:, 2:].max(axis=0))
     wall = np.zeros((y1 - y0, x1 - x0), np.uint8)
@@ -80,7 +90,11 @@ def _stain(pieces: Pieces, group: Group, pad: int) -> tuple[Mask, Mask, int, int
     for bridge in group.bridges:
         ends = [(x - x0, y - y0) for y, x in (bridge.start, bridge.end)]
         cv2.line(bridged, ends[0], ends[1], 1, BRIDGE_PX)
-    return wall, bridged, y0, x0
+    clear = np.zeros_like(wall)
+    for lumen in group.lumens:
+        t, left, b, r = (int(v) for v in lumens.box[lumen])
+        clear[t - y0 : b - y0, left - x0 : r - x0] |= lumens.labels[t:b, left:r] == lumen + 1
+    return wall, bridged, clear, y0, x0
 
 
 def _enclosed(layers: tuple[Mask, ...], largest_px: int) -> Mask:
@@ -105,10 +119,22 @@ def _lumens(enclosed: Mask, pale: Mask, limits_px: tuple[int, float]) -> Mask:
     return np.asarray(keep[labels], np.uint8)
 
 
+@lru_cache(maxsize=1)
+def _edge_levels() -> NDArray[np.int32]:
+    """Level at which a wall ends, for each peak, both in thousandths of optical density.
+
+    A lens blurs light, not optical density: at a wall's edge the light is midway between the wall's and
+    the lumen's, ``-log10((1 + 10^-kA) / 2) / k`` - half the peak A of a faint wall, a quarter of a dark one.
+    """
+    peak_od = np.arange(np.iinfo(np.int16).max + 1) / 1000
+    midway = -np.log10((1 + 10 ** (-LIGHT_SHARE * peak_od)) / 2) / LIGHT_SHARE
+    return np.round(1000 * np.minimum(EDGE_FACTOR * midway, 0.9 * peak_od)).astype(np.int32)
+
+
 def _fringe(stained: Mask, smooth: Plane, dab: Plane, radius_px: int) -> Mask:
     """Stained pixels too weak beside their own wall's peak: blur of the wall, not wall."""
     peak = cv2.dilate(np.where(stained > 0, smooth, 0).astype(np.int16), disc(radius_px))
-    weak = dab.astype(np.int32) * 100 < peak.astype(np.int32) * EDGE_PERCENT
+    weak = dab < _edge_levels()[np.maximum(peak, 0)]
     return np.asarray((stained > 0) & weak, np.uint8)
 
 
@@ -167,7 +193,7 @@ def _leaning_cells(stained: Mask, mpp: float) -> Mask:
     return _grow(bodies, stained, pixels(1.0, mpp)) if count > 1 else bodies
 
 
-def vessel_parts(scene: Scene, pieces: Pieces, group: Group, params: VesselParams) -> Parts:
+def vessel_parts(scene: Scene, pieces: Pieces, lumens: Lumens, group: Group, params: VesselParams) -> Parts:
     """Wall, lumen and outer area of a group of pieces.
 
     The object is found at the low threshold but measured at a share of its own local peak: otherwise
@@ -177,8 +203,8 @@ def vessel_parts(scene: Scene, pieces: Pieces, group: Group, params: VesselParam
     ----------
     scene : Scene
         Stain planes.
-    pieces, group
-        The pieces and which of them form the vessel.
+    pieces, lumens, group
+        The pieces, the lumens with gaps in their wall, and which of them form the vessel.
     params : VesselParams
         Closing distances, lumen rules.
 
@@ -187,7 +213,7 @@ def vessel_parts(scene: Scene, pieces: Pieces, group: Group, params: VesselParam
     Parts
     """
     pad = pixels(params.wide_close_um / 2, scene.mpp) + 2
-    stained, bridged, y0, x0 = _stain(pieces, group, pad)
+    stained, bridged, clear, y0, x0 = _stain(pieces, group, lumens, pad)
     smooth, dab, hematoxylin, total = (
         crop(plane, y0, x0, stained.shape)
         for plane in (scene.smooth, scene.dab, scene.hematoxylin, scene.total)
@@ -196,6 +222,10 @@ def vessel_parts(scene: Scene, pieces: Pieces, group: Group, params: VesselParam
     pale = (hematoxylin < params.pale_hematoxylin_od * 1000) & (total < params.pale_total_od * 1000)
     solid = bridged & (1 - fringe)
     filled, lumen = _close_and_fill(bridged, solid, pale.astype(np.uint8), params, scene.mpp)
+    if clear.any():
+        # smoothing took a rim off the glass
+        clear = _grow(clear, 1 - solid, SMOOTHING_RADIUS_PX)
+        filled, lumen = filled | clear, lumen | clear
     lumen = lumen | _grow(lumen, fringe, FRINGE_STEPS)
     outside = _grow(1 - filled, fringe & (1 - lumen), FRINGE_STEPS)
     wall, outer = stained & (1 - (lumen | outside)), filled & (1 - outside)
@@ -204,4 +234,5 @@ def vessel_parts(scene: Scene, pieces: Pieces, group: Group, params: VesselParam
         cells = _leaning_cells(wall, scene.mpp)
         outer = _holding(outer & (1 - cells), lumen)
         wall, bulk = wall & outer, np.zeros_like(bulk)
-    return Parts(wall, lumen, outer, bulk, y0, x0)
+    glass = crop(scene.clear, y0, x0, stained.shape) < LEVELS_MOD[0]
+    return Parts(wall, lumen, outer, bulk, int(np.count_nonzero(glass & (lumen > 0))), y0, x0)

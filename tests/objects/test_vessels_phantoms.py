@@ -33,6 +33,13 @@ def inner(table: pd.DataFrame) -> pd.DataFrame:
     return table[inside & (table.box_y1_px < side - 2) & (table.box_x1_px < side - 2)]
 
 
+def within(truth: pd.DataFrame, margin_um: float = 25.0) -> pd.DataFrame:
+    """True vessels that the field holds in full."""
+    x, y = truth.x_px * 0.5, truth.y_px * 0.5
+    inside = (x > margin_um) & (y > margin_um) & (x < SIDE_UM - margin_um) & (y < SIDE_UM - margin_um)
+    return truth[inside]
+
+
 def matched(found: pd.DataFrame, truth: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """One-to-one pairs of vessels whose centres lie within 0.8 of the true diameter, at least 6 um."""
     dx = truth.x_px.to_numpy()[:, None] - found.centroid_x_px.to_numpy()
@@ -50,16 +57,16 @@ def test_vessels_are_found_and_counted(appearance):
     whole = inner(vessels)
     assert len(truth.vessels) >= 25
     assert len(matched(vessels, truth.vessels)[0]) >= 0.93 * len(truth.vessels)
-    assert len(matched(whole, truth.vessels)[0]) >= 0.93 * len(whole)
+    assert len(matched(whole, truth.vessels)[0]) >= 0.9 * len(whole)
 
 
 @pytest.mark.parametrize(
     ("appearance", "lumen_error", "wall_error"),
-    [("normal", 0.06, 0.1), ("pale", 0.06, 0.1), ("strong", 0.06, 0.12), ("blurred", 0.12, 0.3)],
+    [("normal", 0.06, 0.1), ("pale", 0.06, 0.1), ("strong", 0.06, 0.12), ("blurred", 0.1, 0.2)],
 )
 def test_areas_are_those_of_the_truth(appearance, lumen_error, wall_error):
     table, truth = quantified(SEED, appearance)
-    found, true = matched(inner(table[table.vessel]), truth.vessels)
+    found, true = matched(table[table.vessel], within(truth.vessels))
     errors = {"lumen_area_um2": lumen_error, "endothelial_area_um2": wall_error}
     for name, error in errors.items():
         assert found[name].sum() / true[name].sum() == pytest.approx(1, abs=error)

@@ -13,6 +13,7 @@ from histoquant.objects.planes import Planes
 from histoquant.objects.vessels import VesselCore, VesselParams, VesselResult, find_vessels
 
 MPP = 0.5
+VECTORS = np.array([[0.650, 0.704, 0.286], [0.268, 0.570, 0.776]], np.float32)  # Ruifrok-Johnston
 FINE = 8  # drawn eight times finer, then averaged: edges fall between pixels as in life
 
 
@@ -42,12 +43,13 @@ class Canvas:
         self, dab_od: float = 0.8, blur_um: float = 0.35, noise: float = 12.0, seed: int = 0
     ) -> Planes:
         generator = np.random.default_rng(seed)
-        coarse = []
-        for plane, od in ((self.wall, dab_od), (self.blue, 0.6)):
-            mean = cv2.resize(plane, (self.pixels,) * 2, interpolation=cv2.INTER_AREA)
-            mean = cv2.GaussianBlur(mean, (0, 0), blur_um / MPP) * od * 1000
-            coarse.append((mean + generator.normal(0, noise, mean.shape)).round().astype(np.int16))
-        dab, blue = coarse
+        # a lens and a pixel average light, not optical density
+        density = self.blue[..., None] * 0.6 * VECTORS[0] + self.wall[..., None] * dab_od * VECTORS[1]
+        light = cv2.resize(10**-density, (self.pixels,) * 2, interpolation=cv2.INTER_AREA)
+        light = cv2.GaussianBlur(light, (0, 0), blur_um / MPP)
+        stains = -np.log10(light) @ np.linalg.pinv(VECTORS) * 1000
+        stains += generator.normal(0, noise, stains.shape)
+        blue, dab = (stains[..., k].round().astype(np.int16) for k in (0, 1))
         total = (0.538 * dab + 0.547 * blue).round().astype(np.int16)
         return Planes(blue, dab, total, np.ones(dab.shape, bool), MPP)
 
@@ -113,7 +115,7 @@ def test_a_round_brown_cell_is_set_aside_and_a_collapsed_capillary_is_not():
 def test_a_clump_of_cells_is_no_vessel():
     canvas = Canvas()
     for x, y in ((40, 50), (51, 50), (46, 59)):
-        canvas.disc(x, y, 6.5)
+        canvas.disc(x, y, 6.8)
     row = only(find(canvas.planes()))
     assert row["outer_area_um2"] > 350
     assert not row["vessel"]

@@ -50,6 +50,17 @@ class VesselMarkerDefinition(MarkerDefinition):
         description="um2; round lumen-free objects up to this are single cells",
     )
 
+    hotspot_field_mm2: float = Field(
+        default=0.74,
+        ge=0.05,
+        le=5.0,
+        description="mm2; area of a hotspot field: 0.74 is Weidner's 200x, 0.2376 a 40x field for biopsies",
+    )
+    hotspot_fields: int = Field(
+        default=10, ge=3, le=1000, description="hotspot fields drawn; the same for all visits compared"
+    )
+    chalkley: bool = Field(default=False, description="count hits of Chalkley's 25-point graticule as well")
+
     @model_validator(mode="after")
     def _vessel_rules_hold(self) -> Self:
         self.vessel_params()
@@ -86,6 +97,16 @@ READOUTS = (
     "lumen_area_percent",
     "median_diameter_um",
     "hotspot_per_mm2",
+    "diameter_p10_um",
+    "diameter_p90_um",
+    "capillary_percent",
+    "hotspot_three_per_mm2",
+    "hotspot_p",
+    "hotspot_field_mm2",
+    "hotspot_fields",
+    "hotspot_fields_eligible",
+    "chalkley",
+    "chalkley_disc_mm2",
 )
 """Columns that CD31 adds to slides.csv."""
 

@@ -24,8 +24,6 @@ class HotspotRules:
     ----------
     disc_mm2 : float
         Field area: a 200x field of Weidner's microscope.
-    spacing_um : float
-        Grid of disc centres, anchored at the slide's corner; half a disc's radius.
     min_tissue : float
         A field needs this share of its area in quantifiable tissue.
     fields : int
@@ -35,7 +33,6 @@ class HotspotRules:
     """
 
     disc_mm2: float = 0.74
-    spacing_um: float = 250.0
     min_tissue: float = 0.8
     fields: int = 10
     relabellings: int = 199
@@ -44,6 +41,11 @@ class HotspotRules:
     def radius_um(self) -> float:
         """Radius of a field."""
         return 1000 * math.sqrt(self.disc_mm2 / math.pi)
+
+    @property
+    def spacing_um(self) -> float:
+        """Grid of disc centres, anchored at the slide's corner: half a disc's radius."""
+        return self.radius_um / 2
 
 
 MIN_FIELDS = 3
@@ -67,7 +69,7 @@ class Hotspot:
     x_um, y_um : float or None
         Centre of the densest field.
     reason : str or None
-        ``FEW_FIELDS`` where the tissue is too small, ``NO_TISSUE``.
+        ``NO_FIELD`` where no field fits on the tissue, ``FEW_FIELDS`` where too few do, ``NO_TISSUE``.
     """
 
     h1_per_mm2: float | None
@@ -102,16 +104,44 @@ def _field_density(
     return np.asarray(cKDTree(points).query_ball_point(centres, radius_um, return_length=True) / area)
 
 
-def _top_three(density: NDArray[np.float64], centres: NDArray[np.float64], radius_um: float) -> float | None:
-    """Mean of the densest three fields that do not overlap, chosen densest first."""
+def _densest_apart(
+    density: NDArray[np.float64], centres: NDArray[np.float64], radius_um: float, count: int
+) -> list[int]:
+    """Up to ``count`` fields that do not overlap, chosen densest first."""
     chosen: list[int] = []
     for at in np.argsort(-density, kind="stable"):
-        apart = (math.dist(centres[at], centres[other]) >= 2 * radius_um for other in chosen)
-        if all(apart):
+        if all(math.dist(centres[at], centres[other]) >= 2 * radius_um for other in chosen):
             chosen.append(int(at))
-        if len(chosen) == 3:
-            return math.fsum(density[chosen]) / 3
-    return None
+        if len(chosen) == count:
+            break
+    return chosen
+
+
+def _drawn_fields(
+    tissue: Tissue, generator: np.random.Generator, rules: HotspotRules
+) -> tuple[NDArray[np.float64], NDArray[np.float64], int, str | None]:
+    """Centres and tissue of the seeded fields, how many were eligible, and why there are none."""
+    if tissue.area_mm2 == 0:
+        return np.zeros((0, 2)), np.zeros(0), 0, "NO_TISSUE"
+    centres, area = eligible_fields(tissue, rules)
+    eligible = len(centres)
+    if eligible < max(rules.fields, MIN_FIELDS):
+        return np.zeros((0, 2)), np.zeros(0), eligible, "FEW_FIELDS" if eligible else "NO_FIELD"
+    drawn = np.sort(generator.permutation(eligible)[: rules.fields])
+    return centres[drawn], area[drawn], eligible, None
+
+
+def hotspot_centres(
+    xy_um: NDArray[np.float64], tissue: Tissue, seed: int, rules: HotspotRules, count: int
+) -> tuple[NDArray[np.float64], str | None]:
+    """Centres of the densest seeded fields that do not overlap, or why there are fewer than ``count``."""
+    generator = np.random.Generator(np.random.PCG64(seed))
+    centres, area, _, reason = _drawn_fields(tissue, generator, rules)
+    if reason is not None:
+        return centres, reason
+    density = _field_density(xy_um, centres, area, rules.radius_um)
+    chosen = _densest_apart(density, centres, rules.radius_um, count)
+    return centres[chosen], None if len(chosen) == count else "FEW_FIELDS"
 
 
 def find_hotspot(
@@ -139,15 +169,10 @@ def find_hotspot(
     Hotspot
     """
     rules = rules or HotspotRules()
-    centres, area = eligible_fields(tissue, rules)
-    eligible = len(centres)
-    if tissue.area_mm2 == 0:
-        return Hotspot(None, None, 0, reason="NO_TISSUE")
-    if eligible < max(rules.fields, MIN_FIELDS):
-        return Hotspot(None, None, eligible, reason="FEW_FIELDS")
     generator = np.random.Generator(np.random.PCG64(seed))
-    drawn = np.sort(generator.permutation(eligible)[: rules.fields])
-    centres, area = centres[drawn], area[drawn]
+    centres, area, eligible, reason = _drawn_fields(tissue, generator, rules)
+    if reason is not None:
+        return Hotspot(None, None, eligible, reason=reason)
     points = np.stack([x_um, y_um], axis=1).astype(np.float64)
     density = _field_density(points, centres, area, rules.radius_um)
     top = int(density.argmax())
@@ -159,5 +184,6 @@ def find_hotspot(
         scattered = grid[generator.integers(0, len(grid), len(points))]
         higher += int(_field_density(scattered, centres, area, rules.radius_um).max() >= h1)
     p_value = (higher + 1) / (rules.relabellings + 1)
-    h3 = _top_three(density, centres, rules.radius_um)
+    top_three = _densest_apart(density, centres, rules.radius_um, 3)
+    h3 = math.fsum(density[top_three]) / 3 if len(top_three) == 3 else None
     return Hotspot(h1, h3, eligible, p_value, float(centres[top, 0]), float(centres[top, 1]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -12,9 +12,10 @@ from histoquant.metrics import flags as warn
 from histoquant.metrics.aggregates import Aggregates, aggregate_fraction, diffuse_density, find_aggregates
 from histoquant.metrics.area import DabHistogram, area_fraction, cell_area_um2, positive_by_area
 from histoquant.metrics.blocks import count_blocks, resampling_seed
+from histoquant.metrics.chalkley import DISC_MM2, chalkley_count
 from histoquant.metrics.clusters import find_clusters
 from histoquant.metrics.density import density, overdispersion, poisson_interval
-from histoquant.metrics.hotspot import HotspotRules, find_hotspot
+from histoquant.metrics.hotspot import Hotspot, HotspotRules, find_hotspot
 from histoquant.metrics.measured import Measured
 from histoquant.metrics.sensitivity import elasticity
 from histoquant.metrics.tissue import Tissue
@@ -66,6 +67,8 @@ class SlideInputs:
         For seeds.
     hotspot_rules : HotspotRules
         Hotspot fields.
+    chalkley_profiles_um : tuple of ndarray or None
+        Outer outlines (x, y) of the vessels where a Chalkley count is asked for.
     """
 
     marker: str
@@ -83,6 +86,7 @@ class SlideInputs:
     slide_id: str = ""
     run_seed: int = 0
     hotspot_rules: HotspotRules = field(default_factory=HotspotRules)
+    chalkley_profiles_um: tuple[NDArray[np.float64], ...] | None = None
 
     @property
     def counts_vessels(self) -> bool:
@@ -174,14 +178,33 @@ def _aggregate_columns(inputs: SlideInputs, aggregates: Aggregates | None) -> di
 
 
 def _vessel_columns(inputs: SlideInputs) -> dict[str, Measured]:
-    """Vessels and their hotspot (F6, F7)."""
+    """Vessels, their hotspot and Chalkley count (F6, F7)."""
     if inputs.vessels is None:
-        names = ("vessels", "vessels_per_mm2", "endothelial_area_percent", "lumen_area_percent")
-        return dict.fromkeys((*names, "median_diameter_um", "hotspot_per_mm2"), NOT_COUNTED)
+        return {}
     seed = resampling_seed(inputs.run_seed, inputs.slide_id, f"{inputs.marker} hotspot")
-    hotspot = find_hotspot(*_xy(true_vessels(inputs.vessels)), inputs.tissue, seed, inputs.hotspot_rules)
-    columns = vessel_metrics(inputs.vessels, inputs.area_mm2)
-    return {**columns, "hotspot_per_mm2": Measured(hotspot.h1_per_mm2, hotspot.reason)}
+    rules, xy = inputs.hotspot_rules, _xy(true_vessels(inputs.vessels))
+    hotspot = find_hotspot(*xy, inputs.tissue, seed, rules)
+    columns = {**vessel_metrics(inputs.vessels, inputs.area_mm2), **_hotspot_columns(hotspot, rules)}
+    chalkley = disc = Measured.missing("NOT_ASKED")
+    if inputs.chalkley_profiles_um is not None:
+        fields = replace(rules, disc_mm2=DISC_MM2)
+        points = np.stack(xy, axis=1)
+        chalkley = chalkley_count(inputs.chalkley_profiles_um, points, inputs.tissue, seed, fields)
+        disc = Measured(DISC_MM2)
+    return {**columns, "chalkley": chalkley, "chalkley_disc_mm2": disc}
+
+
+def _hotspot_columns(hotspot: Hotspot, rules: HotspotRules) -> dict[str, Measured]:
+    """Densest fields, never without the area and number of the fields they were found among."""
+    three = hotspot.reason or (None if hotspot.h3_per_mm2 is not None else "FEW_APART_FIELDS")
+    return {
+        "hotspot_per_mm2": Measured(hotspot.h1_per_mm2, hotspot.reason),
+        "hotspot_three_per_mm2": Measured(hotspot.h3_per_mm2, three),
+        "hotspot_p": Measured(hotspot.p_value, hotspot.reason),
+        "hotspot_field_mm2": Measured(rules.disc_mm2),
+        "hotspot_fields": Measured(rules.fields),
+        "hotspot_fields_eligible": Measured(hotspot.eligible),
+    }
 
 
 def _macrophage_columns(inputs: SlideInputs) -> dict[str, Measured]:

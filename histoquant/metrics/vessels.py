@@ -6,9 +6,13 @@ import math
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from histoquant.metrics.density import density
 from histoquant.metrics.measured import Measured
+
+CAPILLARY_UM = 10.0
+"""Vessels with a smaller equivalent diameter are capillaries."""
 
 
 def true_vessels(vessels: pd.DataFrame) -> pd.DataFrame:
@@ -34,7 +38,7 @@ def vessel_metrics(vessels: pd.DataFrame, area_mm2: float) -> dict[str, Measured
     -------
     dict of Measured
         ``vessels``, ``vessels_per_mm2``, ``endothelial_area_percent``, ``lumen_area_percent``,
-        ``median_diameter_um``.
+        ``median_diameter_um``, ``diameter_p10_um``, ``diameter_p90_um``, ``capillary_percent``.
     """
     true = true_vessels(vessels)
     number = len(true)
@@ -47,18 +51,23 @@ def vessel_metrics(vessels: pd.DataFrame, area_mm2: float) -> dict[str, Measured
             Measured(100 * math.fsum(true[column]) * 1e-6 / area_mm2)
             for column in ("endothelial_area_um2", "lumen_area_um2")
         )
-    diameter = (
-        Measured(float(np.median(true["equivalent_diameter_um"])))
-        if number
-        else Measured.missing("NO_VESSELS")
-    )
     return {
         "vessels": Measured(number) if area_mm2 else Measured.missing("NO_TISSUE"),
         "vessels_per_mm2": per_mm2,
         "endothelial_area_percent": endothelial,
         "lumen_area_percent": lumen,
-        "median_diameter_um": diameter,
+        **_calibre(true["equivalent_diameter_um"].to_numpy(np.float64)),
     }
+
+
+def _calibre(diameter_um: NDArray[np.float64]) -> dict[str, Measured]:
+    """Distribution of the equivalent diameters, ``2 sqrt(a / pi)`` of the outer area (F6)."""
+    names = ("median_diameter_um", "diameter_p10_um", "diameter_p90_um", "capillary_percent")
+    if not len(diameter_um):
+        return dict.fromkeys(names, Measured.missing("NO_VESSELS"))
+    quantiles = np.quantile(diameter_um, (0.5, 0.1, 0.9))
+    small = 100 * int(np.count_nonzero(diameter_um < CAPILLARY_UM)) / len(diameter_um)
+    return dict(zip(names, (Measured(float(v)) for v in (*quantiles, small)), strict=True))
 
 
 def roundness(area: float, perimeter: float) -> Measured:

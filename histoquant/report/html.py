@@ -32,8 +32,9 @@ _SLIDE_BUDGET_BYTES: Final = 420_000  # few slides: still no more than a page a 
 # (file, longest side in px, share of a slide's budget with and without fields)
 _PICTURES: Final = (
     ("thumbnail.png", 440, 0.10, 0.14),
-    ("overlay.png", 1000, 0.55, 0.86),
-    ("fields.png", 1000, 0.35, 0.0),
+    ("overlay.png", 1000, 0.52, 0.78),
+    ("density.png", 600, 0.08, 0.08),
+    ("fields.png", 1000, 0.30, 0.0),
 )
 _FIELDS_FROM_BYTES: Final = (
     240_000  # a slide's budget below which fields would be too small to check: a link instead

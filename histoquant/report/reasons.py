@@ -96,7 +96,20 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "Too little tissue to estimate how unevenly the cells lie.",
         "The interval assumes even scatter and may be too narrow.",
     ),
-    "FEW_FIELDS": ("Too few hotspot fields with enough tissue.", "Read the density over the whole section."),
+    "NO_FIELD": (
+        "The tissue is too small or narrow for one hotspot field of the set area.",
+        "Choose a smaller field for all visits, for example --set hotspot_field_mm2=0.2376 (a 40x field).",
+    ),
+    "FEW_FIELDS": (
+        "Fewer hotspot fields fit on the tissue than are compared.",
+        "Set the number of fields for all visits to the least in hotspot_fields_eligible, 3 or more: "
+        "--set hotspot_fields=3; or choose a smaller field.",
+    ),
+    "FEW_APART_FIELDS": (
+        "The hotspot fields overlap: there are not three apart to take a mean of.",
+        "Read the densest field alone.",
+    ),
+    "NOT_ASKED": ("Measured only on demand.", "For a Chalkley count add --set chalkley=true."),
     "ALL_AGGREGATE": (
         "Almost all tissue lies inside aggregates, so there is no density outside them.",
         "Read the aggregate area share.",

@@ -16,6 +16,7 @@ from histoquant.metrics.aggregates import Aggregates
 from histoquant.run.exclusion import cells_unexcluded, exclusion_of, vessels_excluded
 from histoquant.run.object_tables import aggregate_table, cell_table, region_table, vessel_table
 from histoquant.run.plan import Planned, SlidePlan
+from histoquant.run.vascular import vascular_inputs
 from histoquant.store.batch_file import Batch
 
 # Threshold sensitivity is the change of the count between these multiples of the threshold.
@@ -91,6 +92,7 @@ def assemble(planned: Planned, batches: list[Batch], slide_id: str) -> SlideResu
         count_high=high,
         single_cell_areas_um2=_single_cell_areas_um2(cells) if scored else None,
         slide_id=slide_id,
+        **vascular_inputs(plan, vessels),
     )
     found = _aggregates(inputs)
     columns = slide_metrics(inputs, found)

@@ -26,6 +26,7 @@ from histoquant.report import (
 )
 from histoquant.report.overlay import Scale
 from histoquant.run.assemble import SlideResult
+from histoquant.run.density import density_files
 from histoquant.run.plan import Planned
 from histoquant.slides import Plane, Slide
 from histoquant.tiling.artefacts import EXCLUSIONS
@@ -37,11 +38,12 @@ _MARGIN_MAP_PX = 8
 def draw_pictures(
     slide: Slide, plane: Plane, planned: Planned, result: SlideResult, name: str
 ) -> dict[str, bytes]:
-    """PNG files of one slide by file name: thumbnail, overlay, and full-resolution fields."""
+    """Files by name: thumbnail, overlay, full-resolution fields, and the density map with its array."""
     caption = Caption(name, planned.plan.marker.name)
     marks = _marks(planned, result, planned.plan.plane_mpp)
+    overview, tissue = _overview(slide, planned), _tissue_marks(planned)
     pictures = {
-        "thumbnail.png": draw_thumbnail(*_overview(slide, planned), _tissue_marks(planned), caption),
+        "thumbnail.png": draw_thumbnail(*overview, tissue, caption),
         "overlay.png": overlay_rgb(slide, plane, planned, result, name),
     }
 
@@ -51,7 +53,8 @@ def draw_pictures(
     fields = draw_fields(read, plane.size_px, planned.plan.plane_mpp, marks, caption)
     if fields is not None:
         pictures["fields.png"] = fields
-    return {file: encode_png(picture) for file, picture in pictures.items()}
+    files = {file: encode_png(picture) for file, picture in pictures.items()}
+    return files | density_files(overview, planned, result, tissue, caption)
 
 
 def _overview(slide: Slide, planned: Planned) -> tuple[NDArray[np.uint8], float]:

@@ -26,10 +26,16 @@ SLIDE_COLUMNS = (
     ("diffuse_per_mm2", "aggregates", "aggregate_area_percent"),
     ("vessels", "vessels_per_mm2", "endothelial_area_percent", "lumen_area_percent"),
     ("median_diameter_um", "hotspot_per_mm2"),
+    ("diameter_p10_um", "diameter_p90_um", "capillary_percent"),
+    ("hotspot_three_per_mm2", "hotspot_p", "hotspot_field_mm2", "hotspot_fields", "hotspot_fields_eligible"),
+    ("chalkley", "chalkley_disc_mm2"),
     ("section", "block", "batch", "clone", "control", "empty_because"),
     ("excluded_by_kind", "positive_per_mm2_unexcluded", "exclusion_effect_percent"),
 )
-_COUNTS = ("nuclei", "positive", "clusters", "aggregates", "vessels")
+_COUNTS = (
+    *("nuclei", "positive", "clusters", "aggregates", "vessels"),
+    *("hotspot_fields", "hotspot_fields_eligible"),
+)
 _TEXTS = {
     *(
         "slide_id",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
 from histoquant.markers.cd31 import CD31, VesselMarkerDefinition
-from histoquant.metrics.slide import SlideInputs
+from histoquant.metrics.slide import SlideInputs, slide_metrics
+from histoquant.metrics.tissue import Tissue
 from histoquant.metrics.vessels import vessel_metrics
 from histoquant.objects.vessels import SCHEMA, VesselParams
 
@@ -22,7 +24,13 @@ def test_the_locked_threshold_goes_before_the_definition():
 
 def test_readouts_are_columns_the_metrics_fill():
     empty = SCHEMA.empty_table().to_pandas()
-    assert set(vessel_metrics(empty, 1.0)) | {"hotspot_per_mm2"} == set(CD31.readouts)
+    tissue = Tissue(np.ones((60, 60), bool), 16.0, 16.0)
+    row = slide_metrics(
+        SlideInputs("CD31", CD31.readouts, 0.25, tissue, vessels=empty.assign(x_um=[], y_um=[]))
+    )
+    assert set(vessel_metrics(empty, 1.0)) < set(CD31.readouts) < set(row)
+    unfilled = {name for name, reason in row["reasons"].items() if reason == "NOT_COUNTED"}
+    assert not unfilled & set(CD31.readouts)
     assert "vessels" in CD31.readouts
     assert SlideInputs.counts_vessels.fget is not None
 

@@ -35,6 +35,9 @@ def test_vessel_metrics_leave_single_cells_out():
         "endothelial_area_percent": pytest.approx(100 * 2100 / 2e6),
         "lumen_area_percent": pytest.approx(100 * 1050 / 2e6),
         "median_diameter_um": 10,
+        "diameter_p10_um": 2,
+        "diameter_p90_um": 18,
+        "capillary_percent": pytest.approx(100 * 10 / 21),
     }
 
 
@@ -89,6 +92,12 @@ def test_small_tissue_has_no_hotspot():
     small = Tissue(np.ones((60, 60), bool), 16.0, 16.0)
     found = find_hotspot(np.array([5.0]), np.array([5.0]), small, 0)
     assert (found.h1_per_mm2, found.reason) == (None, "FEW_FIELDS")
+    biopsy = Tissue(np.ones((40, 60), bool), 16.0, 16.0)
+    found = find_hotspot(np.array([5.0]), np.array([5.0]), biopsy, 0)
+    assert (found.h1_per_mm2, found.eligible, found.reason) == (None, 0, "NO_FIELD")
+    smaller = find_hotspot(np.array([5.0]), np.array([5.0]), biopsy, 0, HotspotRules(0.2376, fields=3))
+    assert smaller.h1_per_mm2 is not None
+    assert smaller.eligible >= 3
     none = Tissue(np.zeros((60, 60), bool), 16.0, 16.0)
     assert find_hotspot(np.zeros(0), np.zeros(0), none, 0).reason == "NO_TISSUE"
     assert find_hotspot(np.zeros(0), np.zeros(0), TISSUE, 0).h1_per_mm2 == 0

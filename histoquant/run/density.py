@@ -1,0 +1,58 @@
+"""A slide's density map: the array and its picture, from its object tables."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from histoquant.metrics import Tissue
+from histoquant.metrics.density_map import DensityMap, density_map
+from histoquant.metrics.vessels import true_vessels
+from histoquant.report import Caption, TissueMarks, encode_png
+from histoquant.report.density_picture import draw_density
+from histoquant.run.assemble import SlideResult
+from histoquant.run.plan import Planned
+
+
+def density_files(
+    overview: tuple[NDArray[np.uint8], float],
+    planned: Planned,
+    result: SlideResult,
+    tissue: TissueMarks,
+    caption: Caption,
+) -> dict[str, bytes]:
+    """``density.png`` and ``density.npz`` of a marker that counts something; nothing for H&E."""
+    counted = _counted(result)
+    if counted is None:
+        return {}
+    objects, what = counted
+    x_um, y_um = objects["x_um"].to_numpy(np.float64), objects["y_um"].to_numpy(np.float64)
+    density = density_map(x_um, y_um, Tissue.of(planned.tissue))
+    named = "vessels" if what == "vessels" else f"{planned.plan.marker.name}+ cells"
+    picture = draw_density(*overview, density, tissue, caption, named)
+    return {"density.png": encode_png(picture), "density.npz": _npz_bytes(density)}
+
+
+def _counted(result: SlideResult) -> tuple[pd.DataFrame, str] | None:
+    """Objects whose density is the marker's readout, and what they are."""
+    if "vessel_id" in result.vessels:
+        return true_vessels(result.vessels), "vessels"
+    if not result.scored:
+        return None
+    return result.cells[result.cells["positive"].to_numpy(bool)], "cells"
+
+
+def _npz_bytes(density: DensityMap) -> bytes:
+    """The arrays with their scale; the same bytes for the same map."""
+    buffer = io.BytesIO()
+    np.savez_compressed(
+        buffer,
+        per_mm2=density.per_mm2.astype(np.float32),
+        tissue_share=density.tissue_share.astype(np.float32),
+        um_per_px_xy=np.array([density.um_x, density.um_y]),
+        bandwidth_um=np.array(density.bandwidth_um),
+    )
+    return buffer.getvalue()

@@ -25,9 +25,8 @@ from histoquant.phantoms.spec import SceneSpec
 from histoquant.phantoms.tissue import GRID_UM, Ground, make_ground
 from histoquant.phantoms.tubes import make_tubes
 from histoquant.phantoms.variety import vary
-from histoquant.phantoms.visibility import VISIBLE_PATH_UM, visible
+from histoquant.phantoms.visibility import VISIBLE_PATH_UM, contrast_od, visible
 
-MEAN_OF_LONGEST = 2.0 / 3.0  # mean chord of a cap over its longest
 SOMA_AREA_UM2 = 15.0  # a stained profile without nucleus must be at least this to be listed
 
 AGGREGATE_CELLS_PER_MM2 = 80000.0  # candidates offered; packing leaves 9 000 to 12 000 visible per mm2
@@ -98,9 +97,7 @@ def build_scene(spec: SceneSpec) -> Scene:
     groups = np.column_stack([cells["first"], cells["last"]]).astype(np.int64)
     nuclei, stain = profiles(bodies, groups), mean_stain(bodies, groups)
     cells["positive"], marker_od = shows_positive(spec, cells, bodies, stain)
-    # in a brown cell the nucleus is also a hole in the brown: what it displaces is contrast too
-    hole_od = bodies["core_s"][cells["soma"]] * MEAN_OF_LONGEST * nuclei[:, 3]
-    seen = visible(nuclei, stain.sum(axis=1) + hole_od, spec.size_um)
+    seen = visible(nuclei, contrast_od(spec, cells, bodies, nuclei, stain), spec.size_um)
     seen &= cells["type"] != CELL_TYPES.index("apoptotic")
     bodies = np.concatenate([bodies, nucleoli, granules(_stream(spec, 13), spec, ground)])
     return Scene(

@@ -23,11 +23,10 @@ from histoquant.phantoms import (
 )
 from histoquant.phantoms.bodies import mean_stain
 from histoquant.phantoms.paint import POSITIVE_OD
-from histoquant.phantoms.scene import MEAN_OF_LONGEST
 from histoquant.phantoms.section import stain_planes
 from histoquant.phantoms.spec import CELL_DENSITIES
 from histoquant.phantoms.truth import tissue_masks
-from histoquant.phantoms.visibility import HIDDEN_UM, VISIBLE_CONTENT_OD_UM, VISIBLE_OD
+from histoquant.phantoms.visibility import HIDDEN_UM, VISIBLE_CONTENT_OD_UM, VISIBLE_OD, contrast_od
 
 CLEAR = replace(APPEARANCES["normal"], scanner=replace(SCANNERS["A"], sharpen=0.0, glare=0.0))
 SIDE_UM = 300.0
@@ -108,8 +107,8 @@ def test_visible_nuclei_are_apart_and_thick_enough():
     assert seen.path_um.min() >= 1.0
     scene = build_scene(SceneSpec("CD20", (SIDE_UM, SIDE_UM), 5, aggregates=11.0))
     groups = np.column_stack([scene.cells["first"], scene.cells["last"]]).astype(np.int64)
-    hole = scene.bodies["core_s"][scene.cells["soma"]] * MEAN_OF_LONGEST * scene.nuclei[:, 3]
-    stain = (mean_stain(scene.bodies, groups).sum(axis=1) + hole)[scene.visible]
+    nuclear = mean_stain(scene.bodies, groups)
+    stain = contrast_od(scene.spec, scene.cells, scene.bodies, scene.nuclei, nuclear)[scene.visible]
     assert len(stain) >= len(seen)
     assert stain.min() >= VISIBLE_OD
     assert (stain * np.sqrt(scene.nuclei[scene.visible, 2])).min() >= VISIBLE_CONTENT_OD_UM

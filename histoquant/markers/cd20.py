@@ -10,6 +10,7 @@ CD20 = MarkerDefinition(
     name="CD20",
     compartment="membrane",
     rule="cd20",
+    dab_standard_od=0.36,  # on rendered sections of normal strength
     threshold_od=0.15,  # rings are thinner than the optics, so half of a ring reads less than its wall
     cytoplasm_um=4.0,  # a lymphocyte's cytoplasm ends there; beyond is the next cell of the sheet
     readouts=("diffuse_per_mm2", "aggregates", "aggregate_area_percent"),

@@ -115,6 +115,7 @@ CD31 = VesselMarkerDefinition(
     stains="H-DAB",
     compartment="endothelial",
     rule="none",  # endothelial nuclei are not scored: vessels are counted, cells are not
+    dab_standard_od=0.48,  # on rendered sections of normal strength
     threshold_od=0.25,  # QuPath's customary threshold for stained area; nuclei leak 0.1 - 0.2 of DAB
     readouts=READOUTS,
 )

@@ -9,6 +9,7 @@ CD68 = MarkerDefinition(
     name="CD68",
     compartment="cytoplasmic",
     rule="cd68",
+    dab_standard_od=0.5,  # on rendered sections of normal strength
     threshold_od=0.2,
     cytoplasm_um=6.0,  # a macrophage of 15 - 25 um reaches 4 - 8 um beyond its nucleus
     readouts=("positive_by_area", "clusters"),

@@ -8,7 +8,12 @@ from histoquant.markers._features import Columns, FloatArray, exceeded_by, surro
 from histoquant.markers.definition import MarkerDefinition
 
 CYTOPLASMIC = MarkerDefinition(
-    name="cytoplasmic", compartment="cytoplasmic", rule="cytoplasmic", threshold_od=0.2, cytoplasm_um=3.0
+    name="cytoplasmic",
+    compartment="cytoplasmic",
+    rule="cytoplasmic",
+    dab_standard_od=0.5,  # as for CD68
+    threshold_od=0.2,
+    cytoplasm_um=3.0,
 )
 """Built-in definition; within 3 um lies cytoplasm, within 5 um of a lymphocyte the next cell."""
 

@@ -21,6 +21,10 @@ class MarkerDefinition(BaseModel):
     ----------
     threshold_od : float
         DAB optical density (OD units, base 10) at or above which a pixel quantile is stained.
+    dab_standard_od : float or None
+        Level of stained pixels above background (`histoquant.stains.strength`) at which ``threshold_od``
+        holds. A slide stained, or scanned, stronger or weaker is read with a threshold in proportion; None
+        for the same threshold on every slide. Setting ``threshold_od`` by hand sets it to None.
     ring_um, cytoplasm_um : float
         Reach of the membrane ring and of the cytoplasm, outwards from the edge of the nucleus, in um.
     """
@@ -41,6 +45,12 @@ class MarkerDefinition(BaseModel):
         ge=0.02,
         le=2.0,
         description="DAB OD; 0.2 is the customary start (QuPath's 1+), to be locked on controls",
+    )
+    dab_standard_od: float | None = Field(
+        default=None,
+        ge=0.1,
+        le=2.0,
+        description="DAB strength that threshold_od is meant for: the threshold follows the slide's own",
     )
     ring_um: float = Field(
         default=1.5,

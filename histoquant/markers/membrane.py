@@ -5,7 +5,13 @@ from __future__ import annotations
 from histoquant.markers._features import Columns, FloatArray, surrounded_by
 from histoquant.markers.definition import MarkerDefinition
 
-MEMBRANE = MarkerDefinition(name="membrane", compartment="membrane", rule="membrane", threshold_od=0.2)
+MEMBRANE = MarkerDefinition(
+    name="membrane",
+    compartment="membrane",
+    rule="membrane",
+    dab_standard_od=0.36,  # as for CD20
+    threshold_od=0.2,
+)
 """Built-in definition."""
 
 

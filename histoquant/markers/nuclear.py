@@ -5,7 +5,13 @@ from __future__ import annotations
 from histoquant.markers._features import Columns, FloatArray, column
 from histoquant.markers.definition import MarkerDefinition
 
-NUCLEAR = MarkerDefinition(name="nuclear", compartment="nuclear", rule="nuclear", threshold_od=0.2)
+NUCLEAR = MarkerDefinition(
+    name="nuclear",
+    compartment="nuclear",
+    rule="nuclear",
+    dab_standard_od=0.43,  # on rendered sections of normal strength
+    threshold_od=0.2,
+)
 """Built-in definition."""
 
 

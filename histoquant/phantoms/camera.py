@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 
+import cv2
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from histoquant.phantoms.appearance import Appearance
+from histoquant.phantoms.appearance import NEUTRAL, Appearance
 from histoquant.phantoms.bodies import RASTER_UM
 
 Light = NDArray[np.float32]
@@ -138,8 +139,8 @@ def expose(
 ) -> NDArray[np.uint8]:
     """Turn camera-pixel transmittance (3, h, w) into 8-bit RGB (h, w, 3).
 
-    Photon noise has the variance of the light; reading noise, sharpening and tone curve follow in the
-    order a scanner applies them.
+    Photon noise has the variance of the light; sharpening, colour matrix, tone curve, reading noise and
+    compression follow in the order a scanner applies them.
     """
     scanner = appearance.scanner
     light = light + np.float32(scanner.glare) * (1.0 - light)
@@ -150,11 +151,21 @@ def expose(
     if scanner.sharpen > 0.0:
         soft = blur(exposed, gaussian_taps(1.0))
         exposed = exposed + np.float32(scanner.sharpen) * (exposed - soft)
+    if scanner.colours != NEUTRAL:
+        exposed = np.einsum("ij,jyx->iyx", np.asarray(scanner.colours, np.float32), exposed)
     if scanner.gamma != 1.0:
         exposed = np.maximum(exposed, 0.0) ** np.float32(scanner.gamma)
     grey = exposed * white
     grey += rng.standard_normal(grey.shape, dtype=np.float32) * np.float32(scanner.read_noise)
-    return np.ascontiguousarray(np.clip(np.rint(grey), 0, 255).astype(np.uint8).transpose(1, 2, 0))
+    rgb = np.ascontiguousarray(np.clip(np.rint(grey), 0, 255).astype(np.uint8).transpose(1, 2, 0))
+    return compressed(rgb, scanner.jpeg) if scanner.jpeg else rgb
+
+
+def compressed(rgb: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+    """Return an image as JPEG leaves it; bands of a multiple of 16 rows may be compressed one by one."""
+    _, held = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    seen = np.asarray(cv2.imdecode(held, cv2.IMREAD_COLOR), dtype=np.uint8)
+    return np.ascontiguousarray(seen[..., ::-1])
 
 
 def raster_window(

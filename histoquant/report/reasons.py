@@ -60,6 +60,11 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "The picture shows no empty glass, so white was taken from its brightest background or from a prior.",
         "Weak staining may be over- or under-called; scan with a margin of glass.",
     ),
+    "WEAK_STAIN": (
+        "The brown on this slide is far weaker than a positive stain of its marker, so the marker's default "
+        "threshold was used and not adapted to the slide.",
+        "Look at the positive control of the run; a slide stained too weakly reads as negative.",
+    ),
     "THRESHOLD_SENSITIVE": (
         "The density changes faster than the threshold: a 1 % higher threshold lowers it by more than 1 %.",
         "Calibrate the threshold on control slides of the batch before comparing visits.",

@@ -22,6 +22,7 @@ from histoquant.stains import (
     H_DAB,
     StainHistogram,
     estimate_vectors,
+    level_scale,
     sample_blocks,
     stain_histogram,
     tissue_tint,
@@ -63,7 +64,9 @@ def look_at(control: Control, job: SlideJob) -> Look:
         surveyed = survey(plane)
         white = planned.plan.white_point
         blocks = sample_blocks(planned.tissue, surveyed)
-        histogram = stain_histogram(plane, blocks, planned.tissue, white, tissue_tint(surveyed, white))
+        tint = tissue_tint(surveyed, white)
+        scale = level_scale(surveyed, white, tint)
+        histogram = stain_histogram(plane, blocks, planned.tissue, white, tint, scale)
     return Look(control, planned.plan, histogram)
 
 

@@ -76,7 +76,12 @@ def marker_with(name: str, settings: dict[str, str]) -> MarkerDefinition:
         If the marker is unknown or a value does not fit its field.
     """
     base = get_marker(name)
-    changed = {key: value for key, value in settings.items() if key in type(base).model_fields}
+    changed: dict[str, str | None] = {
+        key: value for key, value in settings.items() if key in type(base).model_fields
+    }
+    if "threshold_od" in changed:
+        # a threshold set by hand is the threshold, on every slide
+        changed.setdefault("dab_standard_od", None)
     try:
         return type(base).model_validate({**base.model_dump(), **changed})
     except ValidationError as error:

@@ -12,8 +12,19 @@ from histoquant._version import __version__
 from histoquant.errors import SlideRefusedError
 from histoquant.markers.definition import MarkerDefinition
 from histoquant.slides import Slide, working_plane
-from histoquant.stains import H_DAB, H_E, StainSettings, StainVectors, slide_vectors, white_point
+from histoquant.stains import (
+    H_DAB,
+    H_E,
+    StainEstimate,
+    StainSettings,
+    StainVectors,
+    sample_blocks,
+    slide_vectors,
+    white_point,
+)
 from histoquant.stains.settings import ThresholdSource, rows_of, search_gain
+from histoquant.stains.strength import StainStrength, strength_histogram, strength_of
+from histoquant.stains.threshold import Threshold, slide_threshold
 from histoquant.tiling.survey import Survey, survey
 from histoquant.tiling.tissue_map import TissueMap, map_tissue
 
@@ -121,14 +132,11 @@ def plan_of(
         )
     prior = H_DAB if marker.stains == "H-DAB" else H_E
     estimate = slide_vectors(plane, surveyed, tissue, white, prior)
-    settings = locked or StainSettings(
-        stain_names=estimate.vectors.names,
-        stain_matrix=rows_of(estimate.vectors),
-        vectors_source=estimate.source,
-        vectors_reason=estimate.reason,
-        threshold_od=marker.threshold_od,
-        threshold_source="default",
-    )
+    vectors = locked.vectors if locked else estimate.vectors
+    counted = strength_histogram(plane, sample_blocks(tissue, surveyed), tissue, vectors, white)
+    strength = strength_of(counted)
+    own, flags = _own_settings(marker, estimate, strength)
+    settings = locked or own
     plan = SlidePlan(
         reader=slide.reader,
         size_px=slide.size_px,
@@ -149,13 +157,38 @@ def plan_of(
         dab_strength_od=settings.dab_strength_od,
         dab_background_od=settings.dab_background_od,
         strength_reason=settings.strength_reason,
+        strength_diagnostics=strength.diagnostics,
         search_gain=search_gain(settings.hematoxylin_strength_od),
         threshold_od=settings.threshold_od,
         threshold_source=settings.threshold_source,
         threshold_reason=settings.threshold_reason,
-        flags=(*slide.flags, *white.flags),
+        flags=(*slide.flags, *white.flags, *(() if locked else flags)),
     )
     return Planned(plan=plan, tissue=tissue, overview_rgb=_overview(surveyed))
+
+
+def _own_settings(
+    marker: MarkerDefinition, estimate: StainEstimate, strength: StainStrength
+) -> tuple[StainSettings, tuple[str, ...]]:
+    """What the slide says about its own stains, with warnings."""
+    stained = marker.stains == "H-DAB"
+    threshold = slide_threshold(marker.threshold_od, marker.dab_standard_od, strength)
+    if not stained:
+        threshold = Threshold(marker.threshold_od, "default", "no DAB in haematoxylin-eosin")
+    settings = StainSettings(
+        stain_names=estimate.vectors.names,
+        stain_matrix=rows_of(estimate.vectors),
+        vectors_source=estimate.source,
+        vectors_reason=estimate.reason,
+        hematoxylin_strength_od=strength.hematoxylin_od if stained else None,
+        dab_strength_od=strength.dab_od if stained else None,
+        dab_background_od=strength.background_od if stained else 0.0,
+        strength_reason=strength.reason if stained else "haematoxylin-eosin is read as stained",
+        threshold_od=threshold.od,
+        threshold_source=threshold.source,
+        threshold_reason=threshold.reason,
+    )
+    return settings, threshold.flags
 
 
 def _overview(surveyed: Survey) -> NDArray[np.uint8]:

@@ -31,6 +31,7 @@ SLIDE_COLUMNS = (
     ("chalkley", "chalkley_disc_mm2"),
     ("section", "block", "batch", "clone", "control", "empty_because"),
     ("excluded_by_kind", "positive_per_mm2_unexcluded", "exclusion_effect_percent"),
+    ("threshold_source",),
 )
 _COUNTS = (
     *("nuclei", "positive", "clusters", "aggregates", "vessels"),
@@ -46,6 +47,7 @@ _TEXTS = {
         "marker",
         "mpp_source",
         "stain_source",
+        "threshold_source",
         "empty_because",
         "excluded_by_kind",
     ),

@@ -117,6 +117,7 @@ def _row(job: SlideJob, plan: SlidePlan, result: SlideResult) -> dict[str, Any]:
         "mpp": (plan.mpp_xy[0] + plan.mpp_xy[1]) / 2,
         "mpp_source": plan.mpp_source,
         "dab_threshold_od": plan.threshold_od if plan.marker.stains == "H-DAB" else None,
+        "threshold_source": plan.threshold_source if plan.marker.stains == "H-DAB" else None,
         "stain_source": plan.stain_source,
         "empty_because": result.empty_because,
         **result.metrics,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from histoquant.stains.density import optical_density, total_od, total_od_mod, unmix, unmix_mod
 from histoquant.stains.estimate import StainEstimate, estimate_vectors
 from histoquant.stains.histogram import StainHistogram
-from histoquant.stains.sampling import sample_blocks, slide_vectors, stain_histogram, tissue_tint
+from histoquant.stains.sampling import level_scale, sample_blocks, slide_vectors, stain_histogram, tissue_tint
 from histoquant.stains.settings import StainSettings
 from histoquant.stains.vectors import H_DAB, H_E, StainVectors, angle_deg
 from histoquant.stains.white import WhitePoint, white_point
@@ -20,6 +20,7 @@ __all__ = [
     "WhitePoint",
     "angle_deg",
     "estimate_vectors",
+    "level_scale",
     "optical_density",
     "sample_blocks",
     "slide_vectors",

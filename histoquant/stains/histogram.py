@@ -34,6 +34,9 @@ class StainHistogram:
         By total density (level k holds sums from ``LEVEL_OD[k]``) and the shares of red and green in it.
     total : int
         All 2 x 2 px means seen, unstained ones included.
+    scale : float
+        Factor on every density before its level is told, so that the levels mean the same on a pale and on
+        a contrasty scan.
 
     Notes
     -----
@@ -46,15 +49,19 @@ class StainHistogram:
     background_od: tuple[float, float, float]
     counts: Int64Array
     total: int = 0
+    scale: float = 1.0
 
     @classmethod
     def empty(
-        cls, white_point: WhiteLike, background_od: tuple[float, float, float] = (0.0, 0.0, 0.0)
+        cls,
+        white_point: WhiteLike,
+        background_od: tuple[float, float, float] = (0.0, 0.0, 0.0),
+        scale: float = 1.0,
     ) -> StainHistogram:
-        """Histogram of nothing yet, for one white point and one tint of tissue."""
+        """Histogram of nothing yet, for one white point, tint of tissue and scale."""
         counts = np.zeros((len(LEVEL_OD), BINS, BINS), dtype=np.int64)
         red, green, blue = (float(od) for od in background_od)
-        return cls(white_rgb(white_point), (red, green, blue), counts, 0)
+        return cls(white_rgb(white_point), (red, green, blue), counts, 0, float(scale))
 
     def add(self, rgb: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_] | None = None) -> StainHistogram:
         """Histogram with one more block.
@@ -83,7 +90,7 @@ class StainHistogram:
             raise UsageError(f"mask of shape {mask.shape} does not fit an image of shape {rgb.shape[:2]}")
         counts = self.counts.copy()
         limits = np.asarray([round(od * _UNITS_PER_OD) for od in LEVEL_OD], dtype=np.int64)
-        table = _quad_table(self.white_rgb, self.background_od)
+        table = _quad_table(self.white_rgb, self.background_od, self.scale)
         seen = _histogram_kernel(np.ascontiguousarray(rgb), np.ascontiguousarray(mask), table, limits, counts)
         return replace(self, counts=counts, total=self.total + int(seen))
 
@@ -93,7 +100,7 @@ class StainHistogram:
         Parameters
         ----------
         other : StainHistogram
-            With the same white point and background.
+            With the same white point, background and scale.
 
         Returns
         -------
@@ -106,14 +113,14 @@ class StainHistogram:
         """
         if self._reference != other._reference:
             raise UsageError(
-                "stain histograms of different white point or background cannot be merged: "
+                "stain histograms of different white point, background or scale cannot be merged: "
                 f"{self._reference} and {other._reference}"
             )
         return replace(self, counts=self.counts + other.counts, total=self.total + other.total)
 
     @property
-    def _reference(self) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-        return self.white_rgb, self.background_od
+    def _reference(self) -> tuple[tuple[float, float, float], tuple[float, float, float], float]:
+        return self.white_rgb, self.background_od, self.scale
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, StainHistogram):
@@ -125,12 +132,12 @@ class StainHistogram:
 
 
 def _quad_table(
-    white: tuple[float, float, float], background_od: tuple[float, float, float]
+    white: tuple[float, float, float], background_od: tuple[float, float, float], scale: float
 ) -> npt.NDArray[np.int32]:
     """Density above background of a sum of four intensities in 1/10000 OD, not below 0, shape (3, 1021)."""
     mean = np.maximum(np.arange(1021, dtype=np.float64) / 4.0, 1.0)
     od = np.log10(np.asarray(white))[:, None] - np.log10(mean)[None, :] - np.asarray(background_od)[:, None]
-    return np.asarray(np.rint(np.maximum(od, 0.0) * _UNITS_PER_OD), dtype=np.int32)
+    return np.asarray(np.rint(np.maximum(od, 0.0) * (scale * _UNITS_PER_OD)), dtype=np.int32)
 
 
 @njit(cache=True, nogil=True)

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from histoquant.stains.density import WhiteLike, white_rgb
 from histoquant.stains.estimate import StainEstimate, estimate_vectors
 from histoquant.stains.histogram import StainHistogram
+from histoquant.stains.level import level_above
 from histoquant.stains.vectors import StainVectors
 from histoquant.tiling.survey import CELL_PX, SCALE_PX, PlaneLike, Survey
 from histoquant.tiling.tissue import glass_margin
@@ -17,6 +18,9 @@ BLOCK_PX = 256
 _MAPS = BLOCK_PX // SCALE_PX
 _TINT_RANK = 0.2
 _TINT_MOST = 0.21  # sum of red, green and blue OD
+_DARK_SHARE_PERCENT = 60  # at half, a sparse field's stroma is taken in
+STANDARD_DARKNESS_OD = 0.32  # of rendered sections of normal strength: the levels of the histogram hold there
+_SCALE_RANGE = (0.4, 3.0)  # more would find directions in noise
 
 
 def sample_blocks(tissue_map: TissueMap, survey: Survey, *, limit: int = 64) -> npt.NDArray[np.int64]:
@@ -86,12 +90,64 @@ def tissue_tint(survey: Survey, white_point: WhiteLike) -> tuple[float, float, f
     return od[0] * scale, od[1] * scale, od[2] * scale
 
 
+def darkness_od(
+    survey: Survey, white_point: WhiteLike, background_od: tuple[float, float, float] = (0.0, 0.0, 0.0)
+) -> float:
+    """How dark the stained part of a slide is, whatever stains it.
+
+    Parameters
+    ----------
+    survey : Survey
+        Of the working plane.
+    white_point : WhitePoint, float or sequence of 3 float
+        Intensity of empty glass.
+    background_od : tuple of 3 float
+        As `tissue_tint` gives it.
+
+    Returns
+    -------
+    float
+        Green optical density above the tint: the level that is the median of all 2 um cells above 0.6 of
+        it; 0 where nothing is stained. It follows a tone curve's factor and not the number of cells.
+    """
+    white = white_rgb(white_point)[1]
+    counts = np.zeros(3001, dtype=np.int64)
+    for green, cells in enumerate(survey.cell_colours[:, 0].tolist()):
+        mod = round(1000 * (np.log10(white / max(green + 0.5, 1.0)) - background_od[1]))
+        if cells and mod >= 0:
+            counts[min(mod, 3000)] += cells
+    return level_above(counts, _DARK_SHARE_PERCENT, 1)[0] / 1000
+
+
+def level_scale(
+    survey: Survey, white_point: WhiteLike, background_od: tuple[float, float, float] = (0.0, 0.0, 0.0)
+) -> float:
+    """Factor that brings a slide's densities to those the levels of `StainHistogram` are meant for.
+
+    Without it the gate would keep the prior on a pale scan of a tissue and estimate on a contrasty one.
+
+    Parameters
+    ----------
+    survey, white_point, background_od
+        As for `darkness_od`.
+
+    Returns
+    -------
+    float
+        0.4 to 3; 1 where nothing is stained.
+    """
+    dark = darkness_od(survey, white_point, background_od)
+    low, high = _SCALE_RANGE
+    return min(max(STANDARD_DARKNESS_OD / dark, low), high) if dark > 0 else 1.0
+
+
 def stain_histogram(
     plane: PlaneLike,
     blocks: npt.NDArray[np.int64],
     tissue_map: TissueMap,
     white_point: WhiteLike,
     background_od: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    scale: float = 1.0,
 ) -> StainHistogram:
     """Histogram of the quantifiable tissue in the given blocks.
 
@@ -107,21 +163,39 @@ def stain_histogram(
         Intensity of empty glass.
     background_od : tuple of 3 float
         As `tissue_tint` gives it.
+    scale : float
+        As `StainHistogram.scale`.
 
     Returns
     -------
     StainHistogram
     """
-    histogram = StainHistogram.empty(white_point, background_od)
-    quantifiable = tissue_map.quantifiable
+    histogram = StainHistogram.empty(white_point, background_od, scale)
     for x, y in blocks.tolist():
         rgb, valid = plane.read(x, y, BLOCK_PX, BLOCK_PX)
-        part = quantifiable[y // SCALE_PX : y // SCALE_PX + _MAPS, x // SCALE_PX : x // SCALE_PX + _MAPS]
-        mask = np.zeros((BLOCK_PX, BLOCK_PX), dtype=bool)
-        wide = np.repeat(np.repeat(part, SCALE_PX, axis=0), SCALE_PX, axis=1)
-        mask[: wide.shape[0], : wide.shape[1]] = wide
-        histogram = histogram.add(rgb, mask & valid)
+        histogram = histogram.add(rgb, block_mask(tissue_map, x, y) & valid)
     return histogram
+
+
+def block_mask(tissue_map: TissueMap, x: int, y: int) -> npt.NDArray[np.bool_]:
+    """Quantifiable pixels of the 256 x 256 px block at x, y.
+
+    Parameters
+    ----------
+    tissue_map : TissueMap
+    x, y : int
+        Top-left corner in the working plane, multiples of 16.
+
+    Returns
+    -------
+    ndarray of bool, shape (256, 256)
+    """
+    row, column = y // SCALE_PX, x // SCALE_PX
+    part = tissue_map.quantifiable[row : row + _MAPS, column : column + _MAPS]
+    mask = np.zeros((BLOCK_PX, BLOCK_PX), dtype=bool)
+    wide = np.repeat(np.repeat(part, SCALE_PX, axis=0), SCALE_PX, axis=1)
+    mask[: wide.shape[0], : wide.shape[1]] = wide
+    return mask
 
 
 def _pooled(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -158,4 +232,5 @@ def slide_vectors(
     # in haematoxylin-eosin the tint of the tissue is the second stain itself
     tint = tissue_tint(survey, white_point) if prior.names[1] == "dab" else (0.0, 0.0, 0.0)
     blocks = sample_blocks(tissue_map, survey)
-    return estimate_vectors(stain_histogram(plane, blocks, tissue_map, white_point, tint), prior)
+    scale = level_scale(survey, white_point, tint)
+    return estimate_vectors(stain_histogram(plane, blocks, tissue_map, white_point, tint, scale), prior)

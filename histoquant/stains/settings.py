@@ -70,9 +70,9 @@ class StainSettings(BaseModel):
 
 GAIN_UNIT = 1024
 """Gains are whole numbers of 1/1024, so that scaled planes are the same in every window."""
-STANDARD_HEMATOXYLIN_OD = 0.30
+STANDARD_HEMATOXYLIN_OD = 0.64
 """Strength at which the parameters of the nucleus search hold."""
-GAIN_RANGE = (0.5, 2.0)
+GAIN_RANGE = (0.5, 6.0)
 """More would turn the noise of an empty or nearly colourless slide into nuclei."""
 
 
@@ -87,7 +87,7 @@ def search_gain(hematoxylin_strength_od: float | None) -> int:
     Returns
     -------
     int
-        In 1/1024, from 512 to 2048.
+        In 1/1024, from 512 to 6144.
     """
     if hematoxylin_strength_od is None:
         return GAIN_UNIT

@@ -99,7 +99,7 @@ def test_vectors_are_unit_rows_and_dab_is_the_second_of_a_marker():
 
 
 def test_scanners_differ_in_what_they_should():
-    assert [s.mpp for s in SCANNERS.values()] == [0.5, 0.3461, 0.25]
+    assert [s.mpp for s in SCANNERS.values()] == [0.5, 0.3461, 0.2271]
     seen = APPEARANCES["normal"].with_scanner(SCANNERS["B"])
     assert seen.white_point[2] < APPEARANCES["normal"].white_point[2]
 
@@ -107,3 +107,30 @@ def test_scanners_differ_in_what_they_should():
 def test_impossible_scanner_is_refused():
     with pytest.raises(UsageError, match="mpp"):
         Scanner(mpp=0.0)
+
+
+@pytest.mark.parametrize("gamma", [0.75, 1.55])
+def test_a_tone_curve_multiplies_every_optical_density(gamma):
+    light = np.repeat(np.array([0.2, 0.5, 0.9], np.float32)[None, None], 3, axis=0) * np.ones((3, 8, 3))
+    field, white = np.ones((8, 3), np.float32), np.array(CLEAN.white_point)
+    look = replace(CLEAN, scanner=replace(CLEAN.scanner, gamma=gamma))
+    rgb = expose(light.astype(np.float32), look, field, np.random.default_rng(1))
+    seen = -np.log10(rgb[0].T / white[:, None])
+    np.testing.assert_allclose(seen, -gamma * np.log10(light[:, 0]), atol=0.006)  # half a grey level
+
+
+def test_a_colour_matrix_leaves_grey_grey_and_compression_leaves_a_plain_field():
+    look = replace(
+        CLEAN, scanner=replace(SCANNERS["C"], electrons=1e12, read_noise=0.0, glare=0.0, gamma=1.0)
+    )
+    assert np.allclose(np.sum(look.scanner.colours, axis=1), 1.0)
+    rgb = expose(
+        np.full((3, 32, 32), 0.5, np.float32), look, np.ones((32, 32), np.float32), np.random.default_rng(1)
+    )
+    assert np.abs(rgb.astype(float) - 0.5 * np.array(CLEAN.white_point)).max() <= 2.0
+
+
+@pytest.mark.parametrize("change", [{"gamma": 0.1}, {"jpeg": 101}])
+def test_an_impossible_scanner_is_refused(change):
+    with pytest.raises(UsageError):
+        Scanner(**change)

@@ -1,0 +1,82 @@
+"""The positivity threshold of one slide: the marker's own, moved with the strength of the slide's DAB."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from histoquant.stains.settings import STANDARD_HEMATOXYLIN_OD, ThresholdSource
+from histoquant.stains.strength import StainStrength
+
+# A slide outside this range of the standard strength is stained otherwise, or holds another stain: below it a
+# threshold that followed would call faint background positive, above it would miss what is plainly brown.
+STRENGTH_RANGE = (0.4, 2.5)
+LEAST_SHARE = 0.5  # of the marker's threshold
+LEAST_OD = 0.06  # haze of 0.06 OD is usual
+
+WEAK_STAIN = "WEAK_STAIN"
+
+
+class Threshold(NamedTuple):
+    """DAB threshold of one slide.
+
+    Attributes
+    ----------
+    od : float
+        Whole thousandths.
+    source : str
+        ``default``, ``set`` or ``adapted``.
+    reason : str
+        Why, with the numbers.
+    flags : tuple of str
+        ``WEAK_STAIN`` where the slide's own stain was measured and is too weak to go by.
+    """
+
+    od: float
+    source: ThresholdSource
+    reason: str
+    flags: tuple[str, ...] = ()
+
+
+def slide_threshold(marker_od: float, standard_od: float | None, strength: StainStrength) -> Threshold:
+    """Threshold of a slide from its marker's and its own strength.
+
+    Parameters
+    ----------
+    marker_od : float
+        The marker's threshold.
+    standard_od : float or None
+        DAB strength it holds for; None when the threshold is not to move.
+    strength : StainStrength
+        Of the slide.
+
+    Returns
+    -------
+    Threshold
+        ``background + marker_od * strength / standard``: the same place between unstained and stained on
+        every slide. The marker's own where the slide shows too little stain to tell, so that a negative
+        control is never stretched into positives; more where its haematoxylin is stronger than standard,
+        because the share of it that unmixing leaves in DAB grows with it.
+    """
+    if standard_od is None:
+        return Threshold(marker_od, "set", "given, and not adapted to the slide")
+    if strength.dab_od is None:
+        return _without_stain(marker_od, strength)
+    ratio = strength.dab_od / standard_od
+    said = f"DAB strength {strength.dab_od:.3f} OD is {ratio:.2f} of the standard {standard_od:g}"
+    low, high = STRENGTH_RANGE
+    if ratio < low:
+        return Threshold(marker_od, "default", f"{said}, less than {low:g}", (WEAK_STAIN,))
+    if ratio > high:
+        return Threshold(marker_od, "default", f"{said}, more than {high:g}")
+    od = strength.background_od + marker_od * ratio
+    od = round(max(od, LEAST_SHARE * marker_od, LEAST_OD), 3)
+    return Threshold(od, "adapted", f"{said}; background {strength.background_od:.3f} OD")
+
+
+def _without_stain(marker_od: float, strength: StainStrength) -> Threshold:
+    why = next(reason for reason in strength.reason.split("; ") if reason.startswith("DAB"))
+    ratio = (strength.hematoxylin_od or 0.0) / STANDARD_HEMATOXYLIN_OD
+    if ratio <= 1.0:
+        return Threshold(marker_od, "default", why)
+    od = round(marker_od * min(ratio, STRENGTH_RANGE[1]), 3)
+    return Threshold(od, "adapted", f"{why}; raised because hematoxylin is {ratio:.2f} of the standard")

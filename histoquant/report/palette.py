@@ -38,6 +38,8 @@ _HATCHES: Final[dict[str, Hatch]] = {
     "pigment": Hatch((20, 20, 20), "x"),
     "pen": Hatch((0, 120, 90), "|"),
     "bubble": Hatch((104, 92, 24), "-"),
+    "edge_dab": Hatch((150, 60, 0), "+"),
+    "crush": Hatch((0, 70, 200), "."),
 }
 _OTHER: Final[tuple[Hatch, ...]] = (
     Hatch((150, 90, 0), "."),

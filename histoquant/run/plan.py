@@ -123,7 +123,7 @@ def plan_of(
     plane = working_plane(slide, working_mpp_um)
     surveyed = survey(plane)
     white = white_point(surveyed)
-    tissue = map_tissue(surveyed, white)
+    tissue = map_tissue(surveyed, white, dab=marker.stains == "H-DAB")
     if not tissue.quantifiable.any():
         raise SlideRefusedError(
             "NO_TISSUE",

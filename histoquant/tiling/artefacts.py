@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from histoquant.tiling.crush import crushed
+from histoquant.tiling.edge import edge_dab
 from histoquant.tiling.focus import blurred
 from histoquant.tiling.folds import folded
 from histoquant.tiling.ink import bubbles, pen, pigment
@@ -14,7 +16,15 @@ from histoquant.tiling.maps import BoolMap, closed, grown, opened
 from histoquant.tiling.survey import Survey
 from histoquant.tiling.tissue import flat_blocks, with_small_holes, without_debris
 
-EXCLUSIONS: dict[int, str] = {1: "fold", 2: "blur", 3: "pigment", 4: "pen", 5: "bubble"}
+EXCLUSIONS: dict[int, str] = {
+    1: "fold",
+    2: "blur",
+    3: "pigment",
+    4: "pen",
+    5: "bubble",
+    6: "edge_dab",
+    7: "crush",
+}
 _CODES = {name: code for code, name in EXCLUSIONS.items()}
 
 _NEAR_COVER_PX = 3
@@ -37,8 +47,10 @@ class Found:
     excluded: npt.NDArray[np.uint8]
 
 
-def find_artefacts(survey: Survey, tissue: BoolMap, white: tuple[float, float, float], um: float) -> Found:
-    """Find ink, bubbles, folds, blur and pigment.
+def find_artefacts(
+    survey: Survey, tissue: BoolMap, white: tuple[float, float, float], um: float, *, dab: bool = True
+) -> Found:
+    """Find ink, bubbles, folds, blur, pigment, the edge effect and crushed cells.
 
     Parameters
     ----------
@@ -50,11 +62,14 @@ def find_artefacts(survey: Survey, tissue: BoolMap, white: tuple[float, float, f
         Intensity of glass.
     um : float
         Micrometres per map pixel.
+    dab : bool
+        Whether the section is stained with DAB, so that its edge can hold too much of it.
 
     Returns
     -------
     Found
-        Where reasons meet, the gravest is given: ink, bubble, fold, blur, pigment.
+        Where reasons meet, the gravest is given: ink, bubble, fold, blur, pigment, edge effect,
+        crushed cells.
     """
     od = mean_od(survey, white)
     ink = pen(survey, od, um)
@@ -67,6 +82,8 @@ def find_artefacts(survey: Survey, tissue: BoolMap, white: tuple[float, float, f
     rest = with_small_holes(rest, cover, survey.map_mpp_xy)
     under = cover & closed(rest, round(_UNDER_UM / um)) & (survey.counted > 0)
     reasons = {
+        "crush": crushed(survey, od, rest, um),
+        "edge_dab": edge_dab(survey, rest, um) if dab else np.zeros_like(rest),
         "pigment": pigment(survey),
         "blur": blurred(survey, rest, flat_blocks(survey) & ~rest, um),
         # the faded edge of a stroke is a dark band too

@@ -182,7 +182,7 @@ class TissueMap:
         return np.where(inside, row, 0), np.where(inside, column, 0), np.asarray(inside)
 
 
-def map_tissue(survey: Survey, white_point: GlassColour) -> TissueMap:
+def map_tissue(survey: Survey, white_point: GlassColour, *, dab: bool = True) -> TissueMap:
     """Tell tissue from glass and debris, and find the artefacts on it.
 
     Parameters
@@ -191,6 +191,8 @@ def map_tissue(survey: Survey, white_point: GlassColour) -> TissueMap:
         Of the working plane.
     white_point : WhitePoint
         Of the same slide.
+    dab : bool
+        Whether the section is stained with DAB.
 
     Returns
     -------
@@ -206,7 +208,7 @@ def map_tissue(survey: Survey, white_point: GlassColour) -> TissueMap:
     area = survey.counted + np.where(frame, 0, survey.black)
     tissue = tissue_blocks(survey, white_point.rgb[1], white_point.source == "glass") & (area > 0)
     um = float(np.sqrt(survey.map_mpp_xy[0] * survey.map_mpp_xy[1]))
-    found = find_artefacts(survey, tissue, white_point.rgb, um)
+    found = find_artefacts(survey, tissue, white_point.rgb, um, dab=dab)
     return TissueMap(found.tissue, found.excluded, area.astype(np.uint16), survey.map_mpp_xy)
 
 

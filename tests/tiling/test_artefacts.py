@@ -169,3 +169,54 @@ def test_a_brown_band_is_no_fold(painter, mapper) -> None:  # type: ignore[no-un
     section.od[600:640, 500:1100] += 0.35 * H_DAB.matrix[1]
     section.od[700:740, 500:1100] += 0.35 * H_DAB.matrix[0]
     assert mapper(section.photograph()).excluded_mm2 == 0.0
+
+
+def _with_piled_dab(section, dab_od: float, deep_px: int):  # type: ignore[no-untyped-def]
+    """DAB over everything along the left half of the border, gone ``deep_px`` inside."""
+    depth = cv2.distanceTransform(section.tissue.astype(np.uint8), cv2.DIST_L2, 5)
+    amount = np.clip(1.0 - depth / deep_px, 0.0, 1.0) * (section.tissue & (np.arange(1600) < 800))
+    section.od += dab_od * amount[..., None] * H_DAB.matrix[1]
+    return (depth > 0) & (depth < deep_px / 2) & (np.arange(1600) < 760)
+
+
+def test_dab_piled_up_along_the_border(painter, mapper) -> None:  # type: ignore[no-untyped-def]
+    section = painter(1600, 1280).cells(120, 0.3, 1.2, radius_px=9)
+    rim = _with_piled_dab(section, 0.5, 120)
+    found = mapper(section.photograph())
+    edge = (found.excluded == 6).astype(np.uint8).repeat(16, axis=0).repeat(16, axis=1)[:1280, :1600] > 0
+    assert edge[rim].mean() > 0.8
+    assert not edge[:, 860:].any()
+    assert found.excluded_mm2 == found.excluded_by_reason_mm2["edge_dab"]
+
+
+def test_a_sheet_of_positive_cells_along_the_border_is_no_edge_effect(painter, mapper) -> None:  # type: ignore[no-untyped-def]
+    section = painter(1600, 1280)
+    depth = cv2.distanceTransform(section.tissue.astype(np.uint8), cv2.DIST_L2, 5)
+    rng = np.random.default_rng(5)
+    sheet, nuclei = np.zeros(depth.shape, np.float32), np.zeros(depth.shape, np.uint8)
+    sheet[(depth > 0) & (depth < 130)] = 1.0
+    for y in range(0, 1280, 24):
+        for x in range(0, 1600, 24):
+            at = (x + int(rng.integers(-4, 5)), y + int(rng.integers(-4, 5)))
+            cv2.circle(nuclei, at, 7, 1, -1)
+    # macrophages side by side: brown cytoplasm without a gap, and a blue nucleus in each
+    inside = (nuclei > 0) & (sheet > 0)
+    section.od[sheet > 0] += 0.6 * H_DAB.matrix[1]
+    section.od[inside] = 0.7 * H_DAB.matrix[0]
+    assert mapper(section.photograph()).excluded_by_reason_mm2["edge_dab"] == 0.0
+
+
+def test_brown_all_over_is_no_edge_effect(painter, mapper) -> None:  # type: ignore[no-untyped-def]
+    section = painter(1600, 1280)
+    section.od += 0.2 * section.tissue[..., None] * H_DAB.matrix[1]
+    assert mapper(section.photograph()).excluded_mm2 == 0.0
+
+
+def test_a_crushed_patch_but_not_the_stroma_around_it(mapper) -> None:  # type: ignore[no-untyped-def]
+    patch = Artefact("crush", ((250.0, 260.0), (300.0, 280.0)), 105.0, seed=16)
+    rgb, _ = render_field("CD68", SIDE_UM, 9, artefacts=(patch,))
+    found = mapper(rgb)
+    assert caught(found, patch) > 0.6
+    off = found.tissue & ~under(found, patch)
+    assert (found.excluded[off] > 0).mean() < 0.01
+    assert found.excluded_by_reason_mm2["crush"] > 0.9 * found.excluded_mm2

@@ -17,6 +17,7 @@ from histoquant.objects.vessels import (
     vessels_cap_halo_px,
     vessels_halo_px,
 )
+from histoquant.objects.vessels_grow import find_whole_vessels
 
 __all__ = [
     "Nuclei",
@@ -27,6 +28,7 @@ __all__ = [
     "VesselParams",
     "VesselResult",
     "find_vessels",
+    "find_whole_vessels",
     "is_cap",
     "is_countable",
     "is_fragment",

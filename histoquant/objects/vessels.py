@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from histoquant.objects.vessels_glass import LEVELS_MOD, lumens_between
+from histoquant.objects.vessels_glass import LEVELS_MOD, find_glass, lumens_between
 from histoquant.objects.vessels_join import Group, group_pieces
 from histoquant.objects.vessels_measure import is_speck, is_vessel, measure, place
 from histoquant.objects.vessels_nodes import (
@@ -48,6 +48,8 @@ __all__ = [
     "vessels_cap_halo_px",
     "vessels_halo_px",
 ]
+
+Undecided = tuple[frozenset[tuple[int, int]], ...]
 
 SENSITIVITY = (0.8, 1.2)
 """Multiples of the threshold at which vessels are counted again (formula F17)."""
@@ -135,6 +137,8 @@ class VesselResult:
         Vessels owned at 0.8 and 1.2 of the threshold.
     count_excluded : int
         Vessels owned where the caller's ``excluded`` says so; none of them is in the table.
+    undecided : tuple of frozenset
+        ``unclosed`` at the threshold and at each of `SENSITIVITY`, for a second look at these alone.
     """
 
     table: pa.Table
@@ -143,6 +147,7 @@ class VesselResult:
     count_low: int
     count_high: int
     count_excluded: int = 0
+    undecided: Undecided = (frozenset(), frozenset(), frozenset())
 
 
 @dataclass
@@ -165,16 +170,26 @@ def _too_long(pieces: Pieces, group: Group, params: VesselParams, mpp: float) ->
     return bool(sides.max() * mpp > params.max_extent_um)
 
 
-def _find(window: StainWindow, scene: Scene, core: VesselCore, params: VesselParams, full: bool) -> _Found:
-    """Everything the core owns at one threshold; core in coordinates of the scene."""
+def _find(
+    window: StainWindow,
+    scene: Scene,
+    core: VesselCore,
+    params: VesselParams,
+    only: frozenset[tuple[int, int]] | None,
+    *,
+    full: bool = False,
+) -> _Found:
+    """What the core owns at one threshold, or what begins at ``only``; core in coordinates of the scene."""
     pieces = find_pieces(window, params, scene.mpp)
     found = _Found([], [], False)
     oy, ox = core.origin_yx
-    lumens = lumens_between(scene.clear, pieces, core.open_edges, params, scene.mpp)
+    lumens = lumens_between(scene.glass, pieces, params, scene.mpp)
     for group in group_pieces(pieces, lumens, params, core.open_edges, scene.mpp):
         if not _owned(pieces, group, core):
             continue
         y, x = (int(v) for v in pieces.first[group.members[0]])
+        if only is not None and (y + oy, x + ox) not in only:
+            continue
         if _too_long(pieces, group, params, scene.mpp):
             found.oversize = True
         elif group.doubtful:
@@ -190,7 +205,11 @@ def _find(window: StainWindow, scene: Scene, core: VesselCore, params: VesselPar
 
 
 def _trusted(
-    planes: Planes, window: StainWindow, core: VesselCore, nuclei_yx: NDArray[np.integer] | None
+    planes: Planes,
+    window: StainWindow,
+    core: VesselCore,
+    params: VesselParams,
+    nuclei_yx: NDArray[np.integer] | None,
 ) -> tuple[Scene, VesselCore]:
     """Scene without the window's rim, and the core in its coordinates."""
     part = inside_rim(window.rim, planes.dab.shape)
@@ -204,6 +223,7 @@ def _trusted(
         planes.hematoxylin[part],
         planes.total[part],
         clear[part],
+        find_glass(clear[part], core.open_edges, params, planes.mpp),
         seeds,
         planes.mpp,
     )
@@ -225,6 +245,7 @@ def find_vessels(
     nuclei_yx: NDArray[np.integer] | None = None,
     counted: Callable[[pa.Table], NDArray[np.bool_]] | None = None,
     excluded: Callable[[pa.Table], NDArray[np.bool_]] | None = None,
+    only: Undecided | None = None,
 ) -> VesselResult:
     """Find the vessels whose first raster pixel lies in the core of a window.
 
@@ -245,6 +266,8 @@ def find_vessels(
         quantifiable tissue; other rows are left out, at all three thresholds.
     excluded : callable, optional
         Says of each row that does not count whether it would, had no tissue been excluded.
+    only : tuple of frozenset, optional
+        ``undecided`` of a smaller window: all else that the core owns is left out.
 
     Returns
     -------
@@ -252,18 +275,20 @@ def find_vessels(
     """
     rim = trusted_rim(core.open_edges, core.margin_px, params, planes.mpp)
     window = StainWindow(smooth_mod(planes.dab, planes.valid), planes.hematoxylin, core.open_edges, rim)
-    scene, moved = _trusted(planes, window, core, nuclei_yx)
-    found = _find(window, scene, moved, params, full=True)
+    scene, moved = _trusted(planes, window, core, params, nuclei_yx)
+    wanted = (None,) * 3 if only is None else only
+    found = _find(window, scene, moved, params, wanted[0], full=True)
     low, high = (
-        _find(window, scene, moved, replace(params, threshold_od=params.threshold_od * factor), full=False)
-        for factor in SENSITIVITY
+        _find(window, scene, moved, replace(params, threshold_od=params.threshold_od * factor), begin)
+        for factor, begin in zip(SENSITIVITY, wanted[1:], strict=True)
     )
-    unclosed = sorted({*found.unclosed, *low.unclosed, *high.unclosed})
+    undecided = tuple(frozenset(each.unclosed) for each in (found, low, high))
+    unclosed = sorted(frozenset().union(*undecided))
     table = _counted(found.rows, SCHEMA, counted)
     counts = [_vessels_in(_counted(each.rows, PLACE_SCHEMA, counted)) for each in (low, high)]
     lost = 0 if excluded is None else _vessels_in(_counted(found.rows, PLACE_SCHEMA, excluded))
     open_yx = np.array(unclosed, np.int64).reshape(-1, 2)
-    return VesselResult(table, open_yx, found.oversize, counts[0], counts[1], lost)
+    return VesselResult(table, open_yx, found.oversize, counts[0], counts[1], lost, undecided)
 
 
 def _counted(

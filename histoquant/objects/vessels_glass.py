@@ -30,6 +30,25 @@ parts them."""
 
 
 @dataclass(frozen=True)
+class Glass:
+    """Glass-like areas of a lumen's size in one window.
+
+    Attributes
+    ----------
+    labels : ndarray of int32, shape (h, w)
+        0 or 1 + the row of the area below.
+    box : ndarray of int64, shape (n, 4)
+        y0, x0, y1, x1, half open.
+    cut : ndarray of bool, shape (n,)
+        The area meets an edge of the window beyond which the slide goes on.
+    """
+
+    labels: Int32
+    box: NDArray[np.int64]
+    cut: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
 class Lumens:
     """Lumens of one window whose wall may have gaps, and whose they are.
 
@@ -93,10 +112,27 @@ def _borders(glass: Int32, walls: Int32, radius: int) -> NDArray[np.int64]:
     return out[:count]
 
 
-def _candidates(
-    glass: NDArray[np.uint8], open_edges: Edges, params: VesselParams, mpp: float
-) -> tuple[Int32, NDArray[np.int64], NDArray[np.bool_]]:
-    """Connected areas of a lumen's size: labels, boxes, and whether the window's edge cuts them."""
+def find_glass(clear: Int16, open_edges: Edges, params: VesselParams, mpp: float) -> tuple[Glass, ...]:
+    """Connected areas of a lumen's size at each of `LEVELS_MOD`; no threshold of the marker enters.
+
+    Parameters
+    ----------
+    clear : ndarray of int16, shape (h, w)
+        Smoothed mean optical density over RGB in thousandths; above every level where there is no image.
+    open_edges : tuple of bool
+        Top, left, bottom, right: whether the slide goes on beyond that edge.
+    params : VesselParams
+        Sizes of a lumen.
+    mpp : float
+        Micrometres per pixel.
+    """
+    return tuple(_areas((clear < level).astype(np.uint8), open_edges, params, mpp) for level in LEVELS_MOD)
+
+
+def _areas(glass: NDArray[np.uint8], open_edges: Edges, params: VesselParams, mpp: float) -> Glass:
+    """Connected areas of a lumen's size."""
+    if glass.size == 0:
+        return Glass(glass.astype(np.int32), np.zeros((0, 4), np.int64), np.zeros(0, bool))
     _, labels, stats, _ = cv2.connectedComponentsWithStats(glass, connectivity=4, ltype=cv2.CV_32S)
     x0, y0, width, height, area = stats.astype(np.int64).T
     pixel_um2 = mpp * mpp
@@ -112,7 +148,7 @@ def _candidates(
     renumber = np.zeros(len(stats), np.int32)
     renumber[kept] = np.arange(1, len(kept) + 1, dtype=np.int32)
     box = np.stack([y0, x0, y0 + height, x0 + width], axis=1)[kept]
-    return renumber[labels], box, cut[kept]
+    return Glass(renumber[labels], box, cut[kept])
 
 
 def _walls(
@@ -134,9 +170,7 @@ def _walls(
     return {area: (tuple(pieces), bool(enough[area])) for area, pieces in rows.items()}
 
 
-def lumens_between(
-    clear: Int16, pieces: Pieces, open_edges: Edges, params: VesselParams, mpp: float
-) -> Lumens:
+def lumens_between(levels: tuple[Glass, ...], pieces: Pieces, params: VesselParams, mpp: float) -> Lumens:
     """Glass areas that wall borders all but for gaps, with the pieces that do.
 
     A tear or a retraction crescent beside a vessel has wall on one side only. Walls that face each other
@@ -144,14 +178,12 @@ def lumens_between(
 
     Parameters
     ----------
-    clear : ndarray of int16, shape (h, w)
-        Smoothed mean optical density over RGB in thousandths; above every level where there is no image.
+    levels : tuple of Glass
+        Areas from the highest level of glass to the lowest; each area lies within one of the level before.
     pieces : Pieces
         Pieces of wall of the same window.
-    open_edges : tuple of bool
-        Top, left, bottom, right: whether the slide goes on beyond that edge.
     params : VesselParams
-        Sizes of a lumen, least walled share of its border, longest piece that is joined.
+        Least walled share of a lumen's border.
     mpp : float
         Micrometres per pixel.
 
@@ -159,20 +191,21 @@ def lumens_between(
     -------
     Lumens
     """
-    found = np.zeros(clear.shape, np.int32)
+    found = np.zeros(pieces.labels.shape, np.int32)
     boxes: list[NDArray[np.int64]] = []
     members: list[tuple[int, ...]] = []
     doubtful: set[int] = set()
-    for level in LEVELS_MOD if len(pieces) else ():
-        glass = ((clear < level) & (found == 0)).astype(np.uint8)
-        labels, box, cut = _candidates(glass, open_edges, params, mpp)
-        pairs = _borders(labels, pieces.labels, pixels(NEAR_UM, mpp))
-        for area, (rows, surrounded) in _walls(pairs, len(box), params, mpp).items():
-            if cut[area - 1]:
+    for glass in levels if len(pieces) else ():
+        pairs = _borders(glass.labels, pieces.labels, pixels(NEAR_UM, mpp))
+        for area, (rows, surrounded) in _walls(pairs, len(glass.box), params, mpp).items():
+            y0, x0, y1, x1 = glass.box[area - 1]
+            own = glass.labels[y0:y1, x0:x1] == area
+            if (found[y0:y1, x0:x1][own] > 0).any():
+                continue  # part of a lumen found at a higher level
+            if glass.cut[area - 1]:
                 doubtful.update(rows)  # only its full border could tell
             elif surrounded:
-                y0, x0, y1, x1 = box[area - 1]
-                boxes.append(box[area - 1])
+                boxes.append(glass.box[area - 1])
                 members.append(rows)
-                found[y0:y1, x0:x1][labels[y0:y1, x0:x1] == area] = len(boxes)
+                found[y0:y1, x0:x1][own] = len(boxes)
     return Lumens(found, np.array(boxes, np.int64).reshape(-1, 4), tuple(members), tuple(sorted(doubtful)))

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from histoquant.objects.vessels_glass import LEVELS_MOD, Lumens
+from histoquant.objects.vessels_glass import LEVELS_MOD, Glass, Lumens
 from histoquant.objects.vessels_join import Group
 from histoquant.objects.vessels_nodes import Pieces
 from histoquant.objects.vessels_params import SMOOTHING_RADIUS_PX, VesselParams, pixels
@@ -47,6 +47,7 @@ class Scene:
     hematoxylin: Plane
     total: Plane
     clear: Plane
+    glass: tuple[Glass, ...]
     nuclei_yx: NDArray[np.int64] | None
     mpp: float
 

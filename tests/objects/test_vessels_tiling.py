@@ -14,6 +14,7 @@ from histoquant.objects.vessels import (
     vessels_cap_halo_px,
     vessels_halo_px,
 )
+from histoquant.objects.vessels_grow import find_whole_vessels
 from histoquant.phantoms import APPEARANCES, render_field
 from histoquant.stains import H_DAB
 
@@ -42,33 +43,27 @@ def tangle(seed: int, side: int = 500) -> Planes:
 
 
 def run(planes: Planes, tile: int, halo: int, params: VesselParams) -> tuple[pa.Table, int, int, bool]:
-    """All tiles of a plane, reading larger windows while vessels are undecided."""
+    """All tiles of a plane, looking further while vessels are undecided."""
     height, width = planes.shape
     cap = vessels_cap_halo_px(planes.mpp, params)
+
+    def read(box: tuple[int, int, int, int], reach: int) -> tuple[Planes, VesselCore]:
+        assert reach <= cap
+        y0, x0, y1, x1 = box
+        top, left = max(0, y0 - reach), max(0, x0 - reach)
+        bottom, right = min(height, y1 + reach), min(width, x1 + reach)
+        part = (slice(top, bottom), slice(left, right))
+        names = ("hematoxylin", "dab", "total", "valid")
+        window = Planes(*(getattr(planes, name)[part] for name in names), planes.mpp)
+        edges = (top > 0, left > 0, bottom < height, right < width)
+        return window, VesselCore(y0 - top, x0 - left, y1 - top, x1 - left, edges, (top, left))
+
     tables, low, high, oversize = [], 0, 0, False
     for y in range(0, height, tile):
         for x in range(0, width, tile):
-            reach = min(halo, cap)
-            while True:
-                y0, x0 = max(0, y - reach), max(0, x - reach)
-                y1, x1 = min(height, y + tile + reach), min(width, x + tile + reach)
-                part = (slice(y0, y1), slice(x0, x1))
-                window = Planes(
-                    planes.hematoxylin[part],
-                    planes.dab[part],
-                    planes.total[part],
-                    planes.valid[part],
-                    planes.mpp,
-                )
-                edges = (y0 > 0, x0 > 0, y1 < height, x1 < width)
-                core = VesselCore(
-                    y - y0, x - x0, min(y + tile, height) - y0, min(x + tile, width) - x0, edges, (y0, x0)
-                )
-                result = find_vessels(window, core, params)
-                if not len(result.unclosed):
-                    break
-                assert reach < cap, "the cap must decide every vessel"
-                reach = min(2 * reach, cap)
+            box = (y, x, min(y + tile, height), min(x + tile, width))
+            result = find_whole_vessels(read, box, planes.mpp, params, halo_px=halo)
+            assert not len(result.unclosed), "the cap must decide every vessel"
             tables.append(result.table)
             low, high = low + result.count_low, high + result.count_high
             oversize |= result.oversize

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from histoquant.tiling.crush import crushed
 from histoquant.tiling.edge import edge_dab
 from histoquant.tiling.focus import blurred
 from histoquant.tiling.folds import folded
@@ -23,7 +22,6 @@ EXCLUSIONS: dict[int, str] = {
     4: "pen",
     5: "bubble",
     6: "edge_dab",
-    7: "crush",
 }
 _CODES = {name: code for code, name in EXCLUSIONS.items()}
 
@@ -50,7 +48,7 @@ class Found:
 def find_artefacts(
     survey: Survey, tissue: BoolMap, white: tuple[float, float, float], um: float, *, dab: bool = True
 ) -> Found:
-    """Find ink, bubbles, folds, blur, pigment, the edge effect and crushed cells.
+    """Find ink, bubbles, folds, blur, pigment and the edge effect.
 
     Parameters
     ----------
@@ -68,8 +66,7 @@ def find_artefacts(
     Returns
     -------
     Found
-        Where reasons meet, the gravest is given: ink, bubble, fold, blur, pigment, edge effect,
-        crushed cells.
+        Where reasons meet, the gravest is given: ink, bubble, fold, blur, pigment, edge effect.
     """
     od = mean_od(survey, white)
     ink = pen(survey, od, um)
@@ -82,7 +79,6 @@ def find_artefacts(
     rest = with_small_holes(rest, cover, survey.map_mpp_xy)
     under = cover & closed(rest, round(_UNDER_UM / um)) & (survey.counted > 0)
     reasons = {
-        "crush": crushed(survey, od, rest, um),
         "edge_dab": edge_dab(survey, rest, um) if dab else np.zeros_like(rest),
         "pigment": pigment(survey),
         "blur": blurred(survey, rest, flat_blocks(survey) & ~rest, um),

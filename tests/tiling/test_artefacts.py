@@ -210,13 +210,3 @@ def test_brown_all_over_is_no_edge_effect(painter, mapper) -> None:  # type: ign
     section = painter(1600, 1280)
     section.od += 0.2 * section.tissue[..., None] * H_DAB.matrix[1]
     assert mapper(section.photograph()).excluded_mm2 == 0.0
-
-
-def test_a_crushed_patch_but_not_the_stroma_around_it(mapper) -> None:  # type: ignore[no-untyped-def]
-    patch = Artefact("crush", ((250.0, 260.0), (300.0, 280.0)), 105.0, seed=16)
-    rgb, _ = render_field("CD68", SIDE_UM, 9, artefacts=(patch,))
-    found = mapper(rgb)
-    assert caught(found, patch) > 0.6
-    off = found.tissue & ~under(found, patch)
-    assert (found.excluded[off] > 0).mean() < 0.01
-    assert found.excluded_by_reason_mm2["crush"] > 0.9 * found.excluded_mm2

@@ -62,7 +62,8 @@ def measure_cells(planes: Planes, nuclei: Nuclei, marker: MarkerDefinition) -> p
         pixels. ``around_dab_pXX_od`` are percentiles over eight directions of the mean DAB within 2.5 um
         outside the nucleus. The ring lies within ``ring_um`` of the nucleus, the cytoplasm within
         ``cytoplasm_um``, both not nearer to another nucleus. Features of a compartment without pixels are
-        NaN. ``stained_area_um2`` is the area of nucleus and cytoplasm at or over the marker's threshold.
+        NaN. ``edge_od`` is that of `Nuclei`. ``stained_area_um2`` is the area of nucleus and cytoplasm at or
+        over the marker's threshold.
     """
     count = len(nuclei.seeds)
     reach = max(marker.ring_um, marker.cytoplasm_um, AROUND_UM) / planes.mpp
@@ -81,6 +82,7 @@ def measure_cells(planes: Planes, nuclei: Nuclei, marker: MarkerDefinition) -> p
         **_shape(sums, planes.mpp),
         **_stain(sums),
         **_around(sums),
+        "edge_od": nuclei.edge_od,
         "stained_area_um2": sums.stained_pixels * planes.mpp**2,
         "nucleus_px": sums.pixels[:, NUCLEUS].astype(np.int32),
         "ring_px": sums.pixels[:, RING].astype(np.int32),

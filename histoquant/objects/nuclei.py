@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     from histoquant.markers.definition import MarkerDefinition
+from histoquant.objects.boundary import boundary_steps
 from histoquant.objects.choose import best_regions, region_scores
 from histoquant.objects.label_shapes import fill_holes, find_seeds, grow, paint, renumber
 from histoquant.objects.level_tree import level_tree
@@ -22,6 +23,7 @@ from histoquant.objects.split import split_necks
 
 Int32Array = npt.NDArray[np.int32]
 UInt8Array = npt.NDArray[np.uint8]
+FloatArray = npt.NDArray[np.float64]
 
 # Darkness past 4 OD is noise of the last grey value.
 _DARKEST_MOD = 4000
@@ -39,10 +41,14 @@ class Nuclei:
     seeds : ndarray of int32, shape (n, 2)
         (y, x) of each nucleus's darkest pixel, the first in raster order where several are; in raster
         order. The tile whose core holds the seed owns the nucleus.
+    edge_od : ndarray of float64, shape (n,)
+        Mean step of the search's darkness across the free boundary, OD; NaN where none is free. For
+        comparison within a slide: `darkness` compresses it.
     """
 
     labels: Int32Array
     seeds: Int32Array
+    edge_od: FloatArray
 
 
 def nuclei_halo_px(mpp: float, marker: MarkerDefinition) -> int:
@@ -100,7 +106,8 @@ def segment_nuclei(planes: Planes, marker: MarkerDefinition, params: NucleiParam
     labels = fill_holes(grow(labels, dark, levels, rules.grow_px(planes.mpp)))
     least_px = math.ceil(rules.area_min_um2 / planes.mpp**2)
     labels = split_necks(labels, rules.neck_share, least_px)
-    return Nuclei(*renumber(labels, find_seeds(labels, dark)))
+    labels, seeds = renumber(labels, find_seeds(labels, dark))
+    return Nuclei(labels, seeds, boundary_steps(labels, dark, rules.edge_reach_px(planes.mpp)) / _MOD)
 
 
 def _one_pass(

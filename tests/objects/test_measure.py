@@ -19,6 +19,7 @@ from histoquant.objects import (
     nuclear_content,
     outlines,
 )
+from histoquant.objects.boundary import boundary_steps
 from histoquant.objects.split import split_necks
 from histoquant.objects.territory import UNIT, territories
 
@@ -36,7 +37,9 @@ def _disc(radius: float, shape: tuple[int, int] = (81, 81), at: tuple[int, int] 
 def _measured(labels: np.ndarray, blue: np.ndarray, brown: np.ndarray, marker=CD20, mpp: float = 0.5):
     count = int(labels.max())
     seeds = np.array([np.argwhere(labels == i + 1)[0] for i in range(count)], np.int32).reshape(count, 2)
-    return measure_cells(planes(blue, brown, mpp), Nuclei(labels, seeds), marker).to_pandas()
+    return measure_cells(
+        planes(blue, brown, mpp), Nuclei(labels, seeds, np.full(count, 0.1)), marker
+    ).to_pandas()
 
 
 def test_a_disc_has_the_shape_of_a_disc() -> None:
@@ -186,6 +189,8 @@ def test_caps_are_told_by_what_the_slide_shows() -> None:
         "hematoxylin_od": np.array([0.5] * 8 + [0.1]),
         "nucleus_area_um2": np.array([30.0] * 8 + [10.0]),
         "nucleus_dab_od": np.array([0.0] * 8 + [1.0]),
+        "edge_od": np.full(9, 0.1),
+        "around_dab_p50_od": np.zeros(9),
     }
     assert is_cap(cells, CD68).tolist() == [False] * 8 + [True]
     assert not is_cap(cells, NUCLEAR).any()
@@ -193,6 +198,34 @@ def test_caps_are_told_by_what_the_slide_shows() -> None:
     assert (is_cap(pale, CD68) == is_cap(cells, CD68)).all()
     assert nuclear_content(cells, NUCLEAR)[-1] == pytest.approx(5.0)
     assert is_cap({name: np.zeros(0) for name in cells}, CD68).shape == (0,)
+
+
+def test_a_shadow_is_told_by_an_edge_faint_beside_the_slides_sharp_ones() -> None:
+    cells = {
+        "hematoxylin_od": np.full(9, 0.3),
+        "nucleus_area_um2": np.full(9, 30.0),
+        "nucleus_dab_od": np.zeros(9),
+        "edge_od": np.array([0.2] * 6 + [np.nan, 0.06, 0.02]),
+        "around_dab_p50_od": np.zeros(9),
+    }
+    assert is_cap(cells, CD68).tolist() == [False] * 8 + [True]
+    # a brown membrane hides the edge of its nucleus; other brown does not
+    brown = cells | {"around_dab_p50_od": np.full(9, 0.5)}
+    assert not is_cap(brown, CD20).any()
+    assert is_cap(brown, CD68).any()
+    assert is_cap(brown, NUCLEAR).any()
+    # a pale slide keeps what a strong one keeps, and a slide of faint nuclei only keeps them all
+    assert (is_cap(cells | {"edge_od": cells["edge_od"] / 4}, CD68) == is_cap(cells, CD68)).all()
+    assert not is_cap(cells | {"edge_od": np.full(9, 0.02)}, CD68).any()
+    assert not is_cap(cells | {"edge_od": np.full(9, np.nan)}, CD68).any()
+
+
+def test_the_step_across_an_edge_is_read_where_nothing_else_lies() -> None:
+    labels = np.zeros((24, 40), np.int32)
+    labels[8:16, 4:12], labels[8:16, 12:20], labels[8:16, 28:36] = 1, 2, 3
+    dark = np.choose(labels, [10, 110, 210, 60]).astype(np.int32)
+    assert boundary_steps(labels, dark, 1).tolist() == [100.0, 200.0, 50.0]
+    assert np.isnan(boundary_steps(np.ones((9, 9), np.int32), np.ones((9, 9), np.int32), 1)).all()
 
 
 def _stained(places: list[tuple[float, float]], inside: list[float]) -> dict[str, np.ndarray]:
@@ -204,6 +237,7 @@ def _stained(places: list[tuple[float, float]], inside: list[float]) -> dict[str
         "nucleus_dab_od": np.array(inside),
         "hematoxylin_od": np.full(count, 0.4),
         "nucleus_area_um2": np.full(count, 30.0),
+        "edge_od": np.full(count, 0.1),
     }
 
 

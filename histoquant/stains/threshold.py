@@ -60,12 +60,13 @@ def slide_threshold(marker_od: float, standard_od: float | None, strength: Stain
     if standard_od is None:
         return Threshold(marker_od, "set", "given, and not adapted to the slide")
     if strength.dab_od is None:
-        return _without_stain(marker_od, strength)
+        why = next(reason for reason in strength.reason.split("; ") if reason.startswith("DAB"))
+        return _without_stain(marker_od, strength, why)
     ratio = strength.dab_od / standard_od
     said = f"DAB strength {strength.dab_od:.3f} OD is {ratio:.2f} of the standard {standard_od:g}"
     low, high = STRENGTH_RANGE
     if ratio < low:
-        return Threshold(marker_od, "default", f"{said}, less than {low:g}", (WEAK_STAIN,))
+        return _without_stain(marker_od, strength, f"{said}, less than {low:g}")._replace(flags=(WEAK_STAIN,))
     if ratio > high:
         return Threshold(marker_od, "default", f"{said}, more than {high:g}")
     od = strength.background_od + marker_od * ratio
@@ -73,8 +74,7 @@ def slide_threshold(marker_od: float, standard_od: float | None, strength: Stain
     return Threshold(od, "adapted", f"{said}; background {strength.background_od:.3f} OD")
 
 
-def _without_stain(marker_od: float, strength: StainStrength) -> Threshold:
-    why = next(reason for reason in strength.reason.split("; ") if reason.startswith("DAB"))
+def _without_stain(marker_od: float, strength: StainStrength, why: str) -> Threshold:
     ratio = (strength.hematoxylin_od or 0.0) / STANDARD_HEMATOXYLIN_OD
     if ratio <= 1.0:
         return Threshold(marker_od, "default", why)

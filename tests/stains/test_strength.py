@@ -155,5 +155,12 @@ def test_without_stain_a_darker_haematoxylin_asks_for_more() -> None:
     assert "raised" in dark.reason
 
 
+def test_a_trace_of_stain_does_not_lower_what_dark_haematoxylin_asks_for() -> None:
+    blue = 2 * STANDARD_HEMATOXYLIN_OD
+    trace, none = (slide_threshold(0.2, 0.5, strength(od, blue_od=blue)) for od in (0.15, None))
+    assert trace.od == none.od == 0.4
+    assert trace.flags == (WEAK_STAIN,)
+
+
 def test_a_threshold_that_was_given_stays() -> None:
     assert slide_threshold(0.33, None, strength(1.2))[:2] == (0.33, "set")

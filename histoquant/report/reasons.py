@@ -199,6 +199,10 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "A worker process ended while it read this slide.",
         "Run again to resume; if it ends again, the file or the memory is at fault (log.jsonl).",
     ),
+    "TILE_CRASH": (
+        "One tile of this slide crashes the process that reads it; the reason names the tile.",
+        "Copy or export the slide again.",
+    ),
     "CHANGED": (
         "The file changed while it was being quantified.",
         "Wait until the copy has finished, then run again.",

@@ -4,22 +4,53 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
 from histoquant.errors import StoreError
 from histoquant.run.job import SlideJob
+from histoquant.run.rescue import (
+    CrashReceipt,
+    PartReceipt,
+    crash_error,
+    find_crash,
+    is_death,
+    join_parts,
+    run_part,
+    tile_places,
+)
 from histoquant.run.tasks import BatchReceipt, PlanReceipt, commit_slide, plan_slide, run_batch
 from histoquant.tiling.executors import Done, Executor
+
+# Deaths of its worker that a task outlives: a batch goes tile by tile at once; a tile is tried twice, so
+# that one worker lost to something else condemns no tile; plan and commit, which have no parts, three times.
+_DEATHS_BORNE: Final = {"batch": 0, "tile": 1, "plan": 2, "commit": 2, "join": 2, "search": 2}
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One call of a task function."""
+
+    kind: str
+    function: Callable[..., Any]
+    job: SlideJob
+    part: tuple[int, ...] = ()
+    deaths: int = 0
+
+    @property
+    def name(self) -> str:
+        numbers = "".join(f":{number}" for number in self.part)
+        return f"{self.job.key}:{self.kind}{numbers}" + (f":again:{self.deaths}" if self.deaths else "")
 
 
 @dataclass
 class _Progress:
-    """What one slide still waits for."""
+    """What one slide still waits for: numbers of batches, and of tiles of batches that are taken apart."""
 
     job: SlideJob
     plan: PlanReceipt | None = None
-    waiting: set[str] = field(default_factory=set)
+    waiting: set[int] = field(default_factory=set)
+    apart: dict[int, set[int]] = field(default_factory=dict)
     failed: bool = False
 
 
@@ -51,9 +82,9 @@ class Schedule:
     def __init__(self, executor: Executor, listener: Listener) -> None:
         self._executor = executor
         self._listener = listener
-        self._ready: deque[tuple[str, Callable[..., Any], tuple[Any, ...], str]] = deque()
+        self._ready: deque[_Task] = deque()
         self._slides: dict[str, _Progress] = {}
-        self._owner: dict[str, str] = {}
+        self._under_way: dict[str, _Task] = {}
 
     def run(self, jobs: Iterable[SlideJob]) -> None:
         """Quantify all jobs; returns when each is committed or failed.
@@ -66,56 +97,87 @@ class Schedule:
         fresh = deque(jobs)
         window = self._executor.window
         while True:
-            while len(self._owner) < window and (self._ready or fresh):
+            while len(self._under_way) < window and (self._ready or fresh):
                 if not self._ready:
                     self._begin(fresh.popleft())
                 self._submit()
-            if not self._owner:
+            if not self._under_way:
                 return
             self._settle(self._executor.next_done())
 
     def _begin(self, job: SlideJob) -> None:
         self._slides[job.slide_id] = _Progress(job)
-        self._ready.append((f"{job.key}:plan", plan_slide, (job,), job.slide_id))
+        self._ready.append(_Task("plan", plan_slide, job))
 
     def _submit(self) -> None:
-        name, function, arguments, slide_id = self._ready.popleft()
-        if self._slides[slide_id].failed:
+        task = self._ready.popleft()
+        if self._slides[task.job.slide_id].failed:
             return
-        self._owner[name] = slide_id
-        self._executor.submit(name, function, *arguments)
+        self._under_way[task.name] = task
+        self._executor.submit(task.name, task.function, task.job, *task.part)
 
     def _settle(self, done: Done) -> None:
-        slide = self._slides[self._owner.pop(done.name)]
+        task = self._under_way.pop(done.name)
+        slide = self._slides[task.job.slide_id]
         if isinstance(done.error, StoreError):
             raise done.error
         if slide.failed:
             return
-        if done.error is not None:
-            slide.failed = True
-            self._listener.failed(slide.job, done.error)
+        if is_death(done.error):
+            self._outlive(slide, task)
+        elif done.error is not None:
+            self._fail(slide, done.error)
         elif isinstance(done.result, PlanReceipt):
             self._plan_batches(slide, done.result)
         elif isinstance(done.result, BatchReceipt):
-            slide.waiting.discard(done.name)
+            slide.waiting.discard(task.part[0])
             self._listener.batch_done(slide.job, done.result)
             self._commit_when_complete(slide)
+        elif isinstance(done.result, PartReceipt):
+            self._join_when_complete(slide, *task.part)
+        elif isinstance(done.result, CrashReceipt):
+            self._fail(slide, crash_error(slide.job, done.result.place))
         else:
             del self._slides[slide.job.slide_id]
             self._listener.committed(slide.job, done.result)
+
+    def _fail(self, slide: _Progress, error: BaseException) -> None:
+        slide.failed = True
+        self._listener.failed(slide.job, error)
 
     def _plan_batches(self, slide: _Progress, plan: PlanReceipt) -> None:
         slide.plan = plan
         self._listener.planned(slide.job, plan)
         for number in range(plan.batches):
-            name = f"{slide.job.key}:batch:{number}"
-            slide.waiting.add(name)
-            self._ready.append((name, run_batch, (slide.job, number), slide.job.slide_id))
+            slide.waiting.add(number)
+            self._ready.append(_Task("batch", run_batch, slide.job, (number,)))
         self._commit_when_complete(slide)
 
     def _commit_when_complete(self, slide: _Progress) -> None:
         if not slide.waiting:
             # in front: a finished slide frees its batch files before new ones begin
-            self._ready.appendleft(
-                (f"{slide.job.key}:commit", commit_slide, (slide.job,), slide.job.slide_id)
+            self._ready.appendleft(_Task("commit", commit_slide, slide.job))
+
+    def _join_when_complete(self, slide: _Progress, number: int, index: int) -> None:
+        left = slide.apart[number]
+        left.discard(index)
+        if not left:
+            self._ready.appendleft(_Task("join", join_parts, slide.job, (number,)))
+
+    def _outlive(self, slide: _Progress, task: _Task) -> None:
+        """Go on after the death of a task's worker: again, in parts, or to the end of the slide."""
+        if task.deaths < _DEATHS_BORNE[task.kind]:
+            self._ready.appendleft(replace(task, deaths=task.deaths + 1))
+        elif task.kind == "batch":
+            indices = range(len(tile_places(slide.job, *task.part)))
+            slide.apart[task.part[0]] = set(indices)
+            self._ready.extendleft(
+                _Task("tile", run_part, slide.job, (*task.part, index)) for index in reversed(indices)
             )
+        elif task.kind == "tile":
+            number, index = task.part
+            self._fail(slide, crash_error(slide.job, tile_places(slide.job, number)[index]))
+        elif task.kind == "plan":
+            self._ready.appendleft(_Task("search", find_crash, slide.job))
+        else:
+            self._fail(slide, crash_error(slide.job, ""))

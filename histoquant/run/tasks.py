@@ -20,6 +20,7 @@ from histoquant.slides import Slide, open_slide, slide_files, working_plane
 from histoquant.store.atomic import file_sha256, parquet_bytes, write_bytes, writing
 from histoquant.store.batch_file import Batch, read_batch, write_batch
 from histoquant.store.layout import OutputFolder
+from histoquant.tiling.grid import Tile
 from histoquant.tiling.tissue_map import TissueMap
 
 
@@ -48,15 +49,18 @@ def plan_slide(job: SlideJob) -> PlanReceipt:
     """Decide everything slide-global and write it down; a plan already there under the same key is kept."""
     cv2.setNumThreads(1)
     folder = OutputFolder(job.out).work(job.slide_id, job.work_key)
-    if not (folder / "plan.json").exists():
+    if not _plan_is_whole(folder):
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        with _open(job) as slide:
+        with open_job(job) as slide:
             planned = plan_of(slide, job.marker, job.parameters.working_mpp_um, job.locked)
-        write_bytes(folder / "tissue.npz", _npz_bytes(planned))
-        # last, because its presence says that the plan is whole
-        write_bytes(folder / "plan.json", planned.plan.model_dump_json(indent=1).encode())
-    planned = _load_plan(job)
+        digests = [
+            write_bytes(folder / "tissue.npz", _npz_bytes(planned)),
+            write_bytes(folder / "plan.json", planned.plan.model_dump_json(indent=1).encode()),
+        ]
+        # last, because it says that the plan is whole
+        write_bytes(folder / "plan.seal", " ".join(digests).encode())
+    planned = load_plan(job)
     batches = batches_of(planned, job.parameters)
     return PlanReceipt(len(batches), sum(map(len, batches)))
 
@@ -65,17 +69,21 @@ def run_batch(job: SlideJob, number: int) -> BatchReceipt:
     """Quantify one batch of tiles into one file; a whole file already there is kept."""
     cv2.setNumThreads(1)
     path = OutputFolder(job.out).batch(job.slide_id, job.work_key, number)
-    planned = _load_plan(job)
+    planned = load_plan(job)
     tiles = batches_of(planned, job.parameters)[number]
     batch = read_batch(path)
     if batch is None:
-        with _open(job) as slide:
+        with open_job(job) as slide:
             plane = working_plane(slide, job.parameters.working_mpp_um)
             results = [quantify_tile(plane, tile, planned) for tile in tiles]
         batch = sum_tiles(results)
         write_batch(path, batch)
-    pixels = sum(tile.width_px * tile.height_px for tile in tiles)
-    return BatchReceipt(len(tiles), batch.tables["cells"].num_rows, pixels / 1e6)
+    return BatchReceipt(len(tiles), batch.tables["cells"].num_rows, quantified_megapixels(tiles))
+
+
+def quantified_megapixels(tiles: list[Tile]) -> float:
+    """Megapixels of the working plane in the cores of tiles."""
+    return sum(tile.width_px * tile.height_px for tile in tiles) / 1e6
 
 
 def commit_slide(job: SlideJob) -> CommitReceipt:
@@ -87,20 +95,22 @@ def commit_slide(job: SlideJob) -> CommitReceipt:
         # a task may run twice, when the news of its end is lost with its worker
         out.drop_work(job.slide_id)
         return CommitReceipt(done["row"])
-    planned = _load_plan(job)
+    planned = load_plan(job)
     numbers = range(len(batches_of(planned, job.parameters)))
     result = assemble(planned, _read_batches(job, numbers), job.slide_id)
     folder = out.clear_slide(job.slide_id)
     for name, table in tables_of(result).items():
         write_bytes(folder / f"{name}.parquet", parquet_bytes(table))
-    with _open(job) as slide:
+    with open_job(job) as slide:
         _refuse_if_changed(job)
         plane = working_plane(slide, job.parameters.working_mpp_um)
         for name, png in draw_pictures(slide, plane, planned, result, job.slide_id).items():
             write_bytes(folder / name, png)
     write_bytes(folder / "plan.json", planned.plan.model_dump_json(indent=1).encode())
     row = _row(job, planned.plan, result)
-    out.write_manifest(job.slide_id, _manifest(job, row, result))
+    manifest = _manifest(job, row, result)
+    _refuse_if_changed(job)  # what the pictures were drawn from, and what was hashed, is what was quantified
+    out.write_manifest(job.slide_id, manifest)
     out.drop_work(job.slide_id)
     return CommitReceipt(row)
 
@@ -148,7 +158,8 @@ def _read_batches(job: SlideJob, numbers: range) -> list[Batch]:
     return batches
 
 
-def _open(job: SlideJob) -> Slide:
+def open_job(job: SlideJob) -> Slide:
+    """Open a job's slide; to be closed by the caller."""
     return open_slide(job.path, mpp=job.mpp, study_mpp=job.study_mpp)
 
 
@@ -167,7 +178,17 @@ def _npz_bytes(planned: Planned) -> bytes:
     return buffer.getvalue()
 
 
-def _load_plan(job: SlideJob) -> Planned:
+def _plan_is_whole(folder: Path) -> bool:
+    """Whether a plan is there that an earlier run finished, every byte as it was written."""
+    try:
+        digests = [file_sha256(folder / name) for name in ("tissue.npz", "plan.json")]
+        return (folder / "plan.seal").read_bytes() == " ".join(digests).encode()
+    except FileNotFoundError:
+        return False
+
+
+def load_plan(job: SlideJob) -> Planned:
+    """Read what `plan_slide` left."""
     folder: Path = OutputFolder(job.out).work(job.slide_id, job.work_key)
     text = json.loads((folder / "plan.json").read_text())
     # the job carries the marker's own class, which JSON does not
@@ -176,6 +197,3 @@ def _load_plan(job: SlideJob) -> Planned:
         held = {name: arrays[name] for name in arrays.files}
     overview = held.pop("overview_rgb")
     return Planned(plan=plan, tissue=TissueMap.from_arrays(held), overview_rgb=overview)
-
-
-__all__ = ["BatchReceipt", "CommitReceipt", "PlanReceipt", "commit_slide", "plan_slide", "run_batch"]

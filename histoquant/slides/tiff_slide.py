@@ -114,7 +114,7 @@ class TiffSlide(BaseSlide):
             try:
                 parts.append(self._decode(self._bytes(offset, count), row))
             except (DecodeError, OSError) as error:
-                raise self._failed(column, row, error) from error
+                parts.append(self._second_try(column, row, (offset, count), error))
         samples = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
         if samples.shape[2] == 3:
             return samples, None
@@ -122,14 +122,23 @@ class TiffSlide(BaseSlide):
             return np.ascontiguousarray(samples[..., :3]), None
         return over_white(samples, premultiplied=layout.alpha == "premultiplied")
 
+    def _second_try(self, column: int, row: int, stored: tuple[int, int], error: Exception) -> Samples:
+        """Decode a tile again from a newly opened file: network file systems fail once and then succeed."""
+        if not self._release.alive:
+            raise self._failed(column, row, error) from error
+        try:
+            fresh = os.open(self.path, os.O_RDONLY)
+            try:
+                return self._decode(_bytes_at(fresh, *stored), row)
+            finally:
+                os.close(fresh)
+        except (DecodeError, OSError) as again:
+            raise self._failed(column, row, again) from again
+
     def _bytes(self, offset: int, count: int) -> bytes:
         if not self._release.alive:
             raise DecodeError("the slide is closed")
-        for _ in range(2):  # network file systems fail once and then succeed
-            data = os.pread(self._fd, count, offset)
-            if len(data) == count:
-                return data
-        raise DecodeError(f"{len(data)} of {count} bytes could be read; the file has changed or is cut short")
+        return _bytes_at(self._fd, offset, count)
 
     def _decode(self, data: bytes, row: int) -> Samples:
         layout = self._layout
@@ -152,3 +161,10 @@ class TiffSlide(BaseSlide):
             f"{display_name(self.path)}: tile at column {column}, row {row} (level-0 x {column * chunk_w}, "
             f"y {row * chunk_h}) cannot be decoded: {error}. Copy or export the slide again.",
         )
+
+
+def _bytes_at(handle: int, offset: int, count: int) -> bytes:
+    data = os.pread(handle, count, offset)
+    if len(data) != count:
+        raise DecodeError(f"{len(data)} of {count} bytes could be read; the file has changed or is cut short")
+    return data

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -32,6 +33,23 @@ class Batch:
 
     tables: dict[str, pa.Table]
     counts: dict[str, Any]
+
+
+def join_batches(batches: list[Batch]) -> Batch:
+    """Batches after each other as one: tables appended, counts and histograms added.
+
+    Parameters
+    ----------
+    batches : list of Batch
+        At least one, all with the same tables and counts.
+    """
+    tables = {name: pa.concat_tables([batch.tables[name] for batch in batches]) for name in batches[0].tables}
+    counts = {name: _added([batch.counts[name] for batch in batches]) for name in batches[0].counts}
+    return Batch(tables, counts)
+
+
+def _added(values: list[Any]) -> Any:
+    return np.sum(values, axis=0).tolist() if isinstance(values[0], list) else sum(values)
 
 
 def write_batch(path: Path, batch: Batch) -> str:

@@ -212,7 +212,9 @@ def _loopback_cluster(workers: int) -> Any:
     from distributed import LocalCluster
 
     # distributed answers on all interfaces unless each address is named
-    with dask.config.set({"distributed.worker.daemon": True}):
+    # a task whose worker died is tried again, in smaller parts, by who submitted it: not blindly here
+    settings = {"distributed.worker.daemon": True, "distributed.scheduler.allowed-failures": 0}
+    with dask.config.set(settings):
         return LocalCluster(
             n_workers=workers,
             threads_per_worker=1,

@@ -59,6 +59,7 @@ def run_slides(options: RunOptions) -> int:
         return _nothing_there(options)
     out = _make_out(options.out)
     with OutputLock(out.root):
+        out.sweep()
         log = RunLog(out.root / "log.jsonl")
         try:
             return _Run(options, intake, out, log).go()
@@ -205,6 +206,7 @@ class _Run:
             return False
         manifest = self._out.manifest(job.slide_id)
         assert manifest is not None
+        self._out.drop_work(job.slide_id)  # a run may have ended between the commit and this
         self._log.write("slide_kept", slide_id=job.slide_id)
         self._take_row(job.slide_id, manifest["row"])
         return True

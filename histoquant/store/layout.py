@@ -79,6 +79,13 @@ class OutputFolder:
         manifest = self.manifest(slide_id)
         return manifest is not None and manifest.get("key") == key and not self.changed_files(slide_id)
 
+    def sweep(self) -> None:
+        """Remove the unfinished files of runs that were killed; only while no other run is at work."""
+        for pattern in ("tmp.*", "slides/*/tmp.*"):
+            for path in self.root.glob(pattern):
+                with writing(path):
+                    path.unlink(missing_ok=True)
+
     def drop_work(self, slide_id: str) -> None:
         """Remove a slide's batch files, of this plan and of older ones."""
         shutil.rmtree(self.root / ".work" / slide_id, ignore_errors=True)

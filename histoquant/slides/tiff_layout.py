@@ -111,7 +111,12 @@ def layout_of(name: str, ifds: list[Ifd]) -> TiffLayout:
     samples = 1 if separate else head.integer(tags.SAMPLES, 1)
     planes = _planes(name, ifds, chunk, separate=separate)
     if not head.is_tiled and codec == 1:
+        whole, planes_before = chunk, planes
         chunk, planes = _split_strips(head.size_px, chunk, samples, planes)
+        needed = whole[0] * min(whole[1], head.size_px[1]) * samples
+        if chunk != whole and any(int(counts[0]) < needed for _, counts in planes_before):
+            # cut by what the header claims, it would be read beyond what is stored
+            raise head.file.damaged(f"a strip of {needed} bytes that takes fewer")
     check_tile(name, *chunk)
     _check_tile_bytes(head, chunk[0] * chunk[1] * samples, planes)
     return TiffLayout(

@@ -34,7 +34,7 @@ format: $(READY) ## apply the formatter and the safe lint fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-accuracy: $(READY) ## phantoms and annotated images against truth, as the README's table
+accuracy: $(READY) ## measure what docs/accuracy.md says and write that page with its pictures
 	$(BIN)/python benchmarks/accuracy.py
 
 lock: ## renew requirements/dev.txt (needs uv)

@@ -1,219 +1,160 @@
-"""Found against true: phantoms of every family, and annotated real images where they are at hand.
+"""Measure everything docs/accuracy.md says and write that page with its pictures.
 
-Prints one Markdown table. Every row is one image or one family; nothing is left out.
+Figures and drawn phantoms are kept in .cache/accuracy until the sources they hang on change, so that a rerun
+measures only what is new.
 
-    python benchmarks/accuracy.py [--data FOLDER] [--quick]
+    python benchmarks/accuracy.py [--data FOLDER] [--quick] [--only NAME] [--jobs N] [--out FOLDER]
 """
 
 from __future__ import annotations
 
 import argparse
-import tempfile
-from collections.abc import Iterator
+import multiprocessing
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-import numpy as np
+import accuracy_cases as cases
+import accuracy_studies as studies
 import pandas as pd
-from matching import match_points
-from numpy.typing import NDArray
+from accuracy_cache import measuring_digest, remembered
+from accuracy_page import write_page
+from accuracy_pictures import write_pictures
 
-import histoquant as hq
-from histoquant.errors import SlideRefusedError
-from histoquant.phantoms import families
-from histoquant.phantoms.writer import write_slide
-from histoquant.run.quantify import Quantified
+from histoquant.phantoms import VISITS, families
 
-# Bladder1, Lung1 are assumed to be 0.25 um/px, hgsc_nest 0.5.
-ANNOTATED = (
-    ("ihc-annotated/Bladder1.png", "nuclear", 0.25),
-    ("ihc-annotated/Lung1.png", "nuclear", 0.25),
-    ("he-annotated/hgsc_nest.jpg", "HE", 0.5),
-)
-# Counts by QuPath 0.3.2, not truth: shown for orientation.
-COUNTED = (
-    ("ki67-two-scanners/OS-2-vsi.ome.tif", "nuclear", "QuPath: 1353 cells, 13.5 % positive at 0.2"),
-    ("he-annotated/OS-1-detail.ome.tif", "HE", "QuPath: 319 nuclei, StarDist: 331"),
-    ("wsi/CMU-1-Small-Region.svs", "HE", ""),
-    ("wsi/CMU-1-Small-Region-dicom", "HE", "the same tissue as the SVS"),
-)
+ROOT = Path(__file__).resolve().parents[1]
+OS2 = Path("ki67-two-scanners") / "OS-2-vsi.ome.tif"
 
 
 @dataclass(frozen=True)
-class Row:
-    """One line of the table; NaN where a figure has no meaning."""
+class Unit:
+    """One measurement of its own, done by any process."""
 
+    group: str
     name: str
-    nuclei_true: int
-    nuclei_found: int
-    f1_6um: float
-    f1_3um: float
-    strict_6um: float
-    precision_6um: float
-    recall_6um: float
-    class_accuracy: float
-    positive_true: float
-    positive_found: float
-    note: str = ""
+    measure: partial[Any]
 
 
-def _points(table: pd.DataFrame, x: str, y: str, mpp: float) -> NDArray[np.float64]:
-    return (table[[x, y]].to_numpy(np.float64) + 0.5) * mpp
-
-
-def _compare(
-    name: str,
-    truth: pd.DataFrame,
-    result: Quantified,
-    mpp: float,
-    note: str = "",
-    *,
-    faint: pd.DataFrame | None = None,
-) -> Row:
-    """Nuclei and their classes.
-
-    ``truth`` has x_px, y_px and positive (missing where there is no class). A found nucleus on a ``faint``
-    one, a shaving too thin to be asked for, is neither right nor wrong; the strict F1 counts it wrong.
-    """
-    true, found = _points(truth, "x_px", "y_px", mpp), result.cells[["x_um", "y_um"]].to_numpy(np.float64)
-    wide = match_points(true, found, 6.0)
-    left = np.setdiff1d(np.arange(len(found)), wide.found_index)
-    shavings = np.zeros((0, 2)) if faint is None else _points(faint, "x_px", "y_px", mpp)
-    forgiven = left[match_points(shavings, found[left], 6.0).found_index]
-    asked = np.setdiff1d(np.arange(len(found)), forgiven)
-    close, lenient = match_points(true, found[asked], 3.0), match_points(true, found[asked], 6.0)
-    # CD31 counts vessels and HE counts nuclei: no cell of theirs is called positive
-    classed = truth["positive"].notna().all() and result.metrics["positive"] is not None
-    said = result.cells["positive"].to_numpy(bool)
-    accuracy = positive_true = positive_found = float("nan")
-    if classed:
-        is_positive = truth["positive"].to_numpy(int) == 1
-        accuracy = float(np.mean(is_positive[wide.true_index] == said[wide.found_index]))
-        positive_true, positive_found = float(is_positive.sum()), float(said.sum())
-    return Row(
-        name, len(truth), len(found) - len(forgiven), lenient.f1, close.f1, wide.f1, lenient.precision,
-        lenient.recall, accuracy, positive_true, positive_found, note,
-    )  # fmt: skip
-
-
-def annotated_rows(data: Path) -> Iterator[Row]:
-    """Real images with nuclei marked by people or a model."""
-    for file, marker, mpp in ANNOTATED:
-        path = data / file
-        truth = pd.read_csv(path.with_suffix(".csv"))
-        with hq.open_slide(path, mpp=mpp) as slide:
-            yield _compare(path.stem, truth, hq.quantify(slide, marker), mpp)
-
-
-def counted_rows(data: Path) -> Iterator[Row]:
-    """Real images without marks: counts only."""
-    nan = float("nan")
-    for file, marker, note in COUNTED:
-        with hq.open_slide(data / file) as slide:
-            result = hq.quantify(slide, marker)
-        positive = nan if result.metrics["positive"] is None else float(result.metrics["positive"])
-        yield Row(Path(file).name, 0, len(result.cells), *[nan] * 7, positive, note)
-
-
-def phantom_rows(quick: bool) -> Iterator[Row]:
-    """Each family of phantoms; areas, vessels and aggregates stand in the note."""
-    for family in families()[:: 4 if quick else 1]:
-        rgb, truth = family.render()
-        mpp = float(truth.summary["mpp"])
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / f"{family.name}.tif"
-            write_slide(path, rgb, mpp)
-            try:
-                with hq.open_slide(path) as slide:
-                    result = hq.quantify(slide, family.marker)
-            except SlideRefusedError as refusal:
-                print(f"| {family.name} | refused: {refusal.code} |" + " |" * 8, flush=True)
-                continue
-        nuclei = truth.nuclei
-        asked = (nuclei["visible"] == 1) & (nuclei["excluded"] == 0)
-        note = _areas(truth.summary, result)
-        yield _compare(family.name, nuclei[asked], result, mpp, note, faint=nuclei[~asked])
-
-
-def _areas(truth: dict[str, float | int | str], result: Quantified) -> str:
-    notes = []
-    for key, label in (("tissue_mm2", "tissue mm2"), ("vessels", "vessels"), ("aggregates", "aggregates")):
-        found = result.metrics.get(key)
-        if found is not None:
-            notes.append(f"{label} {found:.4g} of {float(truth[key]):.4g}")
-    lumen = result.metrics.get("lumen_area_percent")
-    if lumen is not None and float(truth["lumen_area_um2"]):
-        found_um2 = lumen / 100 * result.metrics["tissue_mm2"] * 1e6
-        notes.append(f"lumen {100 * found_um2 / float(truth['lumen_area_um2']):.0f} % of true")
-    return ", ".join([*notes, *result.flags])
-
-
-def _pooled(name: str, rows: list[Row]) -> Row:
-    """Counts pooled over rows, never F1 averaged (Reinke 2024)."""
-    true, found = sum(row.nuclei_true for row in rows), sum(row.nuclei_found for row in rows)
-    hits6 = sum(row.f1_6um * (row.nuclei_true + row.nuclei_found) / 2 for row in rows)
-    hits3 = sum(row.f1_3um * (row.nuclei_true + row.nuclei_found) / 2 for row in rows)
-    strict = sum(row.strict_6um * (row.nuclei_true + row.nuclei_found) / 2 for row in rows)
-    right = sum(
-        row.class_accuracy * row.recall_6um * row.nuclei_true for row in rows if row.positive_true >= 0
-    )
-    classed = sum(row.recall_6um * row.nuclei_true for row in rows if row.positive_true >= 0)
-    positive = [row for row in rows if row.positive_true >= 0]
-    return Row(
-        f"**{name}, pooled**", true, found, 2 * hits6 / (true + found), 2 * hits3 / (true + found),
-        2 * strict / (true + found),
-        hits6 / found, hits6 / true, right / classed if classed else float("nan"),
-        sum(row.positive_true for row in positive), sum(row.positive_found for row in positive),
-    )  # fmt: skip
-
-
-def _line(row: Row) -> str:
-    def number(value: float, digits: int) -> str:
-        return "–" if np.isnan(value) else f"{value:.{digits}f}"
-
-    cells = [
-        row.name,
-        f"{row.nuclei_found} / {row.nuclei_true or '–'}",
-        number(row.f1_6um, 3),
-        number(row.f1_3um, 3),
-        number(row.strict_6um, 3),
-        number(row.precision_6um, 3),
-        number(row.recall_6um, 3),
-        number(row.class_accuracy, 3),
-        f"{number(row.positive_found, 0)} / {number(row.positive_true, 0)}",
-        row.note,
+def _phantom_units() -> list[Unit]:
+    units = [Unit("family", one.name, partial(cases.family_record, one)) for one in families()]
+    units += [
+        Unit("scanner", f"{scene} {seed} {look}", partial(studies.scanner_record, scene, seed, look))
+        for scene in studies.SCENES
+        for seed in (1, 2)
+        for look in studies.LOOKS
     ]
-    return "| " + " | ".join(cells) + " |"
+    markers = ("CD68", "CD20", "CD31")
+    units += [
+        Unit("shift", f"{marker} {shift} {seed}", partial(studies.shift_record, marker, shift, seed))
+        for marker in markers
+        for shift in studies.SHIFTS
+        for seed in studies.SENSITIVITY_SEEDS
+    ]
+    units += [
+        Unit("responder", f"{pair} {n} {visit}", partial(studies.responder_record, pair, n, visit))
+        for pair in studies.RESPONDERS
+        for n in range(studies.RESPONDER_FIELDS)
+        for visit in VISITS
+    ]
+    controls = dict.fromkeys([*markers, *(marker for marker, _ in studies.NEGATIVES.values())])
+    units += [Unit("control", marker, partial(studies.control_record, marker)) for marker in controls]
+    units += [
+        Unit("negative", f"{name} {look}", partial(studies.negative_record, name, look))
+        for name in studies.NEGATIVES
+        for look in ("scanner A", "scanner B", "scanner C")
+    ]
+    kinds = ("glass", "blue", "green", "black", "bubbles", "debris", "coverslip")
+    units += [
+        Unit("pure", f"{marker} {kind}", partial(studies.pure_record, marker, kind))
+        for marker in markers
+        for kind in kinds
+    ]
+    return units
 
 
-HEAD = (
-    "| image | nuclei found / true | F1 6 µm | F1 3 µm | strict F1 6 µm | precision | recall "
-    "| class accuracy | positive found / true | also |\n|---|---|---|---|---|---|---|---|---|---|"
-)
+def _real_units(data: Path) -> list[Unit]:
+    """Real images that are at hand, and the marks on those that come with the code."""
+    here = [one for one in cases.ANNOTATED if (data / one[0]).is_file()]
+    units = [Unit("annotated", one[0], partial(cases.annotated_record, data, *one)) for one in here]
+    units += [
+        Unit("counted", f"{one[0]} {one[1]}", partial(cases.counted_record, data, *one))
+        for one in cases.COUNTED
+        if one[0].startswith("skimage") or (data / one[0]).exists()
+    ]
+    if (data / OS2).is_file():
+        units += [
+            Unit("scan", name, partial(studies.scan_record, data / OS2, name)) for name in studies.SCANS
+        ]
+    return [*units, Unit("eyes", str(data.is_dir()), partial(studies.eyes_records, data))]
+
+
+def _sample_units() -> list[Unit]:
+    folder = ROOT / "sample_slides"
+    truth = pd.read_csv(folder / "truth" / "truth.csv")
+    return [
+        Unit("sample", row["slide"], partial(cases.sample_record, folder / row["slide"], row))
+        for _, row in truth.iterrows()
+    ]
+
+
+def units_of(data: Path, *, quick: bool, only: str) -> list[Unit]:
+    """Everything to be measured; ``quick`` takes every eighth phantom unit, ``only`` one group or name."""
+    units = _phantom_units()
+    units = (units[::8] if quick else units) + _real_units(data) + _sample_units()
+    return [unit for unit in units if only.casefold() in f"{unit.group} {unit.name}".casefold()]
+
+
+def _measure(unit: Unit, digest: str) -> Any:
+    return remembered(unit.group, unit.name, unit.measure, digest)
+
+
+def measure_all(units: list[Unit], jobs: int) -> dict[str, list[Any]]:
+    """Records by group, in the order of the units."""
+    digest, started, done = measuring_digest(), time.monotonic(), {}
+    # fresh processes: a forked one would share the parent's threads
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        waiting = {pool.submit(_measure, unit, digest): i for i, unit in enumerate(units)}
+        for future in as_completed(waiting):
+            unit = units[waiting[future]]
+            done[waiting[future]] = future.result()
+            said = (
+                f"{len(done)} of {len(units)}, {time.monotonic() - started:.0f} s: {unit.group} {unit.name}"
+            )
+            print(said, file=sys.stderr, flush=True)
+    records: dict[str, list[Any]] = {}
+    for i, unit in enumerate(units):
+        records.setdefault(unit.group, []).append(done[i])
+    return records
 
 
 def main() -> None:
-    """Print the table."""
+    """Measure and write."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    default = Path(__file__).resolve().parents[2] / "shared" / "data"
+    default = ROOT.parent / "shared" / "data"
     parser.add_argument("--data", type=Path, default=default, help="real images; left out where absent")
-    parser.add_argument("--quick", action="store_true", help="every fourth phantom family")
+    parser.add_argument(
+        "--quick", action="store_true", help="every eighth phantom unit; does not touch docs/"
+    )
+    parser.add_argument("--only", default="", help="group or name to measure; does not touch docs/")
+    parser.add_argument("--jobs", type=int, default=2, help="processes")
+    parser.add_argument("--out", type=Path, help="folder for accuracy.md and images/accuracy")
     options = parser.parse_args()
-    print(HEAD, flush=True)
-    groups = [("phantoms", phantom_rows(options.quick))]
-    if options.data.is_dir():
-        groups.append(("annotated", annotated_rows(options.data)))
-    for name, stream in groups:
-        rows = []
-        for row in stream:
-            rows.append(row)
-            print(_line(row), flush=True)
-        print(_line(_pooled(name, rows)), flush=True)
-    if options.data.is_dir():
-        for row in counted_rows(options.data):
-            print(_line(row), flush=True)
+    partly = options.quick or bool(options.only)
+    out = options.out or (ROOT / ".cache" / "accuracy" / "page" if partly else ROOT / "docs")
+    units = units_of(options.data, quick=options.quick, only=options.only)
+    if not units:
+        parser.error(f"--only {options.only}: no group and no name contains it")
+    records = measure_all(units, options.jobs)
+    pictures = [] if partly else write_pictures(out / "images" / "accuracy", records)
+    page = write_page(out, records, pictures)
+    print(f"wrote {page}")
 
 
 if __name__ == "__main__":

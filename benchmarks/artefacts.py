@@ -101,7 +101,7 @@ def family_rows(pattern: re.Pattern[str]) -> None:
         _line(*cells)
 
 
-def _only(kind: str) -> tuple[Artefact, ...]:
+def only(kind: str) -> tuple[Artefact, ...]:
     """One sort of artefact strewn over empty glass of 800 um."""
     if kind == "debris":
         return tuple(
@@ -126,7 +126,7 @@ def pure_rows() -> None:
         metrics = quantified(rgb, float(truth.summary["mpp"]), marker).metrics
         control = metrics["positive_per_mm2"] if metrics else float("nan")
         for kind in ("glass", "blue", "green", "black", "bubbles", "debris", "coverslip"):
-            artefacts = () if kind == "glass" else _only(kind)
+            artefacts = () if kind == "glass" else only(kind)
             rgb, truth = render_field(marker, 800.0, 1, artefacts=artefacts, fragments=-1)
             found = quantified(rgb, float(truth.summary["mpp"]), marker)
             name = f"{kind} ink" if kind in ("blue", "green", "black") else kind

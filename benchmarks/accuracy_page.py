@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from accuracy_cache import measuring_digest
 from accuracy_claims import (
     THREE,
     must_show,
@@ -155,6 +156,7 @@ def page_text(records: Records, pictures: list[tuple[str, str]]) -> str:
         name: write(records) if records.get(group) else NOT_MEASURED for name, (group, write) in PARTS.items()
     }
     parts["must_show"], parts["verdict"] = _must_show(records), _verdict(records)
+    parts["digest"] = measuring_digest()
     parts["seen"] = SEEN.read_text().strip()
     shown = [f"**{about}**\n\n![{about}](images/accuracy/{file})" for file, about in pictures]
     parts["pictures"] = "\n\n".join(shown) or NOT_MEASURED

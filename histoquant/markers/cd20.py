@@ -13,7 +13,26 @@ CD20 = MarkerDefinition(
     dab_standard_od=0.36,  # on rendered sections of normal strength
     threshold_od=0.15,  # rings are thinner than the optics, so half of a ring reads less than its wall
     cytoplasm_um=4.0,  # a lymphocyte's cytoplasm ends there; beyond is the next cell of the sheet
-    readouts=("diffuse_per_mm2", "aggregates", "aggregate_area_percent"),
+    readouts=(
+        "diffuse_per_mm2",
+        "aggregates",
+        "aggregate_area_percent",
+        "diffuse_positive",
+        "positive_in_aggregates",
+        "largest_aggregate_mm2",
+        "count_mode",
+        "positive_by_nuclei",
+        "positive_by_area",
+        "cell_area_um2",
+        "hotspot_per_mm2",
+        "hotspot_three_per_mm2",
+        "hotspot_p",
+        "hotspot_field_mm2",
+        "hotspot_fields",
+        "hotspot_fields_eligible",
+        "nearest_median_um",
+        "nearest_ratio",
+    ),
 )
 """Built-in definition."""
 

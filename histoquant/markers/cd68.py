@@ -12,7 +12,22 @@ CD68 = MarkerDefinition(
     dab_standard_od=0.5,  # on rendered sections of normal strength
     threshold_od=0.2,
     cytoplasm_um=6.0,  # a macrophage of 15 - 25 um reaches 4 - 8 um beyond its nucleus
-    readouts=("positive_by_area", "clusters"),
+    readouts=(
+        "positive_by_area",
+        "clusters",
+        "cell_area_um2",
+        "anucleate_objects",
+        "cluster_cells_percent",
+        "largest_cluster_cells",
+        "hotspot_per_mm2",
+        "hotspot_three_per_mm2",
+        "hotspot_p",
+        "hotspot_field_mm2",
+        "hotspot_fields",
+        "hotspot_fields_eligible",
+        "nearest_median_um",
+        "nearest_ratio",
+    ),
 )
 """Built-in definition."""
 

@@ -150,6 +150,7 @@ def find_hotspot(
     tissue: Tissue,
     seed: int,
     rules: HotspotRules | None = None,
+    among: NDArray[np.float64] | None = None,
 ) -> Hotspot:
     """Densest of a fixed number of seeded fields (formula F7).
 
@@ -163,6 +164,9 @@ def find_hotspot(
         From `blocks.resampling_seed`; draws fields and random placements.
     rules : HotspotRules, optional
         Field size and number.
+    among : ndarray of float64, shape (m, 2), optional
+        All nuclei, the objects among them: chance is then the same number of labels dealt to these nuclei.
+        Without it, chance is the same number of points dropped on the tissue.
 
     Returns
     -------
@@ -177,13 +181,45 @@ def find_hotspot(
     density = _field_density(points, centres, area, rules.radius_um)
     top = int(density.argmax())
     h1 = float(density[top])
-    tx, ty = tissue.centres_um()
-    grid = np.stack([tx, ty], axis=1)
-    higher = 0
-    for _ in range(rules.relabellings):
-        scattered = grid[generator.integers(0, len(grid), len(points))]
-        higher += int(_field_density(scattered, centres, area, rules.radius_um).max() >= h1)
-    p_value = (higher + 1) / (rules.relabellings + 1)
+    deal = _on_tissue if among is None else _among_nuclei
+    places = np.stack(tissue.centres_um(), axis=1) if among is None else among
+    highest = deal(places, len(points), (centres, area), generator, rules)
+    p_value = (int(np.count_nonzero(highest >= h1)) + 1) / (rules.relabellings + 1)
     top_three = _densest_apart(density, centres, rules.radius_um, 3)
     h3 = math.fsum(density[top_three]) / 3 if len(top_three) == 3 else None
     return Hotspot(h1, h3, eligible, p_value, float(centres[top, 0]), float(centres[top, 1]))
+
+
+def _on_tissue(
+    grid: NDArray[np.float64],
+    number: int,
+    fields: tuple[NDArray[np.float64], NDArray[np.float64]],
+    generator: np.random.Generator,
+    rules: HotspotRules,
+) -> NDArray[np.float64]:
+    """Highest density in the fields each time this many points are dropped on tissue pixels."""
+    highest = np.zeros(rules.relabellings)
+    for at in range(rules.relabellings):
+        scattered = grid[generator.integers(0, len(grid), number)]
+        highest[at] = _field_density(scattered, *fields, rules.radius_um).max()
+    return highest
+
+
+def _among_nuclei(
+    nuclei: NDArray[np.float64],
+    number: int,
+    fields: tuple[NDArray[np.float64], NDArray[np.float64]],
+    generator: np.random.Generator,
+    rules: HotspotRules,
+) -> NDArray[np.float64]:
+    """Highest density in the fields each time this many labels are dealt to nuclei."""
+    centres, area = fields
+    tree = cKDTree(nuclei)
+    members = [np.asarray(tree.query_ball_point(centre, rules.radius_um), np.int64) for centre in centres]
+    highest = np.zeros(rules.relabellings)
+    for at in range(rules.relabellings):
+        labelled = np.zeros(len(nuclei), bool)
+        labelled[generator.permutation(len(nuclei))[:number]] = True
+        counts = np.array([np.count_nonzero(labelled[member]) for member in members])
+        highest[at] = (counts / area).max()
+    return highest

@@ -9,14 +9,22 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from histoquant.metrics import flags as warn
-from histoquant.metrics.aggregates import Aggregates, aggregate_fraction, diffuse_density, find_aggregates
-from histoquant.metrics.area import DabHistogram, area_fraction, cell_area_um2, positive_by_area
+from histoquant.metrics.aggregates import Aggregates, find_aggregates
+from histoquant.metrics.area import DabHistogram, area_fraction
 from histoquant.metrics.blocks import count_blocks, resampling_seed
+from histoquant.metrics.by_area import SheetCount, StainedArea
+from histoquant.metrics.cell_readouts import (
+    aggregate_columns,
+    area_columns,
+    cluster_columns,
+    in_aggregates,
+    sheets_of,
+)
 from histoquant.metrics.chalkley import DISC_MM2, chalkley_count
-from histoquant.metrics.clusters import find_clusters
 from histoquant.metrics.density import density, overdispersion, poisson_interval
 from histoquant.metrics.hotspot import Hotspot, HotspotRules, find_hotspot
 from histoquant.metrics.measured import Measured
+from histoquant.metrics.nearest import nearest_neighbours
 from histoquant.metrics.sensitivity import elasticity
 from histoquant.metrics.tissue import Tissue
 from histoquant.metrics.vessels import true_vessels, vessel_metrics
@@ -59,8 +67,9 @@ class SlideInputs:
         DAB of the quantifiable pixels.
     count_low, count_high : int or None
         Positive cells (CD31: vessels) at 0.8 and 1.2 of the threshold.
-    single_cell_areas_um2 : ndarray or None
-        Stained areas of objects with exactly one nucleus, for ``positive_by_area``.
+    stained : StainedArea or None
+        Stained area by hysteresis, for ``positive_by_area``; ``cells`` then has ``stain_object`` and
+        ``stain_object_um2``.
     cell_area_um2 : float or None
         The batch's locked area of one positive cell; goes before the slide's own median.
     slide_id, run_seed : str, int
@@ -81,7 +90,7 @@ class SlideInputs:
     histogram: DabHistogram | None = None
     count_low: int | None = None
     count_high: int | None = None
-    single_cell_areas_um2: NDArray[np.float64] | None = None
+    stained: StainedArea | None = None
     cell_area_um2: float | None = None
     slide_id: str = ""
     run_seed: int = 0
@@ -103,6 +112,26 @@ class SlideInputs:
         if self.cells is None or not self.scored:
             return None
         return self.cells[self.cells["positive"].to_numpy(bool)]
+
+    def sheets(self) -> SheetCount | None:
+        """Cells hidden in sheets, where the marker's rule lets area stand in for nuclei."""
+        positive = self.positive_cells()
+        if "count_mode" not in self.readouts or self.stained is None or positive is None:
+            return None
+        return sheets_of(self.stained, self.cells, positive, self.cell_area_um2)
+
+    def added(self) -> int:
+        """Positive cells that area adds where sheets hide their nuclei."""
+        sheets = self.sheets()
+        return 0 if sheets is None else sheets.added
+
+    def find_aggregates(self) -> Aggregates | None:
+        """Aggregates of the marker's positive cells, with what area adds to each."""
+        positive = self.positive_cells()
+        if "aggregates" not in self.readouts or positive is None:
+            return None
+        found = find_aggregates(*_xy(positive), self.tissue)
+        return in_aggregates(found, positive, self.sheets(), self.stained)
 
     def counted(self) -> pd.DataFrame | None:
         """Objects whose density is the marker's main readout."""
@@ -128,8 +157,10 @@ def _cell_columns(inputs: SlideInputs) -> dict[str, Measured]:
     positive = None if inputs.counts_vessels else inputs.positive_cells()
     if positive is None:
         return {"nuclei": Measured(nuclei), "positive": NOT_COUNTED, "positive_percent": NOT_COUNTED}
-    share = Measured(100 * len(positive) / nuclei) if nuclei else Measured.missing("NO_NUCLEI")
-    return {"nuclei": Measured(nuclei), "positive": Measured(len(positive)), "positive_percent": share}
+    added = inputs.added()
+    count, cells = len(positive) + added, nuclei + added
+    share = Measured(100 * count / cells) if cells else Measured.missing("NO_NUCLEI")
+    return {"nuclei": Measured(nuclei), "positive": Measured(count), "positive_percent": share}
 
 
 def _density_columns(inputs: SlideInputs) -> dict[str, Measured]:
@@ -143,8 +174,9 @@ def _density_columns(inputs: SlideInputs) -> dict[str, Measured]:
     blocks = count_blocks(*_xy(counted), inputs.tissue).without_slivers()
     # a section of one block has no dispersion to speak of: plain Poisson
     phi = overdispersion(blocks.counts, blocks.areas_mm2).value or 1.0
-    interval = poisson_interval(len(counted), inputs.area_mm2, phi)
-    values = density(len(counted), inputs.area_mm2), Measured(interval.low), Measured(interval.high)
+    count = len(counted) + inputs.added()
+    interval = poisson_interval(count, inputs.area_mm2, phi)
+    values = density(count, inputs.area_mm2), Measured(interval.low), Measured(interval.high)
     return dict(zip(names, values, strict=True))
 
 
@@ -162,19 +194,8 @@ def _stain_columns(inputs: SlideInputs) -> dict[str, Measured]:
 
 def _aggregate_columns(inputs: SlideInputs, aggregates: Aggregates | None) -> dict[str, Measured]:
     """Diffuse cells and aggregates (F5)."""
-    names = ("diffuse_per_mm2", "aggregates", "aggregate_area_percent")
-    positive = inputs.positive_cells()
-    if inputs.area_mm2 == 0:
-        return dict.fromkeys(names, Measured.missing("NO_TISSUE"))
-    if positive is None:
-        return dict.fromkeys(names, NOT_COUNTED)
-    found = aggregates or find_aggregates(*_xy(positive), inputs.tissue)
-    share = aggregate_fraction(found, inputs.area_mm2).value or 0.0
-    return {
-        "diffuse_per_mm2": diffuse_density(len(positive), found, inputs.area_mm2),
-        "aggregates": Measured(len(found.table)),
-        "aggregate_area_percent": Measured(100 * share),
-    }
+    found = aggregates or inputs.find_aggregates()
+    return {} if found is None else aggregate_columns(found, inputs.added(), inputs.area_mm2)
 
 
 def _vessel_columns(inputs: SlideInputs) -> dict[str, Measured]:
@@ -194,6 +215,25 @@ def _vessel_columns(inputs: SlideInputs) -> dict[str, Measured]:
     return {**columns, "chalkley": chalkley, "chalkley_disc_mm2": disc}
 
 
+def _spatial_columns(inputs: SlideInputs, cells: pd.DataFrame, positive: pd.DataFrame) -> dict[str, Measured]:
+    """Whether positive cells gather more than the slide's nuclei do: densest field, nearest neighbours."""
+    if "hotspot_p" not in inputs.readouts:
+        return {}
+    nuclei = np.stack(_xy(cells), axis=1)
+    seeds = [
+        resampling_seed(inputs.run_seed, inputs.slide_id, f"{inputs.marker} {purpose}")
+        for purpose in ("hotspot", "nearest")
+    ]
+    rules = inputs.hotspot_rules
+    hotspot = find_hotspot(*_xy(positive), inputs.tissue, seeds[0], rules, among=nuclei)
+    nearest = nearest_neighbours(nuclei, cells["positive"].to_numpy(bool), seeds[1])
+    return {
+        **_hotspot_columns(hotspot, rules),
+        "nearest_median_um": nearest.median_um,
+        "nearest_ratio": nearest.ratio,
+    }
+
+
 def _hotspot_columns(hotspot: Hotspot, rules: HotspotRules) -> dict[str, Measured]:
     """Densest fields, never without the area and number of the fields they were found among."""
     three = hotspot.reason or (None if hotspot.h3_per_mm2 is not None else "FEW_APART_FIELDS")
@@ -207,22 +247,19 @@ def _hotspot_columns(hotspot: Hotspot, rules: HotspotRules) -> dict[str, Measure
     }
 
 
-def _macrophage_columns(inputs: SlideInputs) -> dict[str, Measured]:
-    """Cells by area and clusters."""
-    positive = inputs.positive_cells()
-    if inputs.area_mm2 == 0:
-        return dict.fromkeys(("positive_by_area", "clusters"), Measured.missing("NO_TISSUE"))
-    clusters = NOT_COUNTED if positive is None else Measured(len(find_clusters(*_xy(positive))))
-    fraction = area_fraction(inputs.histogram, inputs.threshold_od)
-    if fraction.value is None:
-        return {"positive_by_area": fraction, "clusters": clusters}
-    one = Measured.missing("NO_CELL_AREA")
-    if inputs.cell_area_um2 is not None:
-        one = Measured(inputs.cell_area_um2)
-    elif inputs.single_cell_areas_um2 is not None:
-        one = cell_area_um2(inputs.single_cell_areas_um2)
-    stained_um2 = fraction.value * inputs.area_mm2 * 1e6
-    return {"positive_by_area": positive_by_area(stained_um2, one), "clusters": clusters}
+def _count_mode(inputs: SlideInputs) -> dict[str, str | None]:
+    """How the slide's cells were counted: ``nuclei``, or ``area`` where sheets hide them."""
+    if "count_mode" not in inputs.readouts:
+        return {}
+    counted = inputs.area_mm2 > 0 and inputs.positive_cells() is not None
+    return {"count_mode": ("area" if inputs.added() else "nuclei") if counted else None}
+
+
+def _reasons(inputs: SlideInputs, columns: dict[str, Measured], absent: Measured) -> dict[str, str]:
+    reasons = {name: m.reason for name, m in columns.items() if m.reason is not None}
+    if _count_mode(inputs).get("count_mode", "") is None and absent.reason is not None:
+        reasons["count_mode"] = absent.reason
+    return reasons
 
 
 def _flags(inputs: SlideInputs, columns: dict[str, Measured]) -> list[str]:
@@ -258,15 +295,23 @@ def slide_metrics(inputs: SlideInputs, aggregates: Aggregates | None = None) -> 
     """
     columns = {**_cell_columns(inputs), **_density_columns(inputs), **_stain_columns(inputs)}
     extra: dict[str, Measured] = {}
-    if "aggregates" in inputs.readouts:
+    if "aggregates" in inputs.readouts and inputs.area_mm2 > 0:
         extra |= _aggregate_columns(inputs, aggregates)
     if inputs.counts_vessels:
         extra |= _vessel_columns(inputs)
-    if "clusters" in inputs.readouts or "positive_by_area" in inputs.readouts:
-        extra |= _macrophage_columns(inputs)
-    columns |= {name: extra.get(name, NOT_COUNTED) for name in inputs.readouts}
+    positive = inputs.positive_cells()
+    if positive is not None and inputs.area_mm2 > 0:
+        extra |= cluster_columns(*_xy(positive)) if "clusters" in inputs.readouts else {}
+        extra |= area_columns(inputs.stained, positive, inputs.cell_area_um2)
+        assert inputs.cells is not None  # positive cells are rows of it
+        extra |= _spatial_columns(inputs, inputs.cells, positive)
+    absent = NOT_COUNTED if inputs.area_mm2 > 0 else Measured.missing("NO_TISSUE")
+    if "count_mode" in inputs.readouts and positive is not None and inputs.area_mm2 > 0:
+        extra["positive_by_nuclei"] = Measured(len(positive))
+    columns |= {name: extra.get(name, absent) for name in inputs.readouts if name != "count_mode"}
     return {
         **{name: measured.value for name, measured in columns.items()},
+        **_count_mode(inputs),
         "flags": _flags(inputs, columns),
-        "reasons": {name: m.reason for name, m in columns.items() if m.reason is not None},
+        "reasons": _reasons(inputs, columns, absent),
     }

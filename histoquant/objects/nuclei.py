@@ -91,23 +91,32 @@ def segment_nuclei(planes: Planes, marker: MarkerDefinition, params: NucleiParam
     Nuclei
     """
     rules = NucleiParams.of_marker(marker) if params is None else params
-    dark = smooth(darkness(planes, rules), rules.detail_um / planes.mpp)
-    levels = level_image(dark, planes, rules)
+    dark, levels = _view(planes, rules)
     nothing = np.zeros(levels.shape, np.int32)
     labels = _one_pass(levels, dark, nothing, nothing.astype(np.uint8), rules, planes.mpp)
     if rules.second_length_um > 0:
-        # nuclei that the first pass had to leave, because every region with them also held another
+        # nuclei that the first pass had to leave, because every region with them also held another, or
+        # because the stain of the cell hides them
         margin = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
         taken = cv2.dilate((labels > 0).astype(np.uint8), margin, iterations=rules.margin_px(planes.mpp))
         doubt = smooth(np.maximum(planes.dab, 0), rules.detail_um / planes.mpp)
         doubt = doubt * round(100 * rules.dab_doubt) // 100
-        more = _one_pass(levels, dark, doubt, taken, rules.second(), planes.mpp)
+        second = rules.second()
+        same = second.dab_weight == rules.dab_weight
+        seen, at = (dark, levels) if same else _view(planes, second)
+        more = _one_pass(at, seen, doubt, taken, second, planes.mpp)
         labels = np.where(more > 0, more + labels.max(initial=0), labels)
     labels = fill_holes(grow(labels, dark, levels, rules.grow_px(planes.mpp)))
     least_px = math.ceil(rules.area_min_um2 / planes.mpp**2)
     labels = split_necks(labels, rules.neck_share, least_px)
     labels, seeds = renumber(labels, find_seeds(labels, dark))
     return Nuclei(labels, seeds, boundary_steps(labels, dark, rules.edge_reach_px(planes.mpp)) / _MOD)
+
+
+def _view(planes: Planes, rules: NucleiParams) -> tuple[Int32Array, UInt8Array]:
+    """Smoothed darkness and its levels, as one pass weighs both stains."""
+    dark = smooth(darkness(planes, rules), rules.detail_um / planes.mpp)
+    return dark, level_image(dark, planes, rules)
 
 
 def _one_pass(

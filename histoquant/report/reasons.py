@@ -119,6 +119,12 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "Almost all tissue lies inside aggregates, so there is no density outside them.",
         "Read the aggregate area share.",
     ),
+    "FEW_CELLS": ("Fewer than ten positive cells have no typical distance.", "Read the count."),
+    "ALL_POSITIVE": ("Every nucleus is positive, so there is no other way to label them.", ""),
+    "ANNOTATIONS": (
+        "The GeoJSON file beside the slide cannot be read.",
+        "Export it from QuPath again, or move it away.",
+    ),
     "NO_CELL_AREA": ("Too few single cells to tell the area of one.", "Read the count by nuclei."),
     "NO_THRESHOLD_COUNTS": ("The counts at a lower and a higher threshold are not at hand.", ""),
     "NO_STAIN_HISTOGRAM": ("The slide has no DAB histogram.", ""),

@@ -44,6 +44,8 @@ _FACTS: Final = (
     ("hotspot_p", "p of the densest field by chance", ""),
     ("hotspot_field_mm2", "area of a hotspot field", "mm²"),
     ("hotspot_fields", "hotspot fields compared", ""),
+    ("nearest_median_um", "distance to the nearest {marker}+ cell, median", "µm"),
+    ("nearest_ratio", "that distance over random labels (below 1: gathered)", ""),
     ("chalkley", "Chalkley count", "of 25"),
     ("nuclei", "nuclei", ""),
     ("tissue_mm2", "tissue measured", "mm²"),

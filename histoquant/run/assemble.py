@@ -11,13 +11,16 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from histoquant.markers import score
-from histoquant.metrics import DabHistogram, SlideInputs, Tissue, find_aggregates, slide_metrics
-from histoquant.metrics.aggregates import Aggregates
-from histoquant.run.exclusion import cells_unexcluded, exclusion_of, vessels_excluded
+from histoquant.metrics import DabHistogram, SlideInputs, Tissue, slide_metrics
+from histoquant.metrics.bands import distance_bands
+from histoquant.metrics.by_area import StainedArea
+from histoquant.run.exclusion import ExclusionResult, cells_unexcluded, exclusion_of, vessels_excluded
 from histoquant.run.object_tables import aggregate_table, cell_table, region_table, vessel_table
 from histoquant.run.plan import Planned, SlidePlan
+from histoquant.run.stained_tile import block_px
 from histoquant.run.vascular import vascular_inputs
 from histoquant.store.batch_file import Batch
+from histoquant.tiling.tissue_map import TissueMap
 
 # Threshold sensitivity is the change of the count between these multiples of the threshold.
 _LOW, _HIGH = 0.8, 1.2
@@ -36,6 +39,8 @@ class SlideResult:
     flags : tuple of str
     cells, vessels, aggregates, regions : pandas.DataFrame
         Level-0 pixels (pixel centres at whole numbers) and um from the level-0 corner.
+    bands : pandas.DataFrame
+        Density by distance from the annotated lumen, or from the edge of the tissue.
     dab_histogram : ndarray of int64
         DAB of quantifiable pixels, one bin per thousandth of OD.
     scored : bool
@@ -49,6 +54,7 @@ class SlideResult:
     vessels: pd.DataFrame
     aggregates: pd.DataFrame
     regions: pd.DataFrame
+    bands: pd.DataFrame
     dab_histogram: NDArray[np.int64]
     scored: bool
 
@@ -77,7 +83,6 @@ def assemble(planned: Planned, batches: list[Batch], slide_id: str) -> SlideResu
     del found_cells  # a large slide's cells are not held twice
     vessels = vessel_table(plan, [batch.tables["vessels"] for batch in batches if "vessels" in batch.tables])
     histogram = np.array([batch.counts["dab_histogram"] for batch in batches], np.int64).sum(axis=0)
-    scored = plan.marker.rule != "none"
     low, high = _shifted_counts(plan, cells, batches)
     inputs = SlideInputs(
         marker=plan.marker.name,
@@ -85,39 +90,61 @@ def assemble(planned: Planned, batches: list[Batch], slide_id: str) -> SlideResu
         threshold_od=plan.threshold_od,
         tissue=Tissue.of(tissue),
         cells=cells,
-        scored=scored,
+        scored=plan.marker.rule != "none",
         vessels=vessels if "vessels" in plan.marker.readouts else None,
         histogram=DabHistogram(histogram) if plan.marker.stains == "H-DAB" else None,
         count_low=low,
         count_high=high,
-        single_cell_areas_um2=_single_cell_areas_um2(cells) if scored else None,
+        stained=_stained(plan, batches),
         slide_id=slide_id,
         **vascular_inputs(plan, vessels),
     )
-    found = _aggregates(inputs)
+    found = inputs.find_aggregates()
     columns = slide_metrics(inputs, found)
     reasons: Any = columns.pop("reasons")
     flags: Any = columns.pop("flags")
     if any(batch.counts.get("vessels_oversize") for batch in batches):
         flags = [*flags, "OVERSIZE_STAIN_DROPPED"]
-    counted = inputs.counted()
-    if counted is not None and inputs.counts_vessels:
-        whole_count = len(counted) + vessels_excluded(batches)
-    lost = exclusion_of(tissue, None if counted is None else len(counted), whole_count)
-    areas = {"tissue_mm2": tissue.tissue_mm2, "excluded_mm2": tissue.excluded_mm2}
+    lost = _lost(inputs, tissue, whole_count, batches)
     columns |= lost.columns
-    flags = [*flags, *lost.flags]
+    areas = {"tissue_mm2": tissue.tissue_mm2, "excluded_mm2": tissue.excluded_mm2}
     return SlideResult(
         metrics={**areas, **columns},
         empty_because=_said(reasons | lost.reasons, columns),
-        flags=tuple(flags),
+        flags=(*flags, *lost.flags),
         cells=cells,
         vessels=vessels,
         aggregates=aggregate_table(plan, found),
         regions=region_table(plan, tissue),
+        bands=_bands(inputs, planned),
         dab_histogram=histogram,
-        scored=scored,
+        scored=inputs.scored,
     )
+
+
+def _lost(
+    inputs: SlideInputs, tissue: TissueMap, whole_count: int | None, batches: list[Batch]
+) -> ExclusionResult:
+    """What artefacts took from the slide's main density."""
+    counted = inputs.counted()
+    if counted is None:
+        return exclusion_of(tissue, None, whole_count)
+    if inputs.counts_vessels:
+        whole_count = len(counted) + vessels_excluded(batches)
+    # cells counted by area stand on both sides: none is looked for under artefacts
+    added = inputs.added()
+    return exclusion_of(tissue, len(counted) + added, None if whole_count is None else whole_count + added)
+
+
+def _bands(inputs: SlideInputs, planned: Planned) -> pd.DataFrame:
+    """Counted objects by distance from the lumen where one is drawn, or else from the edge of the tissue."""
+    counted = inputs.counted()
+    if counted is None:
+        return pd.DataFrame()
+    lumen = planned.lumen
+    name, reference = ("tissue_edge", ~planned.tissue.tissue) if lumen is None else ("lumen", lumen)
+    x_um, y_um = (counted[axis].to_numpy(np.float64) for axis in ("x_um", "y_um"))
+    return distance_bands(x_um, y_um, inputs.tissue, reference, name)
 
 
 def _said(reasons: dict[str, str], columns: dict[str, Any]) -> str:
@@ -142,17 +169,28 @@ def _shifted_counts(
     return low, high
 
 
-def _single_cell_areas_um2(cells: pd.DataFrame) -> NDArray[np.float64]:
-    """Stained area of each positive cell: what one cell covers."""
-    return np.asarray(cells.loc[cells["positive"], "stained_area_um2"], np.float64)
-
-
-def _aggregates(inputs: SlideInputs) -> Aggregates | None:
-    positive = inputs.positive_cells()
-    if "aggregates" not in inputs.readouts or positive is None:
+def _stained(plan: SlidePlan, batches: list[Batch]) -> StainedArea | None:
+    """Stained area of all batches; None where the marker does not count by area."""
+    parts = [batch.tables for batch in batches if "stained_objects" in batch.tables]
+    if not parts:
         return None
-    x_um, y_um = positive["x_um"].to_numpy(np.float64), positive["y_um"].to_numpy(np.float64)
-    return find_aggregates(x_um, y_um, inputs.tissue)
+    pixel_um2 = plan.plane_mpp**2
+    low, at, high = (sum(batch.counts[f"stained_px_{k}"] for batch in batches) for k in range(3))
+    objects = pa.concat_tables([tables["stained_objects"] for tables in parts])
+    blocks = pa.concat_tables([tables["stained_blocks"] for tables in parts])
+    place = np.column_stack([blocks[f"block_{axis}"].to_numpy() for axis in "xy"])
+    # tiles share blocks
+    block_xy, which = np.unique(place, axis=0, return_inverse=True)
+    pixels = np.zeros(len(block_xy), np.int64)
+    np.add.at(pixels, which.ravel(), blocks["stained_px"].to_numpy())
+    edge = block_px(plan.plane_mpp)
+    return StainedArea(
+        area_um2=(low * pixel_um2, at * pixel_um2, high * pixel_um2),
+        objects=np.sort(objects["stain_object"].to_numpy()),
+        block_um=(edge * plan.plane_mpp_xy[0], edge * plan.plane_mpp_xy[1]),
+        block_xy=block_xy,
+        block_um2=np.asarray(pixels * pixel_um2, np.float64),
+    )
 
 
 def tables_of(result: SlideResult) -> dict[str, pd.DataFrame]:
@@ -162,4 +200,6 @@ def tables_of(result: SlideResult) -> dict[str, pd.DataFrame]:
         tables["vessels"] = result.vessels
     if "aggregate_id" in result.aggregates:
         tables["aggregates"] = result.aggregates
+    if len(result.bands):
+        tables["bands"] = result.bands
     return tables

@@ -17,6 +17,8 @@ from histoquant.markers.definition import MarkerDefinition
 from histoquant.run.job import RunParameters, SlideJob, file_state
 from histoquant.run.options import RunOptions, marker_with, parse_settings
 from histoquant.slides import find_slides
+from histoquant.store.atomic import file_sha256
+from histoquant.study.annotations import annotation_file
 from histoquant.study.identity import SlideIdentity, identify_slides
 from histoquant.study.study_file import Study, load_study
 
@@ -68,6 +70,7 @@ class Intake:
         path = self.slides[slide_id].absolute()
         size_bytes, modified_ns = file_state(path)
         lock = self.lock_of(slide_id)
+        drawn = annotation_file(path)
         return SlideJob(
             slide_id=slide_id,
             path=path,
@@ -79,6 +82,8 @@ class Intake:
             size_bytes=size_bytes,
             modified_ns=modified_ns,
             locked=lock.settings() if lock is not None else None,
+            annotations=drawn,
+            annotations_sha256=file_sha256(drawn) if drawn is not None else "",
         )
 
     def lock_of(self, slide_id: str) -> Lock | None:

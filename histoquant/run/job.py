@@ -54,6 +54,8 @@ class SlideJob(BaseModel):
     size_bytes: int = 0
     modified_ns: int = 0
     locked: StainSettings | None = None
+    annotations: Path | None = None
+    annotations_sha256: str = ""
 
     @property
     def key(self) -> str:
@@ -68,6 +70,8 @@ class SlideJob(BaseModel):
             "marker": self.marker.model_dump(mode="json"),
             "working_mpp_um": self.parameters.working_mpp_um,
         }
+        if self.annotations is not None:
+            identity["annotations"] = self.annotations_sha256
         if self.locked is not None:  # another calibration is another plan, never a mixture of both
             identity["locked"] = self.locked.model_dump(mode="json")
         return hashlib.sha256(json_bytes(identity)).hexdigest()

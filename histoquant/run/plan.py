@@ -86,13 +86,14 @@ class SlidePlan(BaseModel):
 
 
 class Planned(BaseModel):
-    """A plan with the maps it was made from."""
+    """A plan with the maps it was made from, and the annotated lumen (bool map) where there is one."""
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
     plan: SlidePlan
     tissue: TissueMap
     overview_rgb: Any
+    lumen: Any = None
 
 
 def plan_of(

@@ -19,8 +19,10 @@ from histoquant.run.job import RunParameters
 from histoquant.run.options import marker_with
 from histoquant.run.pictures import overlay_rgb
 from histoquant.run.plan import Planned, plan_of
+from histoquant.run.regions import with_lumen
 from histoquant.run.tile import batches_of, quantify_tile, sum_tiles
 from histoquant.slides import Slide, working_plane
+from histoquant.study.annotations import annotation_file
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Quantified:
         Objects, in level-0 pixels and micrometres from the level-0 corner; empty where the marker has none.
     flags : tuple of str
         Reason codes of everything that limits the numbers.
+    bands : pandas.DataFrame
+        Density by distance from the annotated lumen, or from the edge of the tissue.
     """
 
     metrics: Mapping[str, Any]
@@ -42,6 +46,7 @@ class Quantified:
     vessels: pd.DataFrame
     aggregates: pd.DataFrame
     flags: tuple[str, ...]
+    bands: pd.DataFrame
     _slide: Slide
     _planned: Planned
     _result: SlideResult
@@ -95,6 +100,7 @@ def quantify(
     lock = calibration.lock_for(definition.name, batch) if calibration is not None and stained else None
     locked = lock.settings() if lock is not None else None
     planned = plan_of(slide, definition, parameters.working_mpp_um, locked)
+    planned = with_lumen(planned, annotation_file(slide.path))
     plane = working_plane(slide, parameters.working_mpp_um)
     batches = [
         sum_tiles([quantify_tile(plane, tile, planned) for tile in tiles])
@@ -104,5 +110,13 @@ def quantify(
     uncalibrated = ("NOT_CALIBRATED",) if stained and lock is None else ()
     flags = tuple(dict.fromkeys((*planned.plan.flags, *result.flags, *uncalibrated)))
     return Quantified(
-        result.metrics, result.cells, result.vessels, result.aggregates, flags, slide, planned, result
+        result.metrics,
+        result.cells,
+        result.vessels,
+        result.aggregates,
+        flags,
+        result.bands,
+        slide,
+        planned,
+        result,
     )

@@ -32,10 +32,16 @@ SLIDE_COLUMNS = (
     ("section", "block", "batch", "clone", "control", "empty_because"),
     ("excluded_by_kind", "positive_per_mm2_unexcluded", "exclusion_effect_percent"),
     ("threshold_source",),
+    ("cell_area_um2", "anucleate_objects", "cluster_cells_percent", "largest_cluster_cells"),
+    ("diffuse_positive", "positive_in_aggregates", "largest_aggregate_mm2"),
+    ("count_mode", "positive_by_nuclei"),
+    ("nearest_median_um", "nearest_ratio"),
 )
 _COUNTS = (
     *("nuclei", "positive", "clusters", "aggregates", "vessels"),
     *("hotspot_fields", "hotspot_fields_eligible"),
+    *("anucleate_objects", "largest_cluster_cells"),
+    *("diffuse_positive", "positive_in_aggregates", "positive_by_nuclei"),
 )
 _TEXTS = {
     *(
@@ -48,6 +54,7 @@ _TEXTS = {
         "mpp_source",
         "stain_source",
         "threshold_source",
+        "count_mode",
         "empty_because",
         "excluded_by_kind",
     ),

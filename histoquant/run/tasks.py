@@ -15,6 +15,7 @@ from histoquant.run.assemble import SlideResult, assemble, tables_of
 from histoquant.run.job import SlideJob, file_state
 from histoquant.run.pictures import draw_pictures
 from histoquant.run.plan import Planned, SlidePlan, plan_of
+from histoquant.run.regions import with_lumen
 from histoquant.run.tile import batches_of, quantify_tile, sum_tiles
 from histoquant.slides import Slide, open_slide, slide_files, working_plane
 from histoquant.store.atomic import file_sha256, parquet_bytes, write_bytes, writing
@@ -54,6 +55,7 @@ def plan_slide(job: SlideJob) -> PlanReceipt:
             folder.mkdir(parents=True, exist_ok=True)
         with open_job(job) as slide:
             planned = plan_of(slide, job.marker, job.parameters.working_mpp_um, job.locked)
+            planned = with_lumen(planned, job.annotations)
         digests = [
             write_bytes(folder / "tissue.npz", _npz_bytes(planned)),
             write_bytes(folder / "plan.json", planned.plan.model_dump_json(indent=1).encode()),
@@ -174,6 +176,8 @@ def _refuse_if_changed(job: SlideJob) -> None:
 def _npz_bytes(planned: Planned) -> bytes:
     buffer = io.BytesIO()
     arrays: dict[str, Any] = {"overview_rgb": planned.overview_rgb, **planned.tissue.to_arrays()}
+    if planned.lumen is not None:
+        arrays["lumen"] = planned.lumen
     np.savez(buffer, **arrays)
     return buffer.getvalue()
 
@@ -196,4 +200,5 @@ def load_plan(job: SlideJob) -> Planned:
     with np.load(folder / "tissue.npz", allow_pickle=False) as arrays:
         held = {name: arrays[name] for name in arrays.files}
     overview = held.pop("overview_rgb")
-    return Planned(plan=plan, tissue=TissueMap.from_arrays(held), overview_rgb=overview)
+    lumen = held.pop("lumen", None)
+    return Planned(plan=plan, tissue=TissueMap.from_arrays(held), overview_rgb=overview, lumen=lumen)

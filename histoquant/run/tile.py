@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from histoquant.markers.cd31 import VesselMarkerDefinition
+from histoquant.markers.definition import MarkerDefinition
 from histoquant.objects import (
     Planes,
     VesselCore,
@@ -20,8 +21,10 @@ from histoquant.objects import (
     outlines,
     segment_nuclei,
 )
+from histoquant.objects.stained import StainedObjects, find_stained, link_cells, stained_halo_px
 from histoquant.run.job import RunParameters
 from histoquant.run.plan import Planned
+from histoquant.run.stained_tile import cell_columns, owned_tables
 from histoquant.slides import Plane
 from histoquant.store.batch_file import Batch
 from histoquant.tiling.grid import Tile, tissue_tiles, widen
@@ -107,11 +110,16 @@ def quantify_tile(plane: Plane, tile: Tile, planned: Planned) -> TileResult:
         Independent of the tiling, when all tiles of a slide are taken together.
     """
     marker = planned.plan.marker
-    halo = nuclei_halo_px(planned.plan.plane_mpp, marker)
-    window = _Window.around(tile, halo, planned.plan.plane_size_px)
+    window = _Window.around(tile, _halo_px(planned.plan.plane_mpp, marker), planned.plan.plane_size_px)
     planes = window.read(plane, planned)
-    tables = _cells(planes, window, tile, planned)
+    stained = find_stained(planes, planned.plan.threshold_od) if counts_area(marker) else None
+    tables = _cells(planes, window, tile, planned, stained)
     counts = {"tiles": 1}
+    if stained is not None:
+        core, start = (tile.y_px - window.y, tile.x_px - window.x), (tile.y_px, tile.x_px)
+        counted = _counted(planes, window, tile, planned)
+        more, areas = owned_tables(stained, counted, core, start, planned.plan.plane_mpp)
+        tables, counts = tables | more, counts | areas
     if isinstance(marker, VesselMarkerDefinition):
         vessels = _vessels(plane, tile, planned, marker)
         tables["vessels"] = vessels.table
@@ -121,12 +129,28 @@ def quantify_tile(plane: Plane, tile: Tile, planned: Planned) -> TileResult:
     return TileResult(tables, _dab_histogram(planes, window, tile, planned), counts)
 
 
-def _cells(planes: Planes, window: _Window, tile: Tile, planned: Planned) -> dict[str, pa.Table]:
+def counts_area(marker: MarkerDefinition) -> bool:
+    """Whether the marker's cells are counted by their stained area, too."""
+    return "positive_by_area" in marker.readouts
+
+
+def _halo_px(mpp: float, marker: MarkerDefinition) -> int:
+    nuclei = nuclei_halo_px(mpp, marker)
+    return max(nuclei, stained_halo_px(mpp, marker)) if counts_area(marker) else nuclei
+
+
+def _cells(
+    planes: Planes, window: _Window, tile: Tile, planned: Planned, stained: StainedObjects | None
+) -> dict[str, pa.Table]:
     """Cells the tile owns whose centroid lies in tissue, under artefacts apart; coordinates of the plane."""
     marker = planned.plan.marker
     # searched at standard strength, measured as stained
     nuclei = segment_nuclei(planes.scaled(planned.plan.search_gain), marker)
     measured = measure_cells(planes, nuclei, marker)
+    if stained is not None:
+        linked = link_cells(nuclei, stained, planes.mpp)
+        for name, column in cell_columns(stained, linked, (window.y, window.x), planes.mpp).items():
+            measured = measured.append_column(name, pa.array(column))
     polygons = outlines(nuclei.labels)
     seed_x = measured["seed_x_px"].to_numpy() + window.x
     seed_y = measured["seed_y_px"].to_numpy() + window.y
@@ -187,15 +211,22 @@ def _vessels(plane: Plane, tile: Tile, planned: Planned, marker: VesselMarkerDef
     return find_whole_vessels(read, box, mpp, params, in_tissue, under_artefact)
 
 
-def _dab_histogram(planes: Planes, window: _Window, tile: Tile, planned: Planned) -> NDArray[np.int64]:
-    """DAB of the core's pixels that are valid and in quantifiable tissue."""
+def _core(window: _Window, tile: Tile) -> tuple[slice, slice]:
+    top, left = tile.y_px - window.y, tile.x_px - window.x
+    return slice(top, top + tile.height_px), slice(left, left + tile.width_px)
+
+
+def _counted(planes: Planes, window: _Window, tile: Tile, planned: Planned) -> NDArray[np.bool_]:
+    """Pixels of the core that are valid and in quantifiable tissue."""
     tissue = planned.tissue
-    rows = slice(tile.y_px - window.y, tile.y_px - window.y + tile.height_px)
-    columns = slice(tile.x_px - window.x, tile.x_px - window.x + tile.width_px)
     map_y = np.arange(tile.y_px, tile.y_px + tile.height_px) // tissue.scale_px
     map_x = np.arange(tile.x_px, tile.x_px + tile.width_px) // tissue.scale_px
-    counted = planes.valid[rows, columns] & tissue.quantifiable[np.ix_(map_y, map_x)]
-    dab = planes.dab[rows, columns][counted]
+    return planes.valid[_core(window, tile)] & tissue.quantifiable[np.ix_(map_y, map_x)]
+
+
+def _dab_histogram(planes: Planes, window: _Window, tile: Tile, planned: Planned) -> NDArray[np.int64]:
+    """DAB of the core's counted pixels."""
+    dab = planes.dab[_core(window, tile)][_counted(planes, window, tile, planned)]
     return np.bincount(np.clip(dab, 0, HISTOGRAM_BINS - 1), minlength=HISTOGRAM_BINS).astype(np.int64)
 
 

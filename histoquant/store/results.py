@@ -53,6 +53,10 @@ class Results:
         """Lymphoid aggregates of one CD20 slide, one row per aggregate."""
         return self._objects(slide_id, "aggregates")
 
+    def bands(self, slide_id: str) -> pd.DataFrame:
+        """Density of one slide by distance from the annotated lumen, or from the edge of the tissue."""
+        return self._objects(slide_id, "bands")
+
     def _table(self, name: str) -> pd.DataFrame:
         path = self.folder / name
         if not path.is_file():

@@ -10,6 +10,7 @@ import pytest
 
 from histoquant.metrics import REASONS
 from histoquant.metrics.area import DabHistogram
+from histoquant.metrics.by_area import StainedArea
 from histoquant.metrics.slide import BASE_COLUMNS, SlideInputs, slide_metrics
 from histoquant.metrics.tissue import Tissue
 
@@ -24,12 +25,29 @@ CD31 = (
     "median_diameter_um",
     "hotspot_per_mm2",
 )
-CD68 = ("positive_by_area", "clusters")
+CD68 = ("positive_by_area", "clusters", "cell_area_um2", "anucleate_objects", "cluster_cells_percent")
 
 
 def cells(number: int, positive: int, seed: int = 0) -> pd.DataFrame:
     x, y = np.random.default_rng(seed).uniform(0, 2000, (2, number))
-    return pd.DataFrame({"x_um": x, "y_um": y, "positive": np.arange(number) < positive})
+    rows = np.arange(number)
+    # each positive cell in an object of its own
+    return pd.DataFrame(
+        {
+            "x_um": x,
+            "y_um": y,
+            "positive": rows < positive,
+            "stain_object": np.where(rows < positive, rows + 1, 0),
+            "stain_object_um2": np.where(rows < positive, 150.0, np.nan),
+        }
+    )
+
+
+def stained(share: float, anucleate: int = 7) -> StainedArea:
+    area = 4e6 * share
+    none = np.zeros((0, 2), np.int64)
+    objects = np.arange(1, 801 + anucleate)
+    return StainedArea((1.2 * area, area, 0.8 * area), objects, (50.0, 50.0), none, np.zeros(0))
 
 
 def histogram(share: float) -> DabHistogram:
@@ -48,7 +66,7 @@ def cd68(**changes: object) -> SlideInputs:
         histogram=histogram(0.03),
         count_low=850,
         count_high=760,
-        single_cell_areas_um2=np.full(50, 150.0),
+        stained=stained(0.03),
     )
     return replace(base, **changes)
 
@@ -61,6 +79,7 @@ def test_every_column_is_there_and_right():
     assert row["positive_per_mm2_low"] < 200 < row["positive_per_mm2_high"]
     assert row["positive_area_percent"] == pytest.approx(3)
     assert row["positive_by_area"] == pytest.approx(0.03 * 4e6 / 150)
+    assert (row["cell_area_um2"], row["anucleate_objects"]) == (150, 7)
     assert row["threshold_elasticity"] == pytest.approx(-0.276, abs=1e-3)
     assert row["flags"] == []
     assert row["reasons"] == {}

@@ -112,3 +112,22 @@ def test_more_fields_raise_the_maximum_of_even_tissue():
         few.append(find_hotspot(x, y, TISSUE, trial, HotspotRules(fields=5, relabellings=1)).h1_per_mm2)
         many.append(find_hotspot(x, y, TISSUE, trial, HotspotRules(fields=150, relabellings=1)).h1_per_mm2)
     assert np.mean(many) > np.mean(few) > 100
+
+
+def test_a_hotspot_of_nuclei_is_no_hotspot_of_labels():
+    """Where nuclei crowd, positives crowd by chance; only the null of dealt labels knows that."""
+    rng = np.random.default_rng(4)
+    tissue = Tissue(np.ones((500, 500), bool), 8.0, 8.0)
+    crowd = rng.normal(2000, 250, (3000, 2))
+    nuclei = np.concatenate([rng.uniform(0, 4000, (3000, 2)), crowd])
+    positive = rng.random(len(nuclei)) < 0.1
+    rules = HotspotRules(disc_mm2=0.2, fields=200)
+    xy = nuclei[positive]
+    dropped = find_hotspot(xy[:, 0], xy[:, 1], tissue, 1, rules)
+    dealt = find_hotspot(xy[:, 0], xy[:, 1], tissue, 1, rules, among=nuclei)
+    assert dropped.h1_per_mm2 == dealt.h1_per_mm2
+    assert dropped.p_value == pytest.approx(0.005)
+    assert dealt.p_value > 0.05
+    gathered = np.arange(len(nuclei)) >= len(nuclei) - int(positive.sum())
+    again = nuclei[gathered]
+    assert find_hotspot(again[:, 0], again[:, 1], tissue, 1, rules, among=nuclei).p_value <= 0.01

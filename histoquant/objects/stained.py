@@ -1,0 +1,230 @@
+"""Stained area of one window by hysteresis, the objects it falls into, and which cell lies in which object.
+
+Everything has finite support: reconstruction stops after a declared length, holes and specks are told by a
+bounding box as well as by their area, and only objects that fit a declared box are measured one by one. So
+a pixel's answer is the same in every window that shows `stained_halo_px` around it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+if TYPE_CHECKING:
+    from histoquant.markers.definition import MarkerDefinition
+from histoquant.objects.nuclei import Nuclei
+from histoquant.objects.nuclei_params import NucleiParams
+from histoquant.objects.planes import Planes
+from histoquant.objects.smoothing import radius_px, smooth
+from histoquant.objects.territory import UNIT, territories
+
+BoolArray = npt.NDArray[np.bool_]
+UInt8Array = npt.NDArray[np.uint8]
+Int32Array = npt.NDArray[np.int32]
+Int64Array = npt.NDArray[np.int64]
+
+SHIFTS = (0.8, 1.0, 1.2)
+"""Multiples of the threshold at which the stained area is measured."""
+LARGE = -1
+"""Object of a cell that is too large to be told whole."""
+_MOD = 1000.0
+
+
+@dataclass(frozen=True)
+class StainedRules:
+    """How stained area is drawn; shares are of the slide's threshold.
+
+    Attributes
+    ----------
+    smooth_um : float
+        Sigma; 0.75 um joins granules of one cell and is less than half of a macrophage's process.
+    low_share, high_share : float
+        Hysteresis: pixels at the low level count where pixels at the high level are near.
+    reach_um : float
+        How far the low level is followed; half of a macrophage (15 - 25 um).
+    hole_um2, hole_um : float
+        Gaps of less area, within a box of this side, are filled; nuclei are larger and stay open.
+    least_um2, least_um : float
+        Specks of less area, within a box of this side, are dropped: granules and neutrophils' grains.
+    object_um : float
+        Longest side of an object that is measured by itself; one macrophage fits.
+    """
+
+    smooth_um: float = 0.75
+    low_share: float = 0.9
+    high_share: float = 1.25
+    reach_um: float = 8.0
+    hole_um2: float = 10.0
+    hole_um: float = 6.0
+    least_um2: float = 15.0
+    least_um: float = 12.0
+    object_um: float = 30.0
+
+
+class StainedObjects(NamedTuple):
+    """Objects of one window.
+
+    Attributes
+    ----------
+    area : tuple of ndarray of bool, shape (h, w)
+        Stained area at each of `SHIFTS` times the threshold.
+    labels : ndarray of int32, shape (h, w)
+        Objects at the threshold itself, numbered from 1 in raster order of their first pixel; 0 for none.
+    first : ndarray of int32, shape (n, 2)
+        (y, x) of the first pixel in raster order.
+    pixels : ndarray of int64, shape (n,)
+        Area; `LARGE` for an object longer than ``object_um`` or cut by the window.
+    """
+
+    area: tuple[BoolArray, ...]
+    labels: Int32Array
+    first: Int32Array
+    pixels: Int64Array
+
+
+# A nucleus belongs to stain this near: the blurred edge between both.
+_LINK_UM = 2.0
+
+
+def stained_halo_px(mpp: float, marker: MarkerDefinition, rules: StainedRules | None = None) -> int:
+    """Pixels a window must show around a seed for its cell's object to be the same in every window.
+
+    Parameters
+    ----------
+    mpp : float
+        Micrometres per pixel.
+    marker : MarkerDefinition
+    rules : StainedRules, optional
+
+    Returns
+    -------
+    int
+    """
+    rules = rules or StainedRules()
+    support = radius_px(rules.smooth_um / mpp) + _steps(rules, mpp)
+    support += math.ceil((rules.hole_um + rules.least_um) / mpp) + 4
+    nucleus = NucleiParams.of_marker(marker).length_max_px(mpp) + math.ceil(_LINK_UM / mpp)
+    return nucleus + math.ceil(rules.object_um / mpp) + support
+
+
+def find_stained(planes: Planes, threshold_od: float, rules: StainedRules | None = None) -> StainedObjects:
+    """Stained area and its objects.
+
+    Parameters
+    ----------
+    planes : Planes
+    threshold_od : float
+        DAB optical density.
+    rules : StainedRules, optional
+
+    Returns
+    -------
+    StainedObjects
+    """
+    rules = rules or StainedRules()
+    dab = smooth(np.maximum(planes.dab, 0), rules.smooth_um / planes.mpp)
+    dab[~planes.valid] = 0
+    area = tuple(_stained(dab, shift * threshold_od * _MOD, rules, planes.mpp) for shift in SHIFTS)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(area[SHIFTS.index(1.0)], connectivity=8)
+    height, width = labels.shape
+    first = np.full(count, -1, np.int64)
+    _first_pixels(labels.astype(np.int32, copy=False), first)
+    order = np.argsort(first[1:], kind="stable") + 1
+    number = np.zeros(count, np.int32)
+    number[order] = np.arange(1, count, dtype=np.int32)
+    left, top, wide, high, pixels = stats[order].T.astype(np.int64)
+    longest = rules.object_um / planes.mpp
+    cut = (left == 0) | (top == 0) | (left + wide == width) | (top + high == height)
+    large = cut | (wide > longest) | (high > longest)
+    place = np.column_stack([first[order] // width, first[order] % width]).astype(np.int32)
+    masks = tuple(mask.astype(np.bool_) for mask in area)
+    return StainedObjects(masks, number[labels], place, np.where(large, LARGE, pixels))
+
+
+def link_cells(nuclei: Nuclei, stained: StainedObjects, mpp: float) -> Int64Array:
+    """The object in which each cell lies.
+
+    Parameters
+    ----------
+    nuclei : Nuclei
+    stained : StainedObjects
+        Of the same window.
+    mpp : float
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        In label order: row of the largest object within 2 um of the nucleus, the first of equals; -1
+        without one.
+    """
+    near = territories(nuclei.labels, _LINK_UM / mpp)
+    best = np.full(len(nuclei.seeds), -1, np.int64)
+    if len(stained.pixels):
+        # too large goes before every area
+        size = np.where(stained.pixels == LARGE, np.int64(1) << 40, stained.pixels)
+        reach = round(_LINK_UM / mpp * UNIT)
+        _largest(near.owner, near.distance, stained.labels, reach, size, best)
+    return best
+
+
+def _steps(rules: StainedRules, mpp: float) -> int:
+    return max(1, round(rules.reach_um / mpp))
+
+
+def _stained(dab: Int32Array, threshold_mod: float, rules: StainedRules, mpp: float) -> UInt8Array:
+    low = (dab >= round(rules.low_share * threshold_mod)).astype(np.uint8)
+    grown = (dab >= round(rules.high_share * threshold_mod)).astype(np.uint8)
+    cross = cv2.getStructuringElement(cv2.MORPH_RECT, (3, 3))
+    for _ in range(_steps(rules, mpp)):
+        wider = cv2.bitwise_and(cv2.dilate(grown, cross), low)
+        if np.array_equal(wider, grown):
+            break
+        grown = np.asarray(wider, np.uint8)
+    filled = grown | _small(1 - grown, rules.hole_um2, rules.hole_um, mpp, 4)
+    return np.asarray(filled & ~_small(filled, rules.least_um2, rules.least_um, mpp, 8), np.uint8)
+
+
+def _small(mask: UInt8Array, area_um2: float, side_um: float, mpp: float, connectivity: int) -> UInt8Array:
+    """Components of less area that lie within a box of this side, as 0 and 1."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=connectivity)
+    side = side_um / mpp
+    small = (stats[:, cv2.CC_STAT_AREA] * mpp**2 < area_um2) & (stats[:, cv2.CC_STAT_WIDTH] <= side)
+    small &= stats[:, cv2.CC_STAT_HEIGHT] <= side
+    small[0] = False
+    return np.asarray(small[labels], np.uint8)
+
+
+@njit(cache=True, nogil=True)
+def _first_pixels(labels: Int32Array, first: Int64Array) -> None:
+    height, width = labels.shape
+    for y in range(height):
+        for x in range(width):
+            if first[labels[y, x]] < 0:
+                first[labels[y, x]] = y * width + x
+
+
+@njit(cache=True, nogil=True)
+def _largest(
+    owner: Int32Array,
+    distance: npt.NDArray[np.uint16],
+    objects: Int32Array,
+    reach: int,
+    size: Int64Array,
+    best: Int64Array,
+) -> None:
+    height, width = owner.shape
+    for y in range(height):
+        for x in range(width):
+            cell, found = owner[y, x], objects[y, x] - 1
+            if cell == 0 or found < 0 or distance[y, x] > reach:
+                continue
+            held = best[cell - 1]
+            better = held < 0 or size[found] > size[held] or (size[found] == size[held] and found < held)
+            if better:
+                best[cell - 1] = found

@@ -1,0 +1,115 @@
+"""Stained objects of one tile: tables and counts that add up to the slide's, whatever the tiles were."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from histoquant.objects.stained import LARGE, StainedObjects
+
+BLOCK_UM = 50.0
+"""Edge of the blocks in which stained area is kept apart: six lymphocytes across."""
+NO_OBJECT = 0
+"""`stain_object` of a cell that lies in no stained object; `LARGE` where it is too large to be told."""
+
+
+def block_px(mpp: float) -> int:
+    """Edge of a block in pixels of the working plane."""
+    return max(1, round(BLOCK_UM / mpp))
+
+
+def object_id(y: NDArray[np.integer], x: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Id of an object, a function of its first pixel in the plane; never 0."""
+    return np.asarray(((y.astype(np.int64) + 1) << 32) | x.astype(np.int64))
+
+
+def cell_columns(
+    stained: StainedObjects, index: NDArray[np.int64], origin_yx: tuple[int, int], mpp: float
+) -> dict[str, NDArray[np.generic]]:
+    """The object of each cell and its area.
+
+    Parameters
+    ----------
+    stained : StainedObjects
+    index : ndarray of int64, shape (n,)
+        From `link_cells`.
+    origin_yx : tuple of int
+        First pixel of the window in the plane.
+    mpp : float
+
+    Returns
+    -------
+    dict of str to ndarray, shape (n,)
+        ``stain_object`` (int64), ``stain_object_um2`` (NaN without one and for large ones).
+    """
+    ids = np.append(object_id(stained.first[:, 0] + origin_yx[0], stained.first[:, 1] + origin_yx[1]), 0)
+    area = np.append(stained.pixels * mpp**2, np.nan)
+    large = np.append(stained.pixels == LARGE, False)
+    ids[large], area[large] = LARGE, np.nan
+    # -1, for none, takes what was appended
+    return {"stain_object": ids[index], "stain_object_um2": area[index]}
+
+
+def owned_tables(
+    stained: StainedObjects,
+    counted: NDArray[np.bool_],
+    core_yx: tuple[int, int],
+    plane_yx: tuple[int, int],
+    mpp: float,
+) -> tuple[dict[str, pa.Table], dict[str, int]]:
+    """What a tile's core holds of the stained area.
+
+    Parameters
+    ----------
+    stained : StainedObjects
+    counted : ndarray of bool, shape (h, w)
+        Of the core: pixels in quantifiable tissue.
+    core_yx : tuple of int
+        First pixel of the core in the window.
+    plane_yx : tuple of int
+        The same in the plane.
+    mpp : float
+
+    Returns
+    -------
+    tables : dict of str to pyarrow.Table
+        ``stained_objects`` (``stain_object, area_um2`` of objects with their first pixel in the core) and
+        ``stained_blocks`` (``block_y, block_x, stained_px``; a block may be shared with the next tile).
+    counts : dict of str to int
+        ``stained_px_0`` to ``stained_px_2``: stained pixels at each of `SHIFTS`.
+    """
+    core = np.s_[core_yx[0] : core_yx[0] + counted.shape[0], core_yx[1] : core_yx[1] + counted.shape[1]]
+    counts = {
+        f"stained_px_{k}": int(np.count_nonzero(mask[core] & counted)) for k, mask in enumerate(stained.area)
+    }
+    y, x = (stained.first[:, axis].astype(np.int64) - core_yx[axis] for axis in (0, 1))
+    inside = (y >= 0) & (x >= 0) & (y < counted.shape[0]) & (x < counted.shape[1])
+    own = np.flatnonzero(inside & (stained.pixels != LARGE))
+    own = own[counted[y[own], x[own]]]
+    objects = pa.table(
+        {
+            "stain_object": object_id(y[own] + plane_yx[0], x[own] + plane_yx[1]),
+            "area_um2": stained.pixels[own] * mpp**2,
+        }
+    )
+    return {
+        "stained_objects": objects,
+        "stained_blocks": _blocks(stained, counted, core, plane_yx, mpp),
+    }, counts
+
+
+def _blocks(
+    stained: StainedObjects,
+    counted: NDArray[np.bool_],
+    core: tuple[slice, slice],
+    plane_yx: tuple[int, int],
+    mpp: float,
+) -> pa.Table:
+    y, x = np.nonzero(stained.area[1][core] & counted)
+    edge = block_px(mpp)
+    key = ((y + plane_yx[0]) // edge) << 32 | (x + plane_yx[1]) // edge
+    keys, pixels = np.unique(key, return_counts=True)
+    return pa.table(
+        {"block_y": keys >> 32, "block_x": keys & 0xFFFFFFFF, "stained_px": pixels.astype(np.int64)}
+    )

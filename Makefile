@@ -38,7 +38,7 @@ accuracy: $(READY) ## measure what docs/accuracy.md says and write that page wit
 	$(BIN)/python benchmarks/accuracy.py
 
 lock: ## renew requirements/dev.txt (needs uv)
-	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --fork-strategy fewest \
+	uv pip compile pyproject.toml --group dev --all-extras --universal --python-version 3.11 --fork-strategy fewest \
 	  --generate-hashes --no-emit-index-url --no-header --upgrade -o requirements/dev.txt
 
 clean: ## remove what the commands above made

@@ -1,0 +1,35 @@
+"""The command line: parses, calls, and turns failures into one line and an exit status."""
+
+from __future__ import annotations
+
+import sys
+
+from histoquant.cli.application import app
+from histoquant.cli.results import verify
+from histoquant.cli.running import calibrate, inspect, run, worker
+from histoquant.cli.samples import samples
+from histoquant.cli.status import EXIT_INTERRUPTED, EXIT_LOCKED, EXIT_USAGE
+from histoquant.errors import HistoquantError, OutputLockedError
+
+# in the order of `histoquant --help`
+COMMANDS = (run, inspect, calibrate, worker, verify, samples)
+for _command in COMMANDS:
+    app.command()(_command)
+
+
+def main() -> None:
+    """Run the command line; every failure becomes one line and an exit status."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        status, message = EXIT_INTERRUPTED, "interrupted"
+    except OutputLockedError as error:
+        status, message = EXIT_LOCKED, str(error)
+    except HistoquantError as error:
+        status, message = EXIT_USAGE, str(error)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        message = f"{place}{error.strerror or error}. What was finished is kept; mend this and run again."
+        status = EXIT_USAGE
+    print(f"histoquant: {message}", file=sys.stderr)
+    sys.exit(status)

@@ -1,0 +1,130 @@
+"""From slides to results: run, worker, inspect, calibrate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from histoquant.cli.application import (
+    JsonProgress,
+    Marker,
+    Mpp,
+    Settings,
+    Slides,
+    StudyFile,
+    Workers,
+    WorkingMpp,
+)
+
+
+def run(
+    slides: Slides,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Where results go.")] = Path("results"),
+    study: StudyFile = None,
+    marker: Marker = None,
+    mpp: Mpp = None,
+    workers: Workers = None,
+    scheduler: Annotated[str | None, typer.Option(help="Your own Dask cluster, tls://host:port.")] = None,
+    tile_size: Annotated[int | None, typer.Option(help="Tile edge in px; never changes results.")] = None,
+    working_mpp: WorkingMpp = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(help="Stain vectors and thresholds locked by `histoquant calibrate`."),
+    ] = None,
+    settings: Settings = None,
+    prepare: Annotated[
+        bool, typer.Option("--prepare", help="Only check, and leave OUT ready for `histoquant worker`.")
+    ] = False,
+    json_progress: JsonProgress = False,
+) -> None:
+    """Quantify slides into OUT; run it again to resume.
+
+    Example: histoquant run slides/ -o results
+    """
+    from histoquant.run.options import RunOptions
+    from histoquant.run.runner import prepare_slides, run_slides
+
+    options = RunOptions(
+        slides=tuple(slides),
+        out=out,
+        study=study,
+        marker=marker,
+        mpp=mpp,
+        workers=workers,
+        scheduler=scheduler,
+        tile_size_px=tile_size,
+        working_mpp_um=working_mpp,
+        calibration=calibration,
+        settings=tuple(settings or ()),
+        json_progress=json_progress,
+    )
+    raise typer.Exit(prepare_slides(options) if prepare else run_slides(options))
+
+
+def worker(
+    out: Annotated[Path, typer.Argument(help="Folder of `histoquant run --prepare`.", show_default=False)],
+    shard: Annotated[str, typer.Option(help="Which part of how many: 2/8.", show_default=False)],
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0 works in this one, without a port.")] = 0,
+    json_progress: JsonProgress = False,
+) -> None:
+    """Quantify one shard of a prepared run, as one element of a job array; opens no port.
+
+    Example, after histoquant run slides/ -o results --prepare: histoquant worker results --shard 2/8
+    """
+    from histoquant.run.runner import work_shard
+    from histoquant.run.shards import Shard
+
+    raise typer.Exit(work_shard(out, Shard.parse(shard), workers, json_progress))
+
+
+def inspect(
+    slides: Slides,
+    study: StudyFile = None,
+    marker: Marker = None,
+    mpp: Mpp = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Say what each slide is and whether it can be quantified, without quantifying it."""
+    from histoquant.run.inspect import inspect_slides
+
+    raise typer.Exit(inspect_slides(tuple(slides), study, marker, mpp, as_json))
+
+
+def calibrate(
+    slides: Slides,
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="Calibration file; its chart page goes beside it.")
+    ] = Path("calibration.toml"),
+    negative: Annotated[
+        list[Path] | None,
+        typer.Option(help="A slide that is a negative control and does not say so; repeat for more."),
+    ] = None,
+    study: StudyFile = None,
+    marker: Marker = None,
+    mpp: Mpp = None,
+    workers: Workers = None,
+    working_mpp: WorkingMpp = None,
+    settings: Settings = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Lock stain vectors and thresholds per marker and batch from control slides.
+
+    Example: histoquant calibrate controls/ -o calibration.toml
+    """
+    from histoquant.run.calibrate import CalibrateOptions, calibrate_slides
+
+    options = CalibrateOptions(
+        slides=tuple(slides),
+        out=out,
+        negative=tuple(negative or ()),
+        study=study,
+        marker=marker,
+        mpp=mpp,
+        workers=workers,
+        working_mpp_um=working_mpp,
+        settings=tuple(settings or ()),
+        as_json=as_json,
+    )
+    raise typer.Exit(calibrate_slides(options))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from histoquant.cli.application import app
+from histoquant.cli.exporting import export
 from histoquant.cli.results import verify
 from histoquant.cli.running import calibrate, inspect, run, worker
 from histoquant.cli.samples import samples
@@ -12,7 +13,7 @@ from histoquant.cli.status import EXIT_INTERRUPTED, EXIT_LOCKED, EXIT_USAGE
 from histoquant.errors import HistoquantError, OutputLockedError
 
 # in the order of `histoquant --help`
-COMMANDS = (run, inspect, calibrate, worker, verify, samples)
+COMMANDS = (run, inspect, calibrate, worker, verify, export, samples)
 for _command in COMMANDS:
     app.command()(_command)
 

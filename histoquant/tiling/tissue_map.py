@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from histoquant.errors import StoreError
 from histoquant.tiling.artefacts import EXCLUSIONS, find_artefacts
+from histoquant.tiling.mask_edges import mask_edges
 from histoquant.tiling.survey import SCALE_PX, Survey
 from histoquant.tiling.tissue import padding, tissue_blocks
 
@@ -119,7 +119,7 @@ class TissueMap:
         masks = {"tissue": self.tissue} | {
             name: self.tissue & (self.excluded == code) for code, name in EXCLUSIONS.items()
         }
-        return {name: _edges(mask) for name, mask in masks.items() if name == "tissue" or mask.any()}
+        return {name: mask_edges(mask) for name, mask in masks.items() if name == "tissue" or mask.any()}
 
     def to_arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Plain arrays to be stored, without loss.
@@ -210,11 +210,3 @@ def map_tissue(survey: Survey, white_point: GlassColour, *, dab: bool = True) ->
     um = float(np.sqrt(survey.map_mpp_xy[0] * survey.map_mpp_xy[1]))
     found = find_artefacts(survey, tissue, white_point.rgb, um, dab=dab)
     return TissueMap(found.tissue, found.excluded, area.astype(np.uint16), survey.map_mpp_xy)
-
-
-def _edges(mask: BoolMap) -> list[npt.NDArray[np.int32]]:
-    """Outlines along pixel edges: contours of the mask enlarged three times, brought back to the corners."""
-    large = np.kron(mask.astype(np.uint8), np.ones((3, 3), np.uint8))
-    contours, _ = cv2.findContours(large, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-    # a corner of a pixel in the enlarged mask lies within 1 of a multiple of 3
-    return [((contour[:, 0, :] + 1) // 3).astype(np.int32) for contour in contours]

@@ -1,0 +1,43 @@
+"""Results in other tools' formats: export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def export(
+    out: Annotated[Path, typer.Argument(help="A finished output folder.", show_default=False)],
+    to: Annotated[
+        str, typer.Option("--to", help="geojson, ome-zarr, ome-tiff or anndata.", show_default=False)
+    ],
+    folder: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Where files go. Default: OUT/export.")
+    ] = None,
+    slide: Annotated[
+        list[str] | None, typer.Option(help="Only this slide_id; repeat for more. Default: all.")
+    ] = None,
+    slides: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the slides, to put the image under the labels of ome-zarr."),
+    ] = None,
+    compress: Annotated[bool, typer.Option("--gzip", help="GeoJSON as .geojson.gz.")] = False,
+) -> None:
+    """Write finished slides for QuPath (geojson), OME tools (ome-zarr, ome-tiff) or scverse (anndata).
+
+    Example: histoquant export results --to geojson
+    """
+    from histoquant.export import export_results
+
+    written = export_results(
+        out,
+        to,
+        folder or out / "export",
+        slide_ids=slide,
+        slides=slides,
+        compress=compress,
+        said=lambda path: typer.echo(str(path)),
+    )
+    typer.echo(f"{len(written)} written.")

@@ -1,0 +1,197 @@
+"""A results folder, or some of its slides, in another tool's format."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from histoquant.errors import StoreError, UsageError
+from histoquant.export.slide_objects import SlideObjects, read_objects
+from histoquant.slides import Plane, find_slides, open_slide
+from histoquant.store.atomic import writing
+from histoquant.store.results import Results, load_results
+
+FORMATS = ("geojson", "ome-zarr", "ome-tiff", "anndata")
+_NEEDS = {"ome-zarr": ("zarr", "ome_zarr"), "anndata": ("anndata",)}
+GZIP_LEVEL = 5
+
+
+def export_results(
+    root: Path,
+    to: str,
+    folder: Path,
+    *,
+    slide_ids: list[str] | None = None,
+    slides: Path | None = None,
+    compress: bool = False,
+    said: Callable[[Path], None] = lambda path: None,
+) -> list[Path]:
+    """Write finished slides in another tool's format.
+
+    Parameters
+    ----------
+    root : Path
+        Results folder of ``histoquant run``.
+    to : str
+        One of `FORMATS`.
+    folder : Path
+        Where files go; made when missing. What is there under the same name is replaced.
+    slide_ids : list of str, optional
+        Default: every slide that was quantified.
+    slides : Path, optional
+        Folder of the slides themselves, for the image in OME-Zarr; without it only labels are written.
+    compress : bool
+        GeoJSON as ``.geojson.gz``.
+    said : callable
+        Called with each path written.
+
+    Returns
+    -------
+    list of Path
+
+    Raises
+    ------
+    UsageError
+        For an unknown format, or when the packages it needs are not installed.
+    StoreError
+        If the results are not whole, or no slide was quantified.
+    """
+    if to not in FORMATS:
+        raise UsageError(f"--to {to}: not a format. Choose from {', '.join(FORMATS)}.")
+    _need(to)
+    results = load_results(root)
+    chosen = _chosen(results, slide_ids)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    if to == "anndata":
+        path = folder / "cells.h5ad"
+        _write_anndata(path, results, chosen)
+        written.append(path)
+        said(path)
+        return written
+    files = _slide_files(slides) if slides is not None and to == "ome-zarr" else {}
+    for slide_id in chosen:
+        objects = read_objects(root, slide_id)
+        name = str(results.slides.set_index("slide_id").loc[slide_id, "file"])
+        for path in _write_slide(objects, to, folder, files.get(Path(name).name), compress):
+            written.append(path)
+            said(path)
+    return written
+
+
+def _need(to: str) -> None:
+    for package in _NEEDS.get(to, ()):
+        try:
+            importlib.import_module(package)
+        except ImportError as error:
+            raise UsageError(
+                f"--to {to} needs the package {error.name or package}: pip install 'histoquant[export]'"
+            ) from None
+
+
+def _chosen(results: Results, slide_ids: list[str] | None) -> list[str]:
+    table = results.slides
+    done = [str(name) for name in table.loc[table["status"].str.startswith("OK"), "slide_id"]]
+    unknown = sorted(set(slide_ids or ()) - set(done))
+    if unknown:
+        raise StoreError(
+            f"{', '.join(unknown)}: not among the quantified slides of {results.folder}. "
+            "See slide_id and status in slides.csv."
+        )
+    if not done:
+        raise StoreError(f"{results.folder}: no slide was quantified, so there is nothing to export.")
+    return sorted(slide_ids) if slide_ids else done
+
+
+def _slide_files(slides: Path) -> dict[str, Path]:
+    return {path.name: path for path in find_slides([slides])}
+
+
+def _write_slide(
+    objects: SlideObjects, to: str, folder: Path, file: Path | None, compress: bool
+) -> Iterator[Path]:
+    name = objects.slide_id
+    if to == "geojson":
+        path = folder / (f"{name}.geojson.gz" if compress else f"{name}.geojson")
+        _write_geojson(path, objects, compress)
+        yield path
+    elif to == "ome-zarr":
+        path = folder / f"{name}.ome.zarr"
+        _write_zarr(path, objects, file)
+        yield path
+    else:
+        yield from _write_tiffs(folder, objects)
+
+
+def _write_geojson(path: Path, objects: SlideObjects, compress: bool) -> None:
+    import imagecodecs
+
+    from histoquant.export.geojson import geojson_parts
+
+    with _replacing(path) as temporary, temporary.open("wb") as file:
+        for part in geojson_parts(objects):
+            # a gzip file may have many members; readers join them
+            file.write(imagecodecs.gzip_encode(part, level=GZIP_LEVEL) if compress else part)
+
+
+def _write_zarr(path: Path, objects: SlideObjects, file: Path | None) -> None:
+    from histoquant.export.ome_zarr_labels import write_ome_zarr
+
+    with _replacing(path) as temporary:
+        if file is None:
+            write_ome_zarr(temporary, objects, None)
+            return
+        level0_mpp = sum(objects.plane_mpp_xy) / sum(objects.factor_xy)
+        with open_slide(file, mpp=level0_mpp) as slide:
+            plane = Plane.at_factor(slide, *objects.factor_xy)
+            if plane.size_px != objects.plane_size_px:
+                raise StoreError(
+                    f"{file.name}: {plane.size_px} px at the working resolution, but the results are of "
+                    f"{objects.plane_size_px} px. Name the folder of the slides that were quantified."
+                )
+            write_ome_zarr(temporary, objects, plane)
+
+
+def _write_tiffs(folder: Path, objects: SlideObjects) -> Iterator[Path]:
+    from histoquant.export.object_rings import cell_rings, vessel_rings
+    from histoquant.export.ome_tiff_masks import write_label_tiff
+
+    outlines = objects.cells["outline_xy_px"].combine_chunks()
+    rings = {"cells": cell_rings(outlines, objects.factor_xy)}
+    if not objects.vessels.empty:
+        rings["vessels"] = vessel_rings(objects.vessels, objects.factor_xy)
+    for kind, found in rings.items():
+        path = folder / f"{objects.slide_id}.{kind}.ome.tiff"
+        with _replacing(path) as temporary:
+            write_label_tiff(temporary, objects, found, f"{objects.slide_id} {kind}")
+        yield path
+
+
+def _write_anndata(path: Path, results: Results, slide_ids: list[str]) -> None:
+    from histoquant.export.study_anndata import write_anndata
+
+    with _replacing(path) as temporary:
+        write_anndata(temporary, results, slide_ids)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A place beside ``path``, file or folder, that takes its name when the block ends well."""
+    temporary = path.with_name(f"tmp.{os.getpid()}.{secrets.token_hex(4)}.{path.name}")
+    try:
+        with writing(path):
+            yield temporary
+            if path.is_dir():
+                shutil.rmtree(path)
+            temporary.replace(path)
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary)
+        else:
+            temporary.unlink(missing_ok=True)

@@ -1,0 +1,84 @@
+"""What the exports need of one slide, read back from its results folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from histoquant.errors import StoreError
+from histoquant.store.layout import OutputFolder
+
+
+@dataclass(frozen=True)
+class SlideObjects:
+    """One finished slide.
+
+    Attributes
+    ----------
+    slide_id : str
+    cells : pyarrow.Table
+        ``cells.parquet``, its columns in one chunk each.
+    vessels, aggregates, regions : pandas.DataFrame
+        Empty where the marker has none.
+    plane_size_px : tuple of int
+        Width and height of the working plane.
+    factor_xy : tuple of float
+        Level-0 pixels per plane pixel.
+    plane_mpp_xy : tuple of float
+        Micrometres per plane pixel.
+    """
+
+    slide_id: str
+    cells: pa.Table
+    vessels: pd.DataFrame
+    aggregates: pd.DataFrame
+    regions: pd.DataFrame
+    plane_size_px: tuple[int, int]
+    factor_xy: tuple[float, float]
+    plane_mpp_xy: tuple[float, float]
+
+
+def read_objects(root: Path, slide_id: str) -> SlideObjects:
+    """Read one slide's tables and plan.
+
+    Parameters
+    ----------
+    root : Path
+        Results folder.
+    slide_id : str
+
+    Raises
+    ------
+    StoreError
+        If the slide is not finished there, or a file of it is not what was written.
+    """
+    out = OutputFolder(root)
+    changed = out.changed_files(slide_id)
+    if changed:
+        raise StoreError(
+            f"{slide_id}: {', '.join(changed)} missing or changed in {root}. Run the slides into it again; "
+            "what is whole is kept."
+        )
+    folder = out.slide(slide_id)
+    plan: dict[str, Any] = json.loads((folder / "plan.json").read_text("utf-8"))
+
+    def frame(name: str) -> pd.DataFrame:
+        path = folder / f"{name}.parquet"
+        return pd.read_parquet(path) if path.is_file() else pd.DataFrame()
+
+    return SlideObjects(
+        slide_id,
+        pq.read_table(folder / "cells.parquet").combine_chunks(),
+        frame("vessels"),
+        frame("aggregates"),
+        frame("regions"),
+        (int(plan["plane_size_px"][0]), int(plan["plane_size_px"][1])),
+        (float(plan["plane_factor_xy"][0]), float(plan["plane_factor_xy"][1])),
+        (float(plan["plane_mpp_xy"][0]), float(plan["plane_mpp_xy"][1])),
+    )

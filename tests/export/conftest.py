@@ -1,0 +1,30 @@
+"""One small finished run with every kind of object."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from histoquant.phantoms import render_field
+from histoquant.phantoms.writer import write_slide
+from histoquant.run.options import RunOptions
+from histoquant.run.runner import run_slides
+
+
+@pytest.fixture(scope="session")
+def slides(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three markers of one biopsy."""
+    folder = tmp_path_factory.mktemp("exported_slides")
+    for marker in ("CD68", "CD20", "CD31"):
+        rgb, truth = render_field(marker, 320.0, seed=3)
+        write_slide(folder / f"P01_T1_V1_{marker}.tif", rgb, float(truth.summary["mpp"]))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def results(slides: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, quantified in this process."""
+    out = tmp_path_factory.mktemp("exported") / "results"
+    assert run_slides(RunOptions(slides=(slides,), out=out, workers=0)) == 0
+    return out

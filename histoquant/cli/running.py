@@ -34,6 +34,13 @@ def run(
         typer.Option(help="Stain vectors and thresholds locked by `histoquant calibrate`."),
     ] = None,
     settings: Settings = None,
+    unread_limit: Annotated[
+        float | None,
+        typer.Option(help="Percent of a slide's tissue that may be unreadable. Default 0: the slide fails."),
+    ] = None,
+    cross_check: Annotated[
+        int | None, typer.Option(min=0, help="Read this many tiles of each slide by a second reader too.")
+    ] = None,
     prepare: Annotated[
         bool, typer.Option("--prepare", help="Only check, and leave OUT ready for `histoquant worker`.")
     ] = False,
@@ -59,6 +66,8 @@ def run(
         calibration=calibration,
         settings=tuple(settings or ()),
         json_progress=json_progress,
+        unread_limit_percent=unread_limit,
+        cross_check_tiles=cross_check,
     )
     raise typer.Exit(prepare_slides(options) if prepare else run_slides(options))
 

@@ -166,6 +166,14 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "The file states its resolution in several ways that disagree.",
         "Check the scanner's export; state the true value with --mpp.",
     ),
+    "MPP_CONFLICT": (
+        "The file, or the file and the slide table, state resolutions that exclude each other.",
+        "State the true value in the mpp column of the slide table, or export the slide again.",
+    ),
+    "OBJECTIVE_DISAGREES": (
+        "The stated resolution is unusual for the objective that the file names.",
+        "Check the scanner's settings; a camera adapter explains up to a factor of two.",
+    ),
     "ANISOTROPIC": ("The pixels are slightly off square.", "Areas use both edges; no action needed."),
     "MULTIPLE_REGIONS": (
         "The file holds several scanned regions.",
@@ -208,6 +216,27 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "TILE_CRASH": (
         "One tile of this slide crashes the process that reads it; the reason names the tile.",
         "Copy or export the slide again.",
+    ),
+    "DIGEST_DIFFERS": (
+        "The file's bytes are not those that the slide table expects.",
+        "Copy the slide again from its source, or correct the sha256 column.",
+    ),
+    "UNREAD_TILES": (
+        "Part of the slide cannot be decoded and was left out; unread_percent says how much at most.",
+        "Copy or export the slide again, or read the densities with the share that is missing in mind.",
+    ),
+    "READERS_DISAGREE": (
+        "Two independent readers see different pixels in this file.",
+        "Open it in the scanner's viewer; export it again.",
+    ),
+    "NOT_CROSS_CHECKED": ("No second reader knows this file's format.", ""),
+    "DUPLICATE": (
+        "Another slide of this run has the very same bytes.",
+        "Remove one of them, or find the slide that was meant.",
+    ),
+    "COLOUR_PROFILE_DIFFERS": (
+        "The file carries another colour profile than most slides of its marker, or none.",
+        "Profiles are not applied: find out whether the slide was scanned or exported differently.",
     ),
     "CHANGED": (
         "The file changed while it was being quantified.",

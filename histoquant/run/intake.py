@@ -84,6 +84,7 @@ class Intake:
             locked=lock.settings() if lock is not None else None,
             annotations=drawn,
             annotations_sha256=file_sha256(drawn) if drawn is not None else "",
+            expected_sha256=self.identities[slide_id].sha256 or "",
         )
 
     def lock_of(self, slide_id: str) -> Lock | None:
@@ -220,6 +221,8 @@ def _settled(options: RunOptions, study: Study | None, calibrated: bool) -> Inta
     chosen = {
         "tile_size_px": choose(options.tile_size_px, "tile_size"),
         "working_mpp_um": choose(options.working_mpp_um, "working_mpp"),
+        "unread_limit_percent": choose(options.unread_limit_percent, "unread_limit"),
+        "cross_check_tiles": choose(options.cross_check_tiles, "cross_check"),
     }
     try:
         parameters = RunParameters(**{key: value for key, value in chosen.items() if value is not None})

@@ -34,6 +34,19 @@ class RunParameters(BaseModel):
         le=256,
         description="Tiles per task; seconds of work, so scheduling is invisible.",
     )
+    unread_limit_percent: float = Field(
+        default=0.0,
+        ge=0,
+        le=10,
+        description="Percent of the tissue that may be unreadable; by default a slide with any such part "
+        "fails, because what is missing may be what counts.",
+    )
+    cross_check_tiles: int = Field(
+        default=0,
+        ge=0,
+        le=10_000,
+        description="Windows of each slide that a second reader reads as well; 0 trusts the first.",
+    )
 
 
 class SlideJob(BaseModel):
@@ -56,6 +69,7 @@ class SlideJob(BaseModel):
     locked: StainSettings | None = None
     annotations: Path | None = None
     annotations_sha256: str = ""
+    expected_sha256: str = ""
 
     @property
     def key(self) -> str:
@@ -72,6 +86,15 @@ class SlideJob(BaseModel):
         }
         if self.annotations is not None:
             identity["annotations"] = self.annotations_sha256
+        identity |= {
+            name: value
+            for name, value in (
+                ("unread_limit_percent", self.parameters.unread_limit_percent),
+                ("cross_check_tiles", self.parameters.cross_check_tiles),
+                ("expected_sha256", self.expected_sha256),
+            )
+            if value
+        }
         if self.locked is not None:  # another calibration is another plan, never a mixture of both
             identity["locked"] = self.locked.model_dump(mode="json")
         return hashlib.sha256(json_bytes(identity)).hexdigest()

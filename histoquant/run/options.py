@@ -39,6 +39,8 @@ class RunOptions:
     calibration: Path | None = None
     settings: tuple[str, ...] = ()
     json_progress: bool = False
+    unread_limit_percent: float | None = None
+    cross_check_tiles: int | None = None
 
 
 def parse_settings(settings: tuple[str, ...]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from histoquant._version import __version__
 from histoquant.errors import SlideRefusedError
 from histoquant.markers.definition import MarkerDefinition
+from histoquant.run.source import SourceFacts
 from histoquant.slides import Slide, working_plane
 from histoquant.stains import (
     H_DAB,
@@ -65,6 +66,7 @@ class SlidePlan(BaseModel):
     threshold_source: ThresholdSource = "default"
     threshold_reason: str = ""
     flags: tuple[str, ...]
+    source: SourceFacts = SourceFacts()
 
     @model_validator(mode="before")
     @classmethod

@@ -58,7 +58,7 @@ def run_part(job: SlideJob, number: int, index: int) -> PartReceipt:
     if read_batch(path) is None:
         planned = load_plan(job)
         tile = batches_of(planned, job.parameters)[number][index]
-        with open_job(job) as slide:
+        with open_job(job, planned.plan.source.known_unread()) as slide:
             plane = working_plane(slide, job.parameters.working_mpp_um)
             write_batch(path, sum_tiles([quantify_tile(plane, tile, planned)]))
     return PartReceipt(index)

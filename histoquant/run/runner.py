@@ -16,6 +16,7 @@ from typing import Any
 
 from histoquant._version import __version__
 from histoquant.errors import StoreError
+from histoquant.run.cohort import with_cohort_flags
 from histoquant.run.intake import Intake, take_in
 from histoquant.run.job import SlideJob
 from histoquant.run.options import RunOptions
@@ -186,6 +187,7 @@ class _Run:
         rows = [self._rows[slide_id] for slide_id in sorted(self._rows)]
         if self._shard is not None:
             return self._conclude(rows)
+        rows = with_cohort_flags(rows)
         write_summary(self._out, rows, self._intake)
         status = self._conclude(rows)
         write_seals(self._out)

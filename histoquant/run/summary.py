@@ -36,6 +36,7 @@ SLIDE_COLUMNS = (
     ("diffuse_positive", "positive_in_aggregates", "largest_aggregate_mm2"),
     ("count_mode", "positive_by_nuclei"),
     ("nearest_median_um", "nearest_ratio"),
+    ("unread_percent", "source_sha256", "icc_sha256"),
 )
 _COUNTS = (
     *("nuclei", "positive", "clusters", "aggregates", "vessels"),
@@ -57,6 +58,8 @@ _TEXTS = {
         "count_mode",
         "empty_because",
         "excluded_by_kind",
+        "source_sha256",
+        "icc_sha256",
     ),
     *IDENTITY_COLUMNS,
 }

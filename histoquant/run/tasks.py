@@ -12,12 +12,15 @@ import numpy as np
 
 from histoquant.errors import SlideFailedError
 from histoquant.run.assemble import SlideResult, assemble, tables_of
+from histoquant.run.cross_check import cross_check
 from histoquant.run.job import SlideJob, file_state
 from histoquant.run.pictures import draw_pictures
 from histoquant.run.plan import Planned, SlidePlan, plan_of
 from histoquant.run.regions import with_lumen
+from histoquant.run.source import refuse_other_bytes, source_facts, source_files, source_sha256
 from histoquant.run.tile import batches_of, quantify_tile, sum_tiles
-from histoquant.slides import Slide, open_slide, slide_files, working_plane
+from histoquant.slides import Slide, open_slide, working_plane
+from histoquant.slides.unread import Unread
 from histoquant.store.atomic import file_sha256, parquet_bytes, write_bytes, writing
 from histoquant.store.batch_file import Batch, read_batch, write_batch
 from histoquant.store.layout import OutputFolder
@@ -53,9 +56,7 @@ def plan_slide(job: SlideJob) -> PlanReceipt:
     if not _plan_is_whole(folder):
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        with open_job(job) as slide:
-            planned = plan_of(slide, job.marker, job.parameters.working_mpp_um, job.locked)
-            planned = with_lumen(planned, job.annotations)
+        planned = with_lumen(_plan(job), job.annotations)
         digests = [
             write_bytes(folder / "tissue.npz", _npz_bytes(planned)),
             write_bytes(folder / "plan.json", planned.plan.model_dump_json(indent=1).encode()),
@@ -67,6 +68,21 @@ def plan_slide(job: SlideJob) -> PlanReceipt:
     return PlanReceipt(len(batches), sum(map(len, batches)))
 
 
+def _plan(job: SlideJob) -> Planned:
+    if job.expected_sha256:
+        refuse_other_bytes(job, source_files(job.path))
+    parameters = job.parameters
+    unread = Unread() if parameters.unread_limit_percent else None
+    with open_job(job, unread) as slide:
+        planned = plan_of(slide, job.marker, parameters.working_mpp_um, job.locked)
+        checked = None
+        if parameters.cross_check_tiles:
+            checked = cross_check(slide, planned.tissue, parameters.cross_check_tiles)
+        source = source_facts(job, slide, unread, planned.tissue, checked)
+    plan = planned.plan.model_copy(update={"source": source})
+    return planned.model_copy(update={"plan": plan})
+
+
 def run_batch(job: SlideJob, number: int) -> BatchReceipt:
     """Quantify one batch of tiles into one file; a whole file already there is kept."""
     cv2.setNumThreads(1)
@@ -75,7 +91,7 @@ def run_batch(job: SlideJob, number: int) -> BatchReceipt:
     tiles = batches_of(planned, job.parameters)[number]
     batch = read_batch(path)
     if batch is None:
-        with open_job(job) as slide:
+        with open_job(job, planned.plan.source.known_unread()) as slide:
             plane = working_plane(slide, job.parameters.working_mpp_um)
             results = [quantify_tile(plane, tile, planned) for tile in tiles]
         batch = sum_tiles(results)
@@ -103,22 +119,24 @@ def commit_slide(job: SlideJob) -> CommitReceipt:
     folder = out.clear_slide(job.slide_id)
     for name, table in tables_of(result).items():
         write_bytes(folder / f"{name}.parquet", parquet_bytes(table))
-    with open_job(job) as slide:
+    with open_job(job, planned.plan.source.known_unread()) as slide:
         _refuse_if_changed(job)
         plane = working_plane(slide, job.parameters.working_mpp_um)
         for name, png in draw_pictures(slide, plane, planned, result, job.slide_id).items():
             write_bytes(folder / name, png)
     write_bytes(folder / "plan.json", planned.plan.model_dump_json(indent=1).encode())
-    row = _row(job, planned.plan, result)
-    manifest = _manifest(job, row, result)
+    files = source_files(job.path)
+    refuse_other_bytes(job, files)
+    row = _row(job, planned.plan, result, files)
+    manifest = _manifest(job, row, result, files)
     _refuse_if_changed(job)  # what the pictures were drawn from, and what was hashed, is what was quantified
     out.write_manifest(job.slide_id, manifest)
     out.drop_work(job.slide_id)
     return CommitReceipt(row)
 
 
-def _row(job: SlideJob, plan: SlidePlan, result: SlideResult) -> dict[str, Any]:
-    flags = tuple(dict.fromkeys((*plan.flags, *result.flags)))
+def _row(job: SlideJob, plan: SlidePlan, result: SlideResult, files: list[dict[str, Any]]) -> dict[str, Any]:
+    flags = tuple(dict.fromkeys((*plan.flags, *plan.source.flags, *result.flags)))
     return {
         "slide_id": job.slide_id,
         "file": job.path.name,
@@ -132,18 +150,22 @@ def _row(job: SlideJob, plan: SlidePlan, result: SlideResult) -> dict[str, Any]:
         "threshold_source": plan.threshold_source if plan.marker.stains == "H-DAB" else None,
         "stain_source": plan.stain_source,
         "empty_because": result.empty_because,
+        "unread_percent": plan.source.unread_percent,
+        "icc_sha256": plan.source.icc_sha256,
+        "source_sha256": source_sha256(files),
         **result.metrics,
     }
 
 
-def _manifest(job: SlideJob, row: dict[str, Any], result: SlideResult) -> dict[str, Any]:
-    files = slide_files(job.path)
+def _manifest(
+    job: SlideJob, row: dict[str, Any], result: SlideResult, files: list[dict[str, Any]]
+) -> dict[str, Any]:
     return {
         "key": job.key,
         "locked": job.locked.model_dump(mode="json") if job.locked is not None else None,
         "row": row,
         "dab_histogram_mod": [int(count) for count in result.dab_histogram],
-        "source": [{"name": p.name, "sha256": file_sha256(p), "bytes": p.stat().st_size} for p in files],
+        "source": files,
     }
 
 
@@ -160,9 +182,9 @@ def _read_batches(job: SlideJob, numbers: range) -> list[Batch]:
     return batches
 
 
-def open_job(job: SlideJob) -> Slide:
-    """Open a job's slide; to be closed by the caller."""
-    return open_slide(job.path, mpp=job.mpp, study_mpp=job.study_mpp)
+def open_job(job: SlideJob, unread: Unread | None = None) -> Slide:
+    """Open a job's slide, of which ``unread`` may be missing; to be closed by the caller."""
+    return open_slide(job.path, mpp=job.mpp, study_mpp=job.study_mpp, unread=unread)
 
 
 def _refuse_if_changed(job: SlideJob) -> None:

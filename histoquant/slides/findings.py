@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from histoquant.slides.names import display_name, slide_name
-from histoquant.slides.resolution import Candidate, Resolution
+from histoquant.slides.resolution import Candidate, Resolution, Stated, settle
 from histoquant.slides.slide import SlideFacts
 
 
@@ -31,6 +31,7 @@ class Findings:
     ignored: list[Candidate] = field(default_factory=list)
     flags: list[str] = field(default_factory=list)
     icc_sha256: str | None = None
+    objective_power: float | None = None
 
     @property
     def name(self) -> str:
@@ -46,6 +47,11 @@ class Findings:
         """Record the digest of a colour profile."""
         if profile:
             self.icc_sha256 = hashlib.sha256(profile).hexdigest()
+
+    def settle(self, *, mpp: float | None, study_mpp: float | None) -> Resolution:
+        """The resolution in force; see `resolution.settle`."""
+        stated = Stated(tuple(self.stated), tuple(self.ignored), self.objective_power)
+        return settle(self.name, stated, mpp=mpp, study_mpp=study_mpp)
 
     def facts(self, resolution: Resolution) -> SlideFacts:
         """What the finished slide carries."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from xml.etree import ElementTree
 
@@ -38,6 +38,8 @@ class OmeImage:
         Whether pixels lie in other files.
     resolution : Candidate or None
         Physical pixel size, where it is a length.
+    objective_power : float or None
+        Nominal magnification, where the file names one objective.
     """
 
     size_px: tuple[int, int]
@@ -49,6 +51,7 @@ class OmeImage:
     fluorescent: bool
     external: bool
     resolution: Candidate | None
+    objective_power: float | None = None
 
 
 def is_ome(description: str) -> bool:
@@ -77,8 +80,9 @@ def parse_ome(description: str) -> list[OmeImage]:
         raise ValueError(f"OME-XML is not well-formed ({error})") from error
     images: list[OmeImage] = []
     next_ifd = 0
+    power = _objective_power(root)
     for pixels in (node for node in root.iter() if _local(node) == "Pixels"):
-        image = _image(pixels, next_ifd)
+        image = replace(_image(pixels, next_ifd), objective_power=power)
         images.append(image)
         planes = image.z * image.t * -(-image.c // image.samples)
         next_ifd = image.first_ifd + planes
@@ -87,6 +91,12 @@ def parse_ome(description: str) -> list[OmeImage]:
 
 def _local(node: ElementTree.Element) -> str:
     return node.tag.rpartition("}")[2]
+
+
+def _objective_power(root: ElementTree.Element) -> float | None:
+    objectives = [node for node in root.iter() if _local(node) == "Objective"]
+    powers = {parse_number(node.get("NominalMagnification", "")) for node in objectives}
+    return powers.pop() if len(powers) == 1 else None
 
 
 def _whole(node: ElementTree.Element, key: str, default: int) -> int:

@@ -20,12 +20,18 @@ from histoquant.slides.image_slide import (
 )
 from histoquant.slides.names import CLOSED_SUFFIXES
 from histoquant.slides.openslide_slide import OpenSlideSlide, examine_openslide
-from histoquant.slides.resolution import settle
 from histoquant.slides.slide import BaseSlide, Slide
 from histoquant.slides.tiff_file import is_tiff
+from histoquant.slides.unread import Unread
 
 
-def open_slide(path: str | Path, *, mpp: float | None = None, study_mpp: float | None = None) -> Slide:
+def open_slide(
+    path: str | Path,
+    *,
+    mpp: float | None = None,
+    study_mpp: float | None = None,
+    unread: Unread | None = None,
+) -> Slide:
     """Open a whole-slide image or a field image.
 
     Parameters
@@ -37,6 +43,9 @@ def open_slide(path: str | Path, *, mpp: float | None = None, study_mpp: float |
         Micrometres per pixel to use when the file states none (``--mpp``).
     study_mpp : float, optional
         The same from the study's slide table; asked before ``mpp``.
+    unread : Unread, optional
+        What may be missing from the slide. Default: nothing; reading a part that cannot be decoded is an
+        error.
 
     Returns
     -------
@@ -48,16 +57,16 @@ def open_slide(path: str | Path, *, mpp: float | None = None, study_mpp: float |
     SlideRefusedError
         The slide must not be quantified; ``code`` is ``NOT_FOUND``, ``EMPTY_FILE``, ``NOT_AN_IMAGE``,
         ``TRUNCATED``, ``UNREADABLE``, ``CODEC``, ``PIXEL_TYPE``, ``TOO_LARGE``, ``Z_STACK``, ``NO_MPP``,
-        ``MPP_IMPLAUSIBLE`` or ``NOT_SQUARE``.
+        ``MPP_IMPLAUSIBLE``, ``MPP_CONFLICT`` or ``NOT_SQUARE``.
     SlideFailedError
         The file vanished or could not be opened after its examination.
     """
     findings = Findings(Path(path))
     opener = _examine(findings)
-    resolution = settle(
-        findings.name, findings.stated, mpp=mpp, study_mpp=study_mpp, ignored=tuple(findings.ignored)
-    )
-    return opener(findings.facts(resolution))
+    resolution = findings.settle(mpp=mpp, study_mpp=study_mpp)
+    slide = opener(findings.facts(resolution))
+    slide.unread = unread
+    return slide
 
 
 @dataclass(frozen=True)
@@ -118,9 +127,7 @@ def preflight(path: str | Path, *, mpp: float | None = None, study_mpp: float | 
     resolution, code, message = None, "", ""
     try:
         _examine(findings)
-        resolution = settle(
-            findings.name, findings.stated, mpp=mpp, study_mpp=study_mpp, ignored=tuple(findings.ignored)
-        )
+        resolution = findings.settle(mpp=mpp, study_mpp=study_mpp)
     except SlideError as error:
         code, message = error.code, error.message
     return Preflight(
@@ -196,6 +203,7 @@ def _examine_format(findings: Findings, head: bytes) -> Opener:
         examine_jpeg(findings)
         return ImageSlide
     findings.stated.clear()  # OpenSlide's own properties take over
+    findings.objective_power = None
     source = examine_openslide(findings)
     return _openslide_opener(source)
 

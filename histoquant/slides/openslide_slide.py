@@ -20,12 +20,14 @@ from histoquant.slides.limits import TILE_CACHE_BYTES, check_dimensions
 from histoquant.slides.names import display_name
 from histoquant.slides.resolution import Candidate, parse_number
 from histoquant.slides.slide import RGB, BaseSlide, SlideFacts, Valid
+from histoquant.slides.unread import Window
 
 FORMATS = {
     "aperio": "Aperio SVS", "dicom": "DICOM", "hamamatsu": "Hamamatsu", "leica": "Leica SCN",
     "mirax": "MIRAX", "philips": "Philips TIFF", "sakura": "Sakura", "trestle": "Trestle",
     "ventana": "Ventana BIF", "zeiss": "Zeiss CZI", "generic-tiff": "TIFF",
 }  # fmt: skip
+_CELL_PX = 256  # what may be missing is told to this grain; most scanners store tiles of 256 or 512
 
 
 class OpenSlideSlide(BaseSlide):
@@ -58,6 +60,38 @@ class OpenSlideSlide(BaseSlide):
         """Read full-resolution pixels; see :meth:`BaseSlide.read_level0`."""
         if width == 0 or height == 0:
             return np.empty((height, width, 3), np.uint8), np.empty((height, width), np.bool_)
+        if self.unread is not None:
+            return self._read_by_cells(x, y, width, height)
+        return self._read_window(x, y, width, height)
+
+    def _read_by_cells(self, x: int, y: int, width: int, height: int) -> tuple[RGB, Valid]:
+        """Read on a fixed grid, so that what is missing does not depend on the windows that are asked for."""
+        left, top = x // _CELL_PX * _CELL_PX, y // _CELL_PX * _CELL_PX
+        right, bottom = (-(-end // _CELL_PX) * _CELL_PX for end in (x + width, y + height))
+        cut = (slice(y - top, y - top + height), slice(x - left, x - left + width))
+        with suppress(SlideFailedError):
+            rgb, valid = self._read_window(left, top, right - left, bottom - top)
+            return rgb[cut], valid[cut]
+        rgb = np.full((bottom - top, right - left, 3), 255, np.uint8)
+        valid = np.zeros((bottom - top, right - left), np.bool_)
+        for cell_y in range(top, bottom, _CELL_PX):
+            for cell_x in range(left, right, _CELL_PX):
+                to = (
+                    slice(cell_y - top, cell_y - top + _CELL_PX),
+                    slice(cell_x - left, cell_x - left + _CELL_PX),
+                )
+                try:
+                    rgb[to], valid[to] = self._read_window(cell_x, cell_y, _CELL_PX, _CELL_PX)
+                except SlideFailedError as error:
+                    if not self.may_miss(self._cell(cell_x, cell_y), error.message):
+                        raise
+        return rgb[cut], valid[cut]
+
+    def _cell(self, x: int, y: int) -> Window:
+        slide_w, slide_h = self.size_px
+        return x, y, min(_CELL_PX, slide_w - x), min(_CELL_PX, slide_h - y)
+
+    def _read_window(self, x: int, y: int, width: int, height: int) -> tuple[RGB, Valid]:
         broken = None
         for attempt in range(2):
             try:
@@ -143,6 +177,7 @@ def _note(findings: Findings, handle: openslide.OpenSlide) -> None:
     y_um = parse_number(properties.get(openslide.PROPERTY_NAME_MPP_Y, "")) or x_um
     if x_um is not None and y_um is not None:
         findings.stated.append(Candidate(openslide.PROPERTY_NAME_MPP_X, x_um, y_um))
+    findings.objective_power = parse_number(properties.get(openslide.PROPERTY_NAME_OBJECTIVE_POWER, ""))
     if "openslide.region[1].x" in properties:
         findings.flag("MULTIPLE_REGIONS")
     with suppress(PyCMSError):  # a damaged profile is as good as none: it is never applied

@@ -10,6 +10,11 @@ from histoquant.errors import SlideRefusedError
 
 PLAUSIBLE_UM_PX: Final = (0.05, 2.0)  # 100x oil with a small camera pixel ... 5x; slide scanners lie at 0.1-1
 AGREE: Final = 1.10  # two statements further apart than 10 % are two different objectives or a wrong unit
+CONFLICT: Final = 1.5  # below an inch for a centimetre (2.54) and one objective for the next (2)
+# 10 um divided by the objective's power is nominal; camera adapters and small camera pixels shift it by up to
+# 2.1 (20x at 0.23 to 0.25 um/px is sold), no optics by more.
+NOMINAL_UM: Final = 10.0
+OBJECTIVE_REFUSE: Final = 3.0
 SQUARE_FLAG: Final = 1.01
 SQUARE_REFUSE: Final = 1.05
 WAY_OUT: Final = "Pass --mpp or add a mpp column to the slide table."
@@ -62,7 +67,7 @@ class Resolution:
     source : str
         Where it came from.
     flags : tuple of str
-        ``MPP_DISAGREES``, ``MPP_OVERRIDDEN``, ``ANISOTROPIC``.
+        ``MPP_DISAGREES``, ``MPP_OVERRIDDEN``, ``OBJECTIVE_DISAGREES``, ``ANISOTROPIC``.
     """
 
     mpp_xy: tuple[float, float]
@@ -70,54 +75,104 @@ class Resolution:
     flags: tuple[str, ...]
 
 
-def settle(
-    name: str,
-    stated: list[Candidate],
-    *,
-    mpp: float | None,
-    study_mpp: float | None,
-    ignored: tuple[Candidate, ...] = (),
-) -> Resolution:
+@dataclass(frozen=True)
+class Stated:
+    """What a file says of its resolution.
+
+    Parameters
+    ----------
+    sizes : tuple of Candidate
+        Most trusted first.
+    ignored : tuple of Candidate
+        Print densities of photographs: mentioned when nothing else is left, never used.
+    objective_power : float or None
+        Magnification of the objective; compared, never turned into a resolution.
+    """
+
+    sizes: tuple[Candidate, ...] = ()
+    ignored: tuple[Candidate, ...] = ()
+    objective_power: float | None = None
+
+
+def settle(name: str, stated: Stated, *, mpp: float | None, study_mpp: float | None) -> Resolution:
     """Choose the resolution of a slide.
 
     Parameters
     ----------
     name : str
         File name for messages.
-    stated : list of Candidate
-        What the file says, most trusted first.
+    stated : Stated
+        What the file says.
     mpp, study_mpp : float or None
         What the user says: on the command line, in the study table (which is asked first).
-    ignored : tuple of Candidate
-        Print densities of photographs: mentioned when nothing else is left, never used.
 
     Returns
     -------
     Resolution
-        The first plausible statement of the file; without one the user's.
+        The first plausible statement of the file; where the file contradicts itself, the one that the user
+        confirms; without any, the user's.
 
     Raises
     ------
     SlideRefusedError
-        ``NO_MPP``, ``MPP_IMPLAUSIBLE`` or ``NOT_SQUARE``.
+        ``NO_MPP``, ``MPP_IMPLAUSIBLE``, ``MPP_CONFLICT`` or ``NOT_SQUARE``.
     """
     users = [
         _user_value(name, source, value)
         for source, value in ((STUDY_SOURCE, study_mpp), (OPTION_SOURCE, mpp))
         if value is not None
     ]
-    plausible = [candidate for candidate in stated if candidate.plausible]
+    plausible = [candidate for candidate in stated.sizes if candidate.plausible]
     if not plausible and not users:
-        raise _missing(name, stated, ignored)
+        raise _missing(name, stated)
     flags = []
-    if not plausible and stated:
+    if not plausible and stated.sizes:
         flags.append("MPP_OVERRIDDEN")
-    chosen, *others = [*plausible, *users]
-    if any(_apart(chosen, other) for other in others):
+    chosen = _chosen(name, plausible, users)
+    if any(_apart(chosen, other, AGREE) for other in (*plausible, *users)):
         flags.append("MPP_DISAGREES")
+    if _objective_disagrees(name, chosen, stated.objective_power):
+        flags.append("OBJECTIVE_DISAGREES")
     if _oblong(name, chosen):
         flags.append("ANISOTROPIC")
     return Resolution((chosen.x_um, chosen.y_um), chosen.source, tuple(flags))
+
+
+def _chosen(name: str, plausible: list[Candidate], users: list[Candidate]) -> Candidate:
+    """The statement in force; the file's own must not contradict each other, nor the slide table."""
+    if not plausible:
+        return users[0]
+    first = plausible[0]
+    against = [other for other in plausible if _apart(first, other, CONFLICT)]
+    if against:
+        confirmed = (one for user in users[:1] for one in plausible if not _apart(one, user, AGREE))
+        if (found := next(confirmed, None)) is not None:
+            return found
+    else:
+        # --mpp is for the files of a run that do not say; a row of the table is about this very slide
+        against = [user for user in users if user.source == STUDY_SOURCE and _apart(first, user, CONFLICT)]
+    if against:
+        raise SlideRefusedError(
+            "MPP_CONFLICT",
+            f"{name}: {'; '.join(map(str, (first, *against)))}: more than a factor of {CONFLICT:g} apart, so "
+            "one of them is wrong. State the true one in the mpp column of the slide table, or export the "
+            "slide again.",
+        )
+    return first
+
+
+def _objective_disagrees(name: str, chosen: Candidate, power: float | None) -> bool:
+    """Whether the objective makes pixels of another size; refused where no adapter can explain it."""
+    if power is None:
+        return False
+    nominal = Candidate(f"objective {power:g}x", NOMINAL_UM / power, NOMINAL_UM / power)
+    if _apart(chosen, nominal, OBJECTIVE_REFUSE) and chosen.source not in (STUDY_SOURCE, OPTION_SOURCE):
+        raise SlideRefusedError(
+            "MPP_CONFLICT",
+            f"{name}: {chosen}, but a {power:g}x objective makes about {nominal.x_um:.3g} um/px, so one of "
+            "them is wrong. Export the slide again with its true resolution.",
+        )
+    return _apart(chosen, nominal, CONFLICT)
 
 
 def _oblong(name: str, chosen: Candidate) -> bool:
@@ -143,21 +198,21 @@ def _user_value(name: str, source: str, value: float) -> Candidate:
     return candidate
 
 
-def _apart(one: Candidate, other: Candidate) -> bool:
+def _apart(one: Candidate, other: Candidate, factor: float) -> bool:
     ratio = one.mean_um / other.mean_um
-    return ratio > AGREE or ratio < 1 / AGREE
+    return ratio > factor or ratio < 1 / factor
 
 
-def _missing(name: str, stated: list[Candidate], ignored: tuple[Candidate, ...]) -> SlideRefusedError:
-    if not stated:
+def _missing(name: str, stated: Stated) -> SlideRefusedError:
+    if not stated.sizes:
         where = "looked in scanner properties, OME-XML and resolution tags"
-        if ignored:
-            where = "; ".join(f"{candidate}, which is a setting for printing" for candidate in ignored)
+        if stated.ignored:
+            where = "; ".join(f"{candidate}, which is a setting for printing" for candidate in stated.ignored)
         return SlideRefusedError(
             "NO_MPP", f"{name}: no micrometres per pixel in the file ({where}). {WAY_OUT}"
         )
     low, high = PLAUSIBLE_UM_PX
-    found = "; ".join(str(candidate) for candidate in stated)
+    found = "; ".join(str(candidate) for candidate in stated.sizes)
     return SlideRefusedError(
         "MPP_IMPLAUSIBLE", f"{name}: {found}, outside {low:g} to {high:g}, so no scanner wrote it. {WAY_OUT}"
     )
@@ -183,7 +238,7 @@ def from_density(source: str, x_per_unit: float, y_per_unit: float, unit_um: flo
 def parse_number(text: str) -> float | None:
     """A positive finite number from text, with a decimal point or comma; None for anything else."""
     try:
-        value = float(text.strip().replace(",", "."))
+        value = math.nan if "_" in text else float(text.strip().replace(",", "."))
     except ValueError:
         return None
     return value if math.isfinite(value) and value > 0 else None

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from histoquant.slides.plane import Plane
+from histoquant.slides.unread import Unread, Window
 
 RGB = npt.NDArray[np.uint8]
 Valid = npt.NDArray[np.bool_]
@@ -57,6 +58,10 @@ class Slide(Protocol):
     @property
     def flags(self) -> tuple[str, ...]:
         """What a person should know before trusting the slide."""
+
+    @property
+    def icc_sha256(self) -> str | None:
+        """Digest of the embedded colour profile, or None."""
 
     def read(self, x_px: int, y_px: int, width: int, height: int, mpp: float | None = WORKING_MPP) -> RGB:
         """Read a window at any resolution."""
@@ -133,6 +138,12 @@ class BaseSlide:
 
     def __init__(self, facts: SlideFacts) -> None:
         self.facts = facts
+        self.unread: Unread | None = None
+        """What may be missing; None: nothing, and a part that cannot be decoded is an error."""
+
+    def may_miss(self, window: Window, reason: str) -> bool:
+        """Whether a window that cannot be decoded may read as not there; it is noted then."""
+        return self.unread is not None and self.unread.passes(window, reason)
 
     @property
     def path(self) -> Path:

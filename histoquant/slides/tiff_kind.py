@@ -91,6 +91,7 @@ def choose_image(findings: Findings, ifds: list[Ifd]) -> list[Ifd]:
     if description.startswith("Aperio"):
         findings.format = APERIO
         findings.stated += _aperio_mpp(description)
+        findings.objective_power = _aperio_number(description, "AppMag")
         chosen = [ifds[0]]
     elif is_ome(description):
         chosen = _choose_ome(findings, ifds, description)
@@ -157,6 +158,7 @@ def _choose_ome(findings: Findings, ifds: list[Ifd], description: str) -> list[I
         )
     if image.resolution is not None:
         findings.stated.append(image.resolution)
+    findings.objective_power = image.objective_power
     return _ome_planes(findings, ifds, image)
 
 
@@ -176,9 +178,13 @@ def _ome_planes(findings: Findings, ifds: list[Ifd], image: OmeImage) -> list[If
 
 
 def _aperio_mpp(description: str) -> list[Candidate]:
-    match = re.search(r"\|\s*MPP\s*=([^|]*)", description)
-    value = parse_number(match[1]) if match else None
+    value = _aperio_number(description, "MPP")
     return [] if value is None else [Candidate("aperio.MPP", value, value)]
+
+
+def _aperio_number(description: str, key: str) -> float | None:
+    match = re.search(rf"\|\s*{key}\s*=([^|]*)", description)
+    return parse_number(match[1]) if match else None
 
 
 def _density(ifd: Ifd) -> tuple[float, float] | None:

@@ -29,6 +29,7 @@ from histoquant.slides.tiff_codec import (
 )
 from histoquant.slides.tiff_layout import TiffLayout
 from histoquant.slides.tiles import Tile, TileCache
+from histoquant.slides.unread import Window
 
 WEBP = 50001
 
@@ -99,9 +100,19 @@ class TiffSlide(BaseSlide):
     def _tile(self, column: int, row: int) -> Tile:
         found, tile = self._cache.get((column, row))
         if not found:
-            tile = self._decode_tile(column, row)
+            try:
+                tile = self._decode_tile(column, row)
+            except SlideFailedError as error:
+                if not self.may_miss(self._window(column, row), error.message):
+                    raise
+                tile = None
             self._cache.put((column, row), tile)
         return tile
+
+    def _window(self, column: int, row: int) -> Window:
+        (chunk_w, chunk_h), (slide_w, slide_h) = self._layout.chunk_px, self.size_px
+        x, y = column * chunk_w, row * chunk_h
+        return x, y, min(chunk_w, slide_w - x), min(chunk_h, slide_h - y)
 
     def _decode_tile(self, column: int, row: int) -> Tile:
         layout = self._layout

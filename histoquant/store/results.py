@@ -10,7 +10,18 @@ from histoquant.errors import StoreError
 
 _TEXT_COLUMNS = (
     *("slide_id", "file", "status", "reason", "flags", "patient", "tract", "timepoint", "marker"),
-    *("section", "block", "batch", "clone", "control", "mpp_source", "stain_source", "empty_because"),
+    *(
+        "section",
+        "block",
+        "batch",
+        "clone",
+        "control",
+        "mpp_source",
+        "stain_source",
+        "empty_because",
+        "source_sha256",
+        "icc_sha256",
+    ),
 )
 
 

@@ -101,6 +101,19 @@ class RunSection(BaseModel):
     calibration: str | None = Field(
         default=None, description="Calibration file below the study folder, from `histoquant calibrate`."
     )
+    unread_limit: float | None = Field(
+        default=None,
+        ge=0,
+        le=10,
+        alias="unread-limit",
+        description="Percent of a slide's tissue that may be undecodable.",
+    )
+    cross_check: int | None = Field(
+        default=None,
+        ge=0,
+        alias="cross-check",
+        description="Tiles of each slide to read by a second reader too.",
+    )
     json_progress: bool | None = Field(
         default=None, alias="json-progress", description="Progress as JSON lines on standard output."
     )

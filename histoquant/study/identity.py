@@ -44,6 +44,8 @@ class SlideIdentity:
         um/px that the slide table gives.
     control : str or None
         ``positive`` or ``negative`` where the slide table calls the slide a control.
+    sha256 : str or None
+        Digest that the slide table expects.
     source : str
         Where it came from: ``table``, ``pattern``, ``name``, ``option`` joined by ``+``, or ``none``.
     notes : tuple of Note
@@ -61,6 +63,7 @@ class SlideIdentity:
     clone: str | None = None
     study_mpp: float | None = None
     control: str | None = None
+    sha256: str | None = None
     source: str = "none"
     notes: tuple[Note, ...] = ()
 
@@ -203,6 +206,7 @@ def _identity(
         month=study.month(said.get("timepoint")) if study is not None else None,
         study_mpp=row.mpp if row is not None else None,
         control=row.control if row is not None else None,
+        sha256=row.sha256 if row is not None else None,
         source="+".join(source) or "none",
         notes=tuple(notes),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +23,12 @@ from histoquant.study.rules import (
 )
 
 ID_COLUMNS = ("patient", "tract", "timepoint", "marker", "section", "block", "batch", "clone")
-COLUMNS = ("slide", *ID_COLUMNS, "mpp", "control")
+COLUMNS = ("slide", *ID_COLUMNS, "mpp", "control", "sha256")
 CONTROL_KINDS = ("positive", "negative")
 # A trial's table is thousands of rows; ten million characters is a wrong file.
 _MAX_CHARACTERS = 10_000_000
 _MAX_FAULTS_SHOWN = 20
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,9 @@ class SlideRow:
         um/px.
     control : str or None
         ``positive`` or ``negative`` for a control slide; None for a slide of the study.
+    sha256 : str or None
+        Digest that the slide's bytes must have, lower case; `histoquant.run.source.source_sha256` tells that
+        of a slide of several files.
     """
 
     line: int
@@ -62,6 +67,7 @@ class SlideRow:
     clone: str | None = None
     mpp: float | None = None
     control: str | None = None
+    sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,12 +241,17 @@ def _row(
             f"row {line}, column control: {said['control']!r} is not a kind of control; write positive or "
             "negative, or leave it empty for a slide of the study"
         )
+    digest = said.get("sha256", "").lower() or None
+    if digest is not None and _SHA256.fullmatch(digest) is None:
+        faults.append(
+            f"row {line}, column sha256: {said['sha256']!r} is no SHA-256; write the 64 digits of sha256sum"
+        )
     try:
         path = path_below(folder, said["slide"])
     except ValueError as error:
         return None, [*faults, f"row {line}, column slide: {said['slide']!r} {error}"]
     slide = said["slide"].replace("\\", "/").removeprefix("./")
-    return SlideRow(line, slide, path, mpp=mpp, control=control, **identity), faults
+    return SlideRow(line, slide, path, mpp=mpp, control=control, sha256=digest, **identity), faults
 
 
 def _settle_timepoint(line: int, identity: dict[str, str], labels: Mapping[str, str]) -> list[str]:

@@ -57,8 +57,9 @@ def test_truncated_anywhere(kind: str, write_svs: Writer, write_tiff: Writer, te
         metadata = {"PhysicalSizeX": 0.25, "PhysicalSizeXUnit": "µm"} if kind == "ome" else None
         name = "x.ome.tif" if kind == "ome" else "x.tif"
         path = write_tiff(
-            texture(300, 421), name, compression="jpeg", metadata=metadata, bigtiff=kind == "bigtiff"
-        )
+            texture(300, 421), name, compression="jpeg", metadata=metadata, bigtiff=kind == "bigtiff",
+            resolution=(40000, 40000),
+        )  # fmt: skip
     data = path.read_bytes()
     assert _outcome(path) == ""
     cuts = sorted({4, 9, 17, 100, len(data) - 1, len(data) - 3} | {len(data) * i // 15 for i in range(1, 15)})
@@ -389,8 +390,8 @@ def test_bombs_take_no_memory(tmp_path: Path) -> None:
         "import re, sys, time\n"
         "from histoquant.slides import preflight\n"
         "for path in sys.argv[1:]:\n"
-        "    start = time.perf_counter()\n"
-        "    print(preflight(path, mpp=0.5).code, time.perf_counter() - start < 2)\n"
+        "    start = time.process_time()  # of this process: the machine may be busy\n"
+        "    print(preflight(path, mpp=0.5).code, time.process_time() - start < 2)\n"
         "print(int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]) // 1024)\n"
     )
     names = ["big.png", "big.jpg", "tables.tif"]

@@ -14,7 +14,7 @@ import pytest
 from histoquant.errors import SlideRefusedError
 from histoquant.slides import open_slide, preflight
 from histoquant.slides.ome import parse_ome
-from histoquant.slides.resolution import Candidate, settle
+from histoquant.slides.resolution import Candidate, Stated, settle
 
 Writer = Callable[..., Path]
 Texture = Callable[..., np.ndarray]
@@ -126,17 +126,32 @@ def test_aperio_text(text: str, outcome: float | str, write_tiff: Writer, textur
 
 
 def test_vendor_before_tags_and_disagreement_is_flagged(write_tiff: Writer, texture: Texture) -> None:
-    text = "Aperio Image Library\r\n64x64|MPP = 0.25"
+    text = "Aperio Image Library\r\n64x64|MPP = 0.40"
     path = write_tiff(texture(64, 64), description=text)  # tags say 0.5
     record = preflight(path)
-    assert (record.mpp, record.mpp_source, record.flags) == (0.25, "aperio.MPP", ("MPP_DISAGREES",))
+    assert (record.mpp, record.mpp_source, record.flags) == (0.4, "aperio.MPP", ("MPP_DISAGREES",))
     path = write_tiff(texture(64, 64), description=text, resolution=(72, 72), resolutionunit="INCH")
     assert preflight(path).flags == ()
 
 
+def test_a_contradiction_is_refused_unless_the_user_confirms_one_side(
+    write_tiff: Writer, texture: Texture
+) -> None:
+    text = "Aperio Image Library\r\n64x64|MPP = 0.25"
+    path = write_tiff(texture(64, 64), description=text)  # tags say 0.5
+    record = preflight(path)
+    assert record.code == "MPP_CONFLICT"
+    assert "0.25 um/px from aperio.MPP; 0.5 um/px from TIFF resolution tags" in record.message
+    for true, source in ((0.25, "aperio.MPP"), (0.5, "TIFF resolution tags")):
+        for option in ("mpp", "study_mpp"):
+            record = preflight(path, **{option: true})
+            assert (record.mpp, record.mpp_source, record.flags) == (true, source, ("MPP_DISAGREES",))
+    assert preflight(path, study_mpp=0.35).code == "MPP_CONFLICT"
+
+
 @pytest.mark.parametrize(
     ("users", "flags"),
-    [(0.5, ()), (0.54, ()), (0.46, ()), (0.56, ("MPP_DISAGREES",)), (0.25, ("MPP_DISAGREES",))],
+    [(0.5, ()), (0.54, ()), (0.46, ()), (0.56, ("MPP_DISAGREES",)), (0.35, ("MPP_DISAGREES",))],
 )
 def test_file_wins_over_user(
     users: float, flags: tuple[str, ...], write_tiff: Writer, texture: Texture
@@ -146,6 +161,76 @@ def test_file_wins_over_user(
         with open_slide(path, **{option: users}) as slide:
             assert (slide.mpp, slide.mpp_source) == (0.5, "TIFF resolution tags")
             assert slide.flags == flags
+
+
+def test_the_slides_own_row_must_not_contradict_the_file(write_tiff: Writer, texture: Texture) -> None:
+    path = write_tiff(texture(64, 64))
+    assert preflight(path, study_mpp=0.25).code == "MPP_CONFLICT"
+    # --mpp is for those slides of a run that do not say
+    assert preflight(path, mpp=0.25).flags == ("MPP_DISAGREES",)
+
+
+_CM, _IN = 10000.0, 25400.0
+_40X = "Aperio Image Library\r\n64x64|AppMag = 40"
+MUTATIONS = {
+    "ten times too coarse": ("", (_CM / 2.5, "CENTIMETER"), "MPP_IMPLAUSIBLE"),
+    "ten times too fine": ("", (_CM / 0.025, "CENTIMETER"), "MPP_IMPLAUSIBLE"),
+    "ten times too fine, still possible": (
+        "Aperio Image Library\r\n64x64|AppMag = 20", (_CM / 0.051, "CENTIMETER"), "MPP_CONFLICT",
+    ),
+    "inch for centimetre": ("", (_CM / 0.9, "INCH"), "MPP_IMPLAUSIBLE"),
+    "inch for centimetre beside the vendor's": (_40X + "|MPP = 0.25", (_CM / 0.25, "INCH"), "MPP_CONFLICT"),
+    "inch for centimetre beside the objective": (_40X, (_CM / 0.25, "INCH"), "OBJECTIVE_DISAGREES"),
+    "centimetre for inch": (_40X + "|MPP = 0.25", (_IN / 0.25, "CENTIMETER"), "MPP_CONFLICT"),
+    "one objective for the next": (_40X + "|MPP = 0.25", (_CM / 0.5, "CENTIMETER"), "MPP_CONFLICT"),
+    "millimetres": (OME.format(attributes='PhysicalSizeX="0.00025"'), None, "MPP_IMPLAUSIBLE"),
+    "nanometres": (OME.format(attributes='PhysicalSizeX="250"'), None, "MPP_IMPLAUSIBLE"),
+    "print density": ("", (72, "INCH"), "MPP_IMPLAUSIBLE"),
+    "x for y": ("", ((_CM / 0.25, _CM / 0.5), "CENTIMETER"), "NOT_SQUARE"),
+    "a fifth off": (_40X + "|MPP = 0.25", (_CM / 0.30, "CENTIMETER"), "MPP_DISAGREES"),
+    "absent": (_40X, None, "NO_MPP"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_wrong_resolution_is_refused_or_flagged(name: str, write_tiff: Writer, texture: Texture) -> None:
+    text, density, expected = MUTATIONS[name]
+    sides, unit = density or (None, None)
+    path = write_tiff(
+        texture(64, 64),
+        description=text or None,
+        resolution=None if sides is None else sides if isinstance(sides, tuple) else (sides, sides),
+        resolutionunit=unit,
+    )
+    record = preflight(path)
+    assert expected == record.code or record.flags == (expected,), record
+    assert (record.mpp is None) == bool(record.code)
+
+
+def test_an_adapter_explains_half_the_objectives_pixel(write_tiff: Writer, texture: Texture) -> None:
+    """20x at 0.243 um/px is sold; the objective is compared, and never a resolution."""
+    options = {"resolution": None, "resolutionunit": None}
+    text = "Aperio Image Library\r\n64x64|AppMag = 20|MPP = {mpp}"
+    for mpp, flags in (
+        (0.5, ()),
+        (0.46, ()),
+        (0.3, ("OBJECTIVE_DISAGREES",)),
+        (0.243, ("OBJECTIVE_DISAGREES",)),
+    ):
+        path = write_tiff(texture(64, 64), description=text.format(mpp=mpp), **options)
+        assert preflight(path).flags == flags
+    path = write_tiff(texture(64, 64), description=text.format(mpp=0.15), **options)
+    assert preflight(path).code == "MPP_CONFLICT"
+
+
+def test_ome_names_its_objective(write_tiff: Writer, texture: Texture) -> None:
+    xml = OME.format(attributes='PhysicalSizeX="0.25"').replace(
+        "<OME>", '<OME><Instrument><Objective NominalMagnification="10"/></Instrument>'
+    )
+    path = write_tiff(texture(64, 64), description=xml, resolution=None, resolutionunit=None)
+    assert preflight(path).code == "MPP_CONFLICT"
+    path = write_tiff(texture(64, 64), description=xml.replace('"10"', '"40"'), resolution=None)
+    assert preflight(path).flags == ()
 
 
 def test_user_replaces_an_absurd_value(write_tiff: Writer, texture: Texture) -> None:
@@ -214,7 +299,7 @@ def test_print_density_of_photographs_is_no_resolution(
 
 def test_anisotropy() -> None:
     def flags(x_um: float, y_um: float) -> tuple[str, ...]:
-        return settle("a", [Candidate("s", x_um, y_um)], mpp=None, study_mpp=None).flags
+        return settle("a", Stated((Candidate("s", x_um, y_um),)), mpp=None, study_mpp=None).flags
 
     assert flags(0.25, 0.252) == ()
     assert flags(0.25, 0.254) == ("ANISOTROPIC",)

@@ -1,0 +1,43 @@
+"""What is doubtful about a slide only beside the others of its run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+
+def with_cohort_flags(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows with the flags that no slide can know by itself.
+
+    Parameters
+    ----------
+    rows : list of dict
+        All rows of a run.
+
+    Returns
+    -------
+    list of dict
+        In the same order. ``DUPLICATE`` where another usable slide has the same bytes;
+        ``COLOUR_PROFILE_DIFFERS`` where a slide carries another colour profile than most slides of its marker
+        (of equally many, than the one whose digest comes first; none comes before all).
+    """
+    usable = [row for row in rows if str(row["status"]).startswith("OK")]
+    copies = Counter(row["source_sha256"] for row in usable if row.get("source_sha256"))
+    profiles: dict[Any, Counter[str]] = {}
+    for row in usable:
+        profiles.setdefault(row["marker"], Counter())[row.get("icc_sha256") or ""] += 1
+    common = {
+        marker: min(found, key=lambda digest: (-found[digest], digest)) for marker, found in profiles.items()
+    }
+    return [_flagged(row, copies, common) for row in rows]
+
+
+def _flagged(row: dict[str, Any], copies: Counter[str], common: dict[Any, str]) -> dict[str, Any]:
+    if not str(row["status"]).startswith("OK"):
+        return row
+    flags = [flag for flag in str(row["flags"]).split(";") if flag]
+    if copies[row.get("source_sha256") or ""] > 1:
+        flags.append("DUPLICATE")
+    if (row.get("icc_sha256") or "") != common[row["marker"]]:
+        flags.append("COLOUR_PROFILE_DIFFERS")
+    return {**row, "flags": ";".join(flags), "status": "OK_WITH_FLAGS" if flags else row["status"]}

@@ -1,4 +1,4 @@
-"""Small repairs of labelled objects: paint, grow, fill, seed, renumber."""
+"""Small repairs of labelled objects: grow, fill, seed, renumber."""
 
 from __future__ import annotations
 
@@ -6,28 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from histoquant.objects.level_tree import LevelTree
-
 Int32Array = npt.NDArray[np.int32]
 UInt8Array = npt.NDArray[np.uint8]
-
-
-def paint(tree: LevelTree, label_of: Int32Array, shape: tuple[int, int]) -> Int32Array:
-    """Image of labels from labels of regions.
-
-    Parameters
-    ----------
-    tree : LevelTree
-    label_of : ndarray of int32, shape (regions,)
-    shape : tuple of int
-
-    Returns
-    -------
-    ndarray of int32, shape (h, w)
-    """
-    labels = np.zeros(shape[0] * shape[1], dtype=np.int32)
-    labels[tree.pixels] = label_of[tree.node_of]
-    return labels.reshape(shape)
 
 
 def grow(labels: Int32Array, dark: Int32Array, levels: UInt8Array, steps: int) -> Int32Array:

@@ -13,9 +13,9 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from histoquant.markers.definition import MarkerDefinition
 from histoquant.objects.boundary import boundary_steps
-from histoquant.objects.choose import best_regions, region_scores
-from histoquant.objects.label_shapes import fill_holes, find_seeds, grow, paint, renumber
-from histoquant.objects.level_tree import level_tree
+from histoquant.objects.choose import ScoreRules
+from histoquant.objects.flood import best_labels
+from histoquant.objects.label_shapes import fill_holes, find_seeds, grow, renumber
 from histoquant.objects.nuclei_params import NucleiParams
 from histoquant.objects.planes import Planes
 from histoquant.objects.smoothing import smooth
@@ -92,8 +92,7 @@ def segment_nuclei(planes: Planes, marker: MarkerDefinition, params: NucleiParam
     """
     rules = NucleiParams.of_marker(marker) if params is None else params
     dark, levels = _view(planes, rules)
-    nothing = np.zeros(levels.shape, np.int32)
-    labels = _one_pass(levels, dark, nothing, nothing.astype(np.uint8), rules, planes.mpp)
+    labels = _one_pass(levels, dark, None, None, rules, planes.mpp)
     if rules.second_length_um > 0:
         # nuclei that the first pass had to leave, because every region with them also held another, or
         # because the stain of the cell hides them
@@ -122,17 +121,13 @@ def _view(planes: Planes, rules: NucleiParams) -> tuple[Int32Array, UInt8Array]:
 def _one_pass(
     levels: UInt8Array,
     dark: Int32Array,
-    doubt: Int32Array,
-    taken: UInt8Array,
+    doubt: Int32Array | None,
+    taken: UInt8Array | None,
     rules: NucleiParams,
     mpp: float,
 ) -> Int32Array:
-    tree = level_tree(levels, dark, doubt, taken, rules.edge_reach_px(mpp))
-    return paint(
-        tree,
-        best_regions(tree, region_scores(tree, rules, mpp), rules.regrowth),
-        (levels.shape[0], levels.shape[1]),
-    )
+    reach = rules.edge_reach_px(mpp)
+    return best_labels(levels, dark, doubt, taken, reach, ScoreRules.of(rules, mpp))
 
 
 def darkness(planes: Planes, params: NucleiParams) -> Int32Array:

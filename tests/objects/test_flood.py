@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from histoquant.objects.choose import ScoreRules, score_of
+from histoquant.objects.edge_words import edge_words
+from histoquant.objects.flood import best_labels
+from histoquant.objects.nuclei_params import NucleiParams
+
+SIDES = ((-1, 0), (1, 0), (0, -1), (0, 1))
+
+
+def _case(seed: int) -> tuple[np.ndarray, ...]:
+    """Levels, darkness, doubt, blocked: a field of blobs with a taken bar through it."""
+    rng = np.random.default_rng(seed)
+    image = cv2.GaussianBlur(rng.normal(0, 1, (60, 53)), (0, 0), 3.0)
+    image /= image.std()
+    levels = np.clip(image * 5 + 3, 0, 255).astype(np.uint8)
+    dark = (np.clip(image, 0, None) * 200 + rng.integers(0, 60, levels.shape)).astype(np.int32)
+    doubt = rng.integers(0, 50, levels.shape).astype(np.int32)
+    blocked = np.zeros(levels.shape, np.uint8)
+    blocked[10:16, 5:40] = 1
+    return levels, dark, doubt, blocked
+
+
+def _regions(levels: np.ndarray) -> list[tuple[int, np.ndarray]]:
+    """All regions by thresholding, each once with the highest level that shows it, the largest first."""
+    seen: dict[bytes, tuple[int, np.ndarray]] = {}
+    for level in range(1, int(levels.max()) + 1):
+        labels, count = ndimage.label(levels >= level)
+        for i in range(1, count + 1):
+            mask = labels == i
+            seen[mask.tobytes()] = level, mask
+    return sorted(seen.values(), key=lambda region: -int(region[1].sum()))
+
+
+def _row(mask, dark, doubt, blocked, reach) -> np.ndarray:
+    """Sums over a region and over its boundary, edge by edge."""
+    h, w = mask.shape
+    ys, xs = np.nonzero(mask)
+    free = taken = step = 0
+    for y, x in zip(ys, xs, strict=True):
+        for dy, dx in SIDES:
+            yo, xo = y + dy, x + dx
+            if not (0 <= yo < h and 0 <= xo < w) or mask[yo, xo]:
+                continue
+            if blocked[yo, xo]:
+                taken += 1
+                continue
+            free += 1
+            inner = dark[np.clip(y - reach * dy, 0, h - 1), np.clip(x - reach * dx, 0, w - 1)]
+            outer = dark[np.clip(yo + reach * dy, 0, h - 1), np.clip(xo + reach * dx, 0, w - 1)]
+            step += int(inner) - int(outer) - int(doubt[yo, xo])
+    sums = [len(xs), xs.sum(), ys.sum(), (xs * xs).sum(), (ys * ys).sum(), (xs * ys).sum()]
+    return np.array([*sums, free, taken, step], np.int64)
+
+
+def _chosen(regions: list[np.ndarray], scores: list[int], regrowth: float) -> list[np.ndarray]:
+    """The best choice by going through all regions, the smallest first."""
+    taken: list[tuple[int, np.ndarray]] = []
+    for mask, score in sorted(zip(regions, scores, strict=True), key=lambda pair: int(pair[0].sum())):
+        inside = [(value, other) for value, other in taken if (other & mask).any()]
+        cover = sum(int(other.sum()) for _, other in inside)
+        credit = (int(mask.sum()) / cover) ** regrowth if cover else 1.0
+        if score > 0 and score >= sum(value for value, _ in inside) * credit:
+            taken = [pair for pair in taken if not (pair[1] & mask).any()] + [(score, mask)]
+    return [mask for _, mask in taken]
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("reach", [0, 1, 2])
+def test_the_flood_finds_what_thresholding_and_trying_all_choices_finds(seed: int, reach: int) -> None:
+    levels, dark, doubt, blocked = _case(seed)
+    params = NucleiParams(area_min_um2=4.0, area_max_um2=90.0, ellipse_min=0.6, edge_min_od=0.005)
+    rules = ScoreRules.of(params, 0.5)
+    regions = _regions(np.where(blocked > 0, np.uint8(0), levels))
+    scores = []
+    for _, mask in regions:
+        ys, xs = np.nonzero(mask)
+        small = max(np.ptp(ys), np.ptp(xs)) < rules.length_px
+        fits = rules.least_um2 <= mask.sum() * rules.px_um2 <= rules.most_um2
+        scores.append(score_of(_row(mask, dark, doubt, blocked, reach), rules) if small and fits else 0)
+    wanted = _chosen([mask for _, mask in regions], scores, params.regrowth)
+    labels = best_labels(levels, dark, doubt, blocked, reach, rules)
+    assert len(wanted) == labels.max() > 2
+    found = {(labels == i).tobytes() for i in range(1, labels.max() + 1)}
+    assert found == {mask.tobytes() for mask in wanted}
+
+
+def test_labels_are_numbered_by_level_then_by_last_pixel() -> None:
+    levels, dark, _, _ = _case(3)
+    rules = ScoreRules.of(NucleiParams(area_min_um2=4.0, ellipse_min=0.5, edge_min_od=0.001), 0.5)
+    labels = best_labels(levels, dark, None, None, 1, rules)
+    keys = []
+    for i in range(1, labels.max() + 1):
+        lowest = levels[labels == i].min()
+        keys.append((lowest, -np.flatnonzero(((labels == i) & (levels == lowest)).ravel())[-1]))
+    assert len(keys) > 5
+    assert keys == sorted(keys)
+
+
+@pytest.mark.parametrize("reach", [0, 1, 3])
+def test_words_sum_to_the_boundary_of_any_region(reach: int) -> None:
+    levels, dark, doubt, blocked = _case(1)
+    free = np.where(blocked > 0, np.uint8(0), levels)
+    words = edge_words(np.pad(free, 1), dark, doubt, blocked, reach)[1:-1, 1:-1]
+    for _, mask in _regions(free)[::7]:
+        held = words[mask].astype(np.int64)
+        sums = ((held & 15) - 8).sum(), ((held >> 4) & 15).sum(), (held >> 8).sum()
+        assert sums == tuple(_row(mask, dark, doubt, blocked, reach)[6:])
+
+
+def test_no_doubt_and_nothing_blocked_are_zeros() -> None:
+    levels, dark, _, _ = _case(2)
+    rules = ScoreRules.of(NucleiParams(area_min_um2=4.0, edge_min_od=0.001), 0.5)
+    zeros = np.zeros(levels.shape, np.int32)
+    given = best_labels(levels, dark, zeros, zeros.astype(np.uint8), 1, rules)
+    assert (best_labels(levels, dark, None, None, 1, rules) == given).all()
+    assert given.max() > 0
+    assert best_labels(np.zeros_like(levels), dark, None, None, 1, rules).max() == 0

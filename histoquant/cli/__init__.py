@@ -6,6 +6,7 @@ import sys
 
 from histoquant.cli.application import app
 from histoquant.cli.exporting import export
+from histoquant.cli.reading import blind, unblind
 from histoquant.cli.results import verify
 from histoquant.cli.running import calibrate, inspect, run, worker
 from histoquant.cli.samples import samples
@@ -13,7 +14,7 @@ from histoquant.cli.status import EXIT_INTERRUPTED, EXIT_LOCKED, EXIT_USAGE
 from histoquant.errors import HistoquantError, OutputLockedError
 
 # in the order of `histoquant --help`
-COMMANDS = (run, inspect, calibrate, worker, verify, export, samples)
+COMMANDS = (run, inspect, calibrate, worker, verify, export, blind, unblind, samples)
 for _command in COMMANDS:
     app.command()(_command)
 

@@ -21,6 +21,7 @@ from histoquant.run.intake import Intake, take_in
 from histoquant.run.job import SlideJob
 from histoquant.run.options import RunOptions
 from histoquant.run.progress import Counters, Reporter, open_reporter
+from histoquant.run.protocol import digest_of, protocol_of
 from histoquant.run.schedule import Listener, Schedule
 from histoquant.run.shards import Shard, read_order, write_order
 from histoquant.run.summary import write_summary
@@ -58,6 +59,7 @@ def run_slides(options: RunOptions) -> int:
     intake = take_in(options)
     if not intake.slide_ids:
         return _nothing_there(options)
+    _warn_if_not_frozen(intake)
     out = _make_out(options.out)
     with OutputLock(out.root):
         out.sweep()
@@ -133,6 +135,17 @@ def _nothing_there(options: RunOptions) -> int:
         file=sys.stderr,
     )
     return EXIT_NONE_USABLE
+
+
+def _warn_if_not_frozen(intake: Intake) -> None:
+    """Say before hours of work that `histoquant unblind` will refuse their result."""
+    section = intake.study.design.blinding if intake.study is not None else None
+    if section is not None and digest_of(protocol_of(intake)) != section.protocol_sha256:
+        print(
+            "histoquant: warning: these are not the parameters frozen at blinding; the run goes on, but "
+            "`histoquant unblind` will not join it to the key.",
+            file=sys.stderr,
+        )
 
 
 def _make_out(root: Path) -> OutputFolder:

@@ -12,6 +12,7 @@ from histoquant._version import __version__
 from histoquant.report.html import write_report
 from histoquant.run.control_rows import control_rows
 from histoquant.run.intake import IDENTITY_COLUMNS, Intake
+from histoquant.run.protocol import calibration_of, parameters_of
 from histoquant.store.atomic import csv_bytes, json_bytes, parquet_bytes, write_bytes
 from histoquant.store.layout import OutputFolder
 from histoquant.study import biopsies
@@ -95,32 +96,19 @@ def _provenance(intake: Intake) -> dict[str, Any]:
     return {
         "version": __version__,
         "study": intake.study.name if intake.study is not None else None,
-        "parameters": {
-            "working_mpp_um": intake.parameters.working_mpp_um,
-            "mpp": intake.mpp,
-            "settings": intake.settings,
-            "markers": {marker.name: marker.model_dump(mode="json") for marker in intake.markers.values()},
-        },
-        "calibration": _calibration(intake),
+        "parameters": parameters_of(intake),
+        "calibration": calibration_of(intake),
+        **_blinding(intake),
         "slides": [{"slide_id": name, "file": intake.slides[name].name} for name in intake.slide_ids],
         "platform": {"python": platform.python_version(), "machine": platform.machine()},
         "libraries": {name: _version(name) for name in _LIBRARIES},
     }
 
 
-def _calibration(intake: Intake) -> dict[str, Any] | None:
-    """Which file, and the lock of every slide that took one."""
-    if intake.calibration is None:
-        return None
-    locks = {name: lock for name in intake.slide_ids if (lock := intake.lock_of(name)) is not None}
-    return {
-        "file": intake.calibration_name,
-        "made_by": intake.calibration.histoquant,
-        "locks": {
-            name: {"marker": lock.marker, "batch": lock.batch, "sha256": lock.sha256}
-            for name, lock in locks.items()
-        },
-    }
+def _blinding(intake: Intake) -> dict[str, Any]:
+    """The digests that the blind folder carries, so that the finished run is tied to one key."""
+    section = intake.study.design.blinding if intake.study is not None else None
+    return {} if section is None else {"blinding": section.model_dump(mode="json")}
 
 
 def _version(name: str) -> str | None:

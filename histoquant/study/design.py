@@ -190,6 +190,20 @@ class InflammationSection(BaseModel):
     )
 
 
+class BlindingSection(BaseModel):
+    """``[blinding]``: written by ``histoquant blind`` into the blind folder; ties a run to one key.
+
+    Neither digest tells anything of the key: it holds 256 bits of chance.
+    """
+
+    model_config = _FROZEN
+
+    key_sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Digest of the key file. No default.")
+    protocol_sha256: str = Field(
+        pattern=r"^[0-9a-f]{64}$", description="Digest of the parameters frozen at blinding. No default."
+    )
+
+
 class StudyDesign(BaseModel):
     """All of ``study.toml``."""
 
@@ -203,6 +217,9 @@ class StudyDesign(BaseModel):
     run: RunSection = Field(default_factory=RunSection, description="Options of `histoquant run`.")
     inflammation: InflammationSection = Field(
         default_factory=InflammationSection, description="The inflammation index."
+    )
+    blinding: BlindingSection | None = Field(
+        default=None, description="What ties a blind folder to its key. Default none: slides are not blinded."
     )
 
     @field_validator("timepoints")
@@ -227,6 +244,7 @@ _SECTIONS: dict[tuple[str, ...], type[BaseModel]] = {
     ("run",): RunSection,
     ("inflammation",): InflammationSection,
     ("inflammation", "weights"): Weights,
+    ("blinding",): BlindingSection,
 }
 
 

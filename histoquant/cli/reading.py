@@ -1,0 +1,86 @@
+"""Reading blind: blind, unblind."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from histoquant.cli.application import Marker, Mpp, Settings, StudyFile, WorkingMpp
+
+
+def blind(
+    folder: Annotated[Path, typer.Argument(help="Folder of slides.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="New folder for the masked slides.", show_default=False)
+    ],
+    key: Annotated[
+        Path, typer.Option(help="New file for the key, where no reader can open it.", show_default=False)
+    ],
+    seed: Annotated[
+        str | None,
+        typer.Option(help="The statistician's seed; kept in the key only. Default: drawn by chance."),
+    ] = None,
+    duplicates: Annotated[
+        float, typer.Option(help="Share of slides shown twice, for a reader's agreement with himself.")
+    ] = 0.125,
+    keep_batch: Annotated[
+        bool, typer.Option("--keep-batch", help="Tell the staining batch; needed with locks per batch.")
+    ] = False,
+    link: Annotated[bool, typer.Option("--link", help="Hard links instead of copies.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse slides whose files hold labels, dates or identifiers.")
+    ] = False,
+    study: StudyFile = None,
+    marker: Marker = None,
+    mpp: Mpp = None,
+    working_mpp: WorkingMpp = None,
+    calibration: Annotated[Path | None, typer.Option(help="Calibration that the run will use.")] = None,
+    settings: Settings = None,
+) -> None:
+    """Copy slides under random names in random order, and freeze the parameters they will be read with.
+
+    Example: histoquant blind slides/ -o blind/ --key ../statistician/key.json
+    """
+    from histoquant.errors import UsageError
+    from histoquant.run.blind import BlindOptions, blind_slides
+    from histoquant.run.options import RunOptions
+
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: is no folder. Name the folder that holds the slides.")
+    run = RunOptions(
+        slides=(folder,),
+        out=out,
+        study=study,
+        marker=marker,
+        mpp=mpp,
+        working_mpp_um=working_mpp,
+        calibration=calibration,
+        settings=tuple(settings or ()),
+    )
+    options = BlindOptions(run, key, seed, duplicates, keep_batch, link, strict)
+    raise typer.Exit(blind_slides(options))
+
+
+def unblind(
+    out: Annotated[Path, typer.Argument(help="Finished run over a blind folder.", show_default=False)],
+    key: Annotated[Path, typer.Option(help="The key.", show_default=False)],
+    target: Annotated[
+        Path, typer.Option("-o", "--out", help="New folder for the unblinded copy.", show_default=False)
+    ],
+    study: StudyFile = None,
+    reader: Annotated[
+        list[Path] | None, typer.Option(help="A reader's CSV by masked id, to be joined; repeat for more.")
+    ] = None,
+    actor: Annotated[str | None, typer.Option(help="Who unblinds, for the log. Default: the user.")] = None,
+) -> None:
+    """Join the key to finished results in a copy; refused unless the run kept to what was frozen.
+
+    Example: histoquant unblind results --key ../statistician/key.json -o unblinded
+    """
+    from histoquant.run.unblind import UnblindOptions, unblind_results
+
+    who = actor if actor is not None else getpass.getuser()
+    raise typer.Exit(unblind_results(UnblindOptions(out, key, target, study, tuple(reader or ()), who)))

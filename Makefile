@@ -34,6 +34,9 @@ format: $(READY) ## apply the formatter and the safe lint fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+docs: $(READY) ## the documentation as pages in docs/_build/html
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
 accuracy: $(READY) ## measure what docs/accuracy.md says and write that page with its pictures
 	$(BIN)/python benchmarks/accuracy.py
 
@@ -42,6 +45,6 @@ lock: ## renew requirements/dev.txt (needs uv)
 	  --generate-hashes --no-emit-index-url --no-header --upgrade -o requirements/dev.txt
 
 clean: ## remove what the commands above made
-	rm -rf $(VENV) demo_results build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) demo_results build dist docs/_build .pytest_cache .mypy_cache .ruff_cache
 
-.PHONY: help setup demo test full format accuracy lock clean
+.PHONY: help setup demo test full format docs accuracy lock clean

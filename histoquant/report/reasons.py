@@ -255,6 +255,11 @@ def _spoken(code: str) -> str:
     return text[:1].upper() + text[1:] + "."
 
 
+def known_codes() -> list[str]:
+    """Every code that `explain` has words for."""
+    return sorted(_WORDS)
+
+
 def explain(entry: str) -> Explanation:
     """Put one reason or flag in words.
 

@@ -15,7 +15,8 @@ from histoquant.errors import CalibrationError, SlideError, SlideRefusedError, U
 from histoquant.markers import MARKERS, get_marker
 from histoquant.markers.definition import MarkerDefinition
 from histoquant.run.job import RunParameters, SlideJob, file_state
-from histoquant.run.options import RunOptions, marker_with, parse_settings
+from histoquant.run.options import RunOptions, changed_marker, parse_settings
+from histoquant.run.study_markers import study_markers
 from histoquant.slides import find_slides
 from histoquant.store.atomic import file_sha256
 from histoquant.study.annotations import annotation_file
@@ -164,16 +165,17 @@ def take_in(options: RunOptions, *, calibrated: bool = True) -> Intake:
     for path in options.slides:
         if not path.exists():
             raise UsageError(f"{path}: not there. Name slides, or folders of slides.")
-    if options.marker is not None:
-        get_marker(options.marker)
     study = _study_of(options)
+    own = study_markers(study)
+    if options.marker is not None and options.marker not in own:
+        get_marker(options.marker)
     intake = _settled(options, study, calibrated)
     paths = _input_slides(options)
-    identities, missing = identify_slides(paths, study, options.marker, known_markers=tuple(MARKERS))
+    identities, missing = identify_slides(paths, study, options.marker, known_markers=(*MARKERS, *own))
     for path, identity in identities.items():
         intake.slides[identity.slide_id] = path
         intake.identities[identity.slide_id] = identity
-        _choose_marker(intake, path, identity)
+        _choose_marker(intake, path, identity, own)
     for slide in missing:
         slide_id = slide.identity.slide_id
         intake.slides[slide_id], intake.identities[slide_id] = slide.path, slide.identity
@@ -272,15 +274,18 @@ def read_fitting_calibration(path: Path, parameters: RunParameters, settings: di
     return calibration
 
 
-def _choose_marker(intake: Intake, path: Path, identity: SlideIdentity) -> None:
+def _choose_marker(
+    intake: Intake, path: Path, identity: SlideIdentity, own: dict[str, MarkerDefinition]
+) -> None:
     unknown = next((note for note in identity.notes if note.code == "UNKNOWN_MARKER"), None)
     if identity.marker is None or unknown is not None:
         absent = (
             f"{path.name}: no marker in its name or the slide table. Pass --marker, add it to the table, "
-            f"or name the file like P01_T1_V1_CD68. Known: {', '.join(MARKERS)}."
+            f"or name the file like P01_T1_V1_CD68. Known: {', '.join((*MARKERS, *own))}."
         )
         message = unknown.message if unknown else absent
         row = _bare_row(path.name, identity, "REFUSED", f"NO_MARKER: {message}")
         intake.refused[identity.slide_id] = row
         return
-    intake.markers[identity.slide_id] = marker_with(identity.marker, intake.settings)
+    marker = own.get(identity.marker) or get_marker(identity.marker)
+    intake.markers[identity.slide_id] = changed_marker(marker, intake.settings)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -70,15 +72,25 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, str]:
 
 
 def marker_with(name: str, settings: dict[str, str]) -> MarkerDefinition:
-    """A built-in marker's definition with the settings it knows changed.
+    """A known marker's definition with the settings it knows changed.
 
     Raises
     ------
     UsageError
         If the marker is unknown or a value does not fit its field.
     """
-    base = get_marker(name)
-    changed: dict[str, str | None] = {
+    return changed_marker(get_marker(name), settings)
+
+
+def changed_marker(base: MarkerDefinition, settings: Mapping[str, Any]) -> MarkerDefinition:
+    """A definition with the settings it knows changed.
+
+    Raises
+    ------
+    UsageError
+        If a value does not fit its field.
+    """
+    changed: dict[str, Any] = {
         key: value for key, value in settings.items() if key in type(base).model_fields
     }
     if "threshold_od" in changed:

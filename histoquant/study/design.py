@@ -143,6 +143,25 @@ def _flatten(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+class MarkerEntry(BaseModel):
+    """One ``[[markers]]`` entry: a marker that stains like a known one."""
+
+    model_config = _FROZEN
+
+    name: str = Field(
+        min_length=1,
+        max_length=32,
+        pattern=r"^[A-Za-z][A-Za-z0-9-]*$",
+        description="Name in the slide table or in file names, for example CD163. No default.",
+    )
+    like: str = Field(
+        description="Known marker whose rule and settings it takes, for example CD68. No default."
+    )
+    set: dict[str, str | bool | int | float] = Field(
+        default_factory=dict, description="Settings that differ, name = value. Default none."
+    )
+
+
 _Weight = Annotated[float, Field(ge=0, le=1000)]
 
 
@@ -214,6 +233,9 @@ class StudyDesign(BaseModel):
     timepoints: tuple[Timepoint, ...] = Field(
         default=(), strict=False, description="Planned biopsies. Default none: labels are taken as they come."
     )
+    markers: tuple[MarkerEntry, ...] = Field(
+        default=(), strict=False, description="Markers beside the built-in ones. Default none."
+    )
     run: RunSection = Field(default_factory=RunSection, description="Options of `histoquant run`.")
     inflammation: InflammationSection = Field(
         default_factory=InflammationSection, description="The inflammation index."
@@ -241,6 +263,7 @@ _SECTIONS: dict[tuple[str, ...], type[BaseModel]] = {
     ("study",): StudySection,
     ("slides",): SlidesSection,
     ("timepoints",): Timepoint,
+    ("markers",): MarkerEntry,
     ("run",): RunSection,
     ("inflammation",): InflammationSection,
     ("inflammation", "weights"): Weights,

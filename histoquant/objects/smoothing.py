@@ -58,52 +58,51 @@ def smooth(plane: npt.NDArray[np.integer], sigma_px: float) -> Int32Array:
     ndarray of int32, shape (h, w)
         Rounded to the nearest integer after each of the two passes.
     """
-    wide = np.ascontiguousarray(plane, dtype=np.int32)
     if radius_px(sigma_px) == 0:
-        return wide
-    taps = weights(sigma_px)
-    return np.asarray(_rows(_columns(wide, taps), taps), dtype=np.int32)
-
-
-@njit(cache=True, nogil=True)
-def _columns(plane: Int32Array, taps: Int32Array) -> Int32Array:
-    height, width = plane.shape
-    radius = taps.size // 2
-    out = np.empty((height, width), np.int32)
-    for y in range(height):
-        row = out[y]
-        centre = plane[y]
-        for x in range(width):
-            row[x] = (1 << (_SHIFT - 1)) + taps[radius] * centre[x]
-        for k in range(1, radius + 1):
-            above = plane[max(y - k, 0)]
-            below = plane[min(y + k, height - 1)]
-            tap = taps[radius + k]
-            for x in range(width):
-                row[x] += tap * (above[x] + below[x])
-        for x in range(width):
-            row[x] >>= _SHIFT
+        return np.ascontiguousarray(plane, dtype=np.int32)
+    held = np.ascontiguousarray(plane)
+    if held.dtype not in (np.int16, np.int32):
+        held = held.astype(np.int32)
+    out = np.empty(held.shape, np.int32)
+    _smooth(held, weights(sigma_px), out)
     return out
 
 
 @njit(cache=True, nogil=True)
-def _rows(plane: Int32Array, taps: Int32Array) -> Int32Array:
+def _smooth(plane: npt.NDArray[np.integer], taps: Int32Array, out: Int32Array) -> None:
+    """Each row down the columns and then along itself, while it is in the cache."""
     height, width = plane.shape
     radius = taps.size // 2
-    out = np.empty((height, width), np.int32)
     padded = np.empty(width + 2 * radius, np.int32)
+    middle = padded[radius : radius + width]
     for y in range(height):
-        for x in range(radius):
-            padded[x] = plane[y, 0]
-            padded[radius + width + x] = plane[y, width - 1]
-        padded[radius : radius + width] = plane[y]
-        row = out[y]
-        for x in range(width):
-            row[x] = (1 << (_SHIFT - 1)) + taps[radius] * padded[radius + x]
+        _start(plane[y], taps[radius], middle)
         for k in range(1, radius + 1):
-            tap = taps[radius + k]
-            for x in range(width):
-                row[x] += tap * (padded[radius + x - k] + padded[radius + x + k])
+            _add(plane[max(y - k, 0)], plane[min(y + k, height - 1)], taps[radius + k], middle)
+        for x in range(width):
+            middle[x] >>= _SHIFT
+        padded[:radius] = middle[0]
+        padded[radius + width :] = middle[width - 1]
+        row = out[y]
+        _start(middle, taps[radius], row)
+        for k in range(1, radius + 1):
+            _add(padded[radius - k :], padded[radius + k :], taps[radius + k], row)
         for x in range(width):
             row[x] >>= _SHIFT
-    return out
+
+
+@njit(cache=True, nogil=True)
+def _start(row: npt.NDArray[np.integer], tap: int, out: Int32Array) -> None:
+    for x in range(out.size):
+        out[x] = (1 << (_SHIFT - 1)) + tap * row[x]
+
+
+@njit(cache=True, nogil=True)
+def _add(
+    one: npt.NDArray[np.integer],
+    other: npt.NDArray[np.integer],
+    tap: int,
+    out: Int32Array,
+) -> None:
+    for x in range(out.size):
+        out[x] += tap * (one[x] + other[x])

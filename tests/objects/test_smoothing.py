@@ -20,3 +20,18 @@ def test_smoothing_does_not_know_the_window() -> None:
     plane = np.random.default_rng(1).integers(-300, 3000, (90, 95)).astype(np.int16)
     part = smooth(np.ascontiguousarray(plane[11:80, 7:90]), 1.6)
     assert (part[5:-5, 5:-5] == smooth(plane, 1.6)[16:75, 12:85]).all()
+
+
+@pytest.mark.parametrize("kind", [np.int16, np.int32])
+def test_smoothing_is_the_plain_sum_rounded_after_each_direction(kind: type) -> None:
+    plane = np.random.default_rng(2).integers(-32000, 32000, (23, 31)).astype(kind)
+    taps = weights(1.3).astype(np.int64)
+    reach = len(taps) // 2
+    wanted = plane.astype(np.int64)
+    for axis in (0, 1):
+        edges = [(reach, reach) if axis == k else (0, 0) for k in (0, 1)]
+        padded = np.pad(wanted, edges, mode="edge")
+        length = wanted.shape[axis]
+        terms = (tap * np.take(padded, range(k, k + length), axis) for k, tap in enumerate(taps))
+        wanted = (sum(terms) + 2048) >> 12
+    assert (smooth(plane, 1.3) == wanted).all()

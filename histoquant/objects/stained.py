@@ -11,7 +11,6 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from numba import njit
@@ -21,8 +20,9 @@ if TYPE_CHECKING:
 from histoquant.objects.nuclei import Nuclei
 from histoquant.objects.nuclei_params import NucleiParams
 from histoquant.objects.planes import Planes
+from histoquant.objects.runs import Runs
 from histoquant.objects.smoothing import radius_px, smooth
-from histoquant.objects.territory import UNIT, territories
+from histoquant.objects.territory import UNIT, Territories, territories
 
 BoolArray = npt.NDArray[np.bool_]
 UInt8Array = npt.NDArray[np.uint8]
@@ -34,6 +34,8 @@ SHIFTS = (0.8, 1.0, 1.2)
 LARGE = -1
 """Object of a cell that is too large to be told whole."""
 _MOD = 1000.0
+# 1 is stained weakly.
+_GROWN = 2
 
 
 @dataclass(frozen=True)
@@ -129,25 +131,23 @@ def find_stained(planes: Planes, threshold_od: float, rules: StainedRules | None
     """
     rules = rules or StainedRules()
     dab = smooth(np.maximum(planes.dab, 0), rules.smooth_um / planes.mpp)
-    dab[~planes.valid] = 0
-    area = tuple(_stained(dab, shift * threshold_od * _MOD, rules, planes.mpp) for shift in SHIFTS)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(area[SHIFTS.index(1.0)], connectivity=8)
-    height, width = labels.shape
-    first = np.full(count, -1, np.int64)
-    _first_pixels(labels.astype(np.int32, copy=False), first)
-    order = np.argsort(first[1:], kind="stable") + 1
-    number = np.zeros(count, np.int32)
-    number[order] = np.arange(1, count, dtype=np.int32)
-    left, top, wide, high, pixels = stats[order].T.astype(np.int64)
+    if not planes.valid.all():
+        dab[~planes.valid] = 0
+    runs = [_stained(dab, shift * threshold_od * _MOD, rules, planes.mpp) for shift in SHIFTS]
+    at = runs[SHIFTS.index(1.0)]
+    found = at.components(8)
+    left, top, wide, high = found.boxes.T.astype(np.int64)
+    height, width = dab.shape
     longest = rules.object_um / planes.mpp
     cut = (left == 0) | (top == 0) | (left + wide == width) | (top + high == height)
     large = cut | (wide > longest) | (high > longest)
-    place = np.column_stack([first[order] // width, first[order] % width]).astype(np.int32)
-    masks = tuple(mask.astype(np.bool_) for mask in area)
-    return StainedObjects(masks, number[labels], place, np.where(large, LARGE, pixels))
+    area = tuple(part.mask() for part in runs)
+    return StainedObjects(area, at.labels(found.of_run), found.first, np.where(large, LARGE, found.pixels))
 
 
-def link_cells(nuclei: Nuclei, stained: StainedObjects, mpp: float) -> Int64Array:
+def link_cells(
+    nuclei: Nuclei, stained: StainedObjects, mpp: float, territory: Territories | None = None
+) -> Int64Array:
     """The object in which each cell lies.
 
     Parameters
@@ -156,6 +156,8 @@ def link_cells(nuclei: Nuclei, stained: StainedObjects, mpp: float) -> Int64Arra
     stained : StainedObjects
         Of the same window.
     mpp : float
+    territory : Territories, optional
+        Surroundings of the nuclei to 2 um or farther, where they are known already.
 
     Returns
     -------
@@ -163,9 +165,9 @@ def link_cells(nuclei: Nuclei, stained: StainedObjects, mpp: float) -> Int64Arra
         In label order: row of the largest object within 2 um of the nucleus, the first of equals; -1
         without one.
     """
-    near = territories(nuclei.labels, _LINK_UM / mpp)
     best = np.full(len(nuclei.seeds), -1, np.int64)
     if len(stained.pixels):
+        near = territories(nuclei.labels, _LINK_UM / mpp) if territory is None else territory
         # too large goes before every area
         size = np.where(stained.pixels == LARGE, np.int64(1) << 40, stained.pixels)
         reach = round(_LINK_UM / mpp * UNIT)
@@ -177,36 +179,57 @@ def _steps(rules: StainedRules, mpp: float) -> int:
     return max(1, round(rules.reach_um / mpp))
 
 
-def _stained(dab: Int32Array, threshold_mod: float, rules: StainedRules, mpp: float) -> UInt8Array:
-    low = (dab >= round(rules.low_share * threshold_mod)).astype(np.uint8)
-    grown = (dab >= round(rules.high_share * threshold_mod)).astype(np.uint8)
-    cross = cv2.getStructuringElement(cv2.MORPH_RECT, (3, 3))
-    for _ in range(_steps(rules, mpp)):
-        wider = cv2.bitwise_and(cv2.dilate(grown, cross), low)
-        if np.array_equal(wider, grown):
-            break
-        grown = np.asarray(wider, np.uint8)
-    filled = grown | _small(1 - grown, rules.hole_um2, rules.hole_um, mpp, 4)
-    return np.asarray(filled & ~_small(filled, rules.least_um2, rules.least_um, mpp, 8), np.uint8)
+def _stained(dab: Int32Array, threshold_mod: float, rules: StainedRules, mpp: float) -> Runs:
+    low, high = round(rules.low_share * threshold_mod), round(rules.high_share * threshold_mod)
+    grown = Runs.of_mask(_grown(dab, low, high, _steps(rules, mpp)), _GROWN)
+    gaps = grown.gaps()
+    filled = grown.with_gaps(gaps, _small(gaps, rules.hole_um2, rules.hole_um, mpp, 4))
+    return filled.only(~_small(filled, rules.least_um2, rules.least_um, mpp, 8))
 
 
-def _small(mask: UInt8Array, area_um2: float, side_um: float, mpp: float, connectivity: int) -> UInt8Array:
-    """Components of less area that lie within a box of this side, as 0 and 1."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=connectivity)
-    side = side_um / mpp
-    small = (stats[:, cv2.CC_STAT_AREA] * mpp**2 < area_um2) & (stats[:, cv2.CC_STAT_WIDTH] <= side)
-    small &= stats[:, cv2.CC_STAT_HEIGHT] <= side
-    small[0] = False
-    return np.asarray(small[labels], np.uint8)
+def _small(runs: Runs, area_um2: float, side_um: float, mpp: float, connectivity: int) -> BoolArray:
+    """Runs of components of less area that lie within a box of this side."""
+    found = runs.components(connectivity)
+    small = found.pixels * mpp**2 < area_um2
+    small &= (found.boxes[:, 2:] <= side_um / mpp).all(axis=1)
+    # the last, for none, takes what was appended
+    return np.asarray(np.append(small, False)[found.of_run], np.bool_)
 
 
 @njit(cache=True, nogil=True)
-def _first_pixels(labels: Int32Array, first: Int64Array) -> None:
-    height, width = labels.shape
+def _grown(dab: Int32Array, low: int, high: int, steps: int) -> UInt8Array:
+    """`_GROWN` for pixels at the high level, and at the low one within so many steps of those."""
+    height, width = dab.shape
+    state = np.zeros((height + 2, width + 2), np.uint8)
+    strong = 0
     for y in range(height):
         for x in range(width):
-            if first[labels[y, x]] < 0:
-                first[labels[y, x]] = y * width + x
+            at_high = np.uint8(dab[y, x] >= high)
+            state[y + 1, x + 1] = np.uint8(dab[y, x] >= low) + at_high
+            strong += int(at_high)
+    flat, stride = state.ravel(), width + 2
+    around = (-stride - 1, -stride, 1 - stride, -1, 1, stride - 1, stride, stride + 1)
+    front = np.empty(strong, np.int64)
+    count = 0
+    for p in range(flat.size if strong > 0 else 0):
+        if flat[p] == _GROWN:
+            for step in around:
+                if flat[p + step] == 1:
+                    front[count] = p
+                    count += 1
+                    break
+    for _ in range(steps):
+        farther = np.empty(8 * count, np.int64)
+        joined = 0
+        for k in range(count):
+            for step in around:
+                q = front[k] + step
+                if flat[q] == 1:
+                    flat[q] = _GROWN
+                    farther[joined] = q
+                    joined += 1
+        front, count = farther, joined
+    return state[1:-1, 1:-1].copy()
 
 
 @njit(cache=True, nogil=True)

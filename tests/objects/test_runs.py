@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from histoquant.objects.runs import Runs
+from histoquant.objects.stained import _grown
+
+STRUCTURE = {4: ndimage.generate_binary_structure(2, 1), 8: ndimage.generate_binary_structure(2, 2)}
+
+
+def _mask(seed: int, shape: tuple[int, int] = (70, 83), level: float = 0.0) -> np.ndarray:
+    noise = np.random.default_rng(seed).normal(size=shape)
+    return (cv2.GaussianBlur(noise, (0, 0), 1.2) > level).astype(np.uint8)
+
+
+MASKS = [_mask(0), _mask(1, level=0.2), _mask(2, (1, 40)), _mask(3, (40, 1)), np.zeros((9, 7), np.uint8)]
+
+
+@pytest.mark.parametrize("mask", [*MASKS, np.ones((9, 7), np.uint8)])
+@pytest.mark.parametrize("connectivity", [4, 8])
+def test_components_are_those_of_scipy(mask: np.ndarray, connectivity: int) -> None:
+    for wanted, runs in ((mask > 0, Runs.of_mask(mask)), (mask == 0, Runs.of_mask(mask).gaps())):
+        found = runs.components(connectivity)
+        labels, count = ndimage.label(wanted, STRUCTURE[connectivity])
+        # scipy numbers by the first pixel in raster order, too
+        assert (runs.labels(found.of_run) == labels).all()
+        assert (found.pixels == np.bincount(labels.ravel(), minlength=count + 1)[1:]).all()
+        for k, (rows, columns) in enumerate(ndimage.find_objects(labels)):
+            box = [columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start]
+            assert found.boxes[k].tolist() == box
+            assert found.first[k].tolist() == list(np.argwhere(labels == k + 1)[0])
+
+
+@pytest.mark.parametrize("mask", MASKS)
+def test_chosen_gaps_join_their_runs(mask: np.ndarray) -> None:
+    runs = Runs.of_mask(mask)
+    gaps = runs.gaps()
+    chosen = np.random.default_rng(7).random(len(gaps.spans)) < 0.4
+    joined = runs.with_gaps(gaps, chosen)
+    wanted = (mask > 0) | gaps.only(chosen).mask()
+    assert (joined.mask() == wanted).all()
+    again = Runs.of_mask(wanted.astype(np.uint8))
+    assert (again.rows == joined.rows).all()
+    assert (again.spans == joined.spans).all()
+
+
+@pytest.mark.parametrize("steps", [1, 4, 30])
+def test_growth_within_the_low_level_is_repeated_dilation(steps: int) -> None:
+    noise = cv2.GaussianBlur(np.random.default_rng(5).normal(size=(90, 77)), (0, 0), 2.0)
+    dab = np.rint(1000 * noise / noise.std()).astype(np.int32)
+    low, high = dab >= 200, dab >= 1500
+    wanted = ndimage.binary_dilation(high, STRUCTURE[8], iterations=steps, mask=low)
+    assert ((_grown(dab, 200, 1500, steps) == 2) == wanted).all()
+    assert high.sum() < wanted.sum() < low.sum()
+    assert not (_grown(dab, 200, 99999, steps) == 2).any()

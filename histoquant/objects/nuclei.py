@@ -92,14 +92,15 @@ def segment_nuclei(planes: Planes, marker: MarkerDefinition, params: NucleiParam
     """
     rules = NucleiParams.of_marker(marker) if params is None else params
     dark, levels = _view(planes, rules)
-    labels = _one_pass(levels, dark, None, None, rules, planes.mpp)
+    # a nuclear stain is no nucleus's surroundings: a step that stays in brown parts grains of one nucleus
+    brown = _doubt(planes, rules) if rules.dab_weight > 0 else None
+    labels = _one_pass(levels, dark, brown, None, rules, planes.mpp)
     if rules.second_length_um > 0:
         # nuclei that the first pass had to leave, because every region with them also held another, or
         # because the stain of the cell hides them
         margin = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
         taken = cv2.dilate((labels > 0).astype(np.uint8), margin, iterations=rules.margin_px(planes.mpp))
-        doubt = smooth(np.maximum(planes.dab, 0), rules.detail_um / planes.mpp)
-        doubt = doubt * round(100 * rules.dab_doubt) // 100
+        doubt = _doubt(planes, rules) if brown is None else brown
         second = rules.second()
         same = second.dab_weight == rules.dab_weight
         seen, at = (dark, levels) if same else _view(planes, second)
@@ -116,6 +117,12 @@ def _view(planes: Planes, rules: NucleiParams) -> tuple[Int32Array, UInt8Array]:
     """Smoothed darkness and its levels, as one pass weighs both stains."""
     dark = smooth(darkness(planes, rules), rules.detail_um / planes.mpp)
     return dark, level_image(dark, planes, rules)
+
+
+def _doubt(planes: Planes, rules: NucleiParams) -> Int32Array:
+    """What a step of darkness must exceed as well, for the brown beyond it."""
+    brown = smooth(np.maximum(planes.dab, 0), rules.detail_um / planes.mpp)
+    return np.asarray(brown * round(100 * rules.dab_doubt) // 100, dtype=np.int32)
 
 
 def _one_pass(
@@ -146,7 +153,8 @@ def darkness(planes: Planes, params: NucleiParams) -> Int32Array:
     mixed = planes.hematoxylin.astype(np.int32)
     if percent:
         # negative DAB is blue that the vectors do not fit; it is no evidence against a nucleus
-        mixed += np.maximum(planes.dab, 0).astype(np.int32) * percent // 100
+        floor = round(params.dab_floor_od * _MOD) if percent > 0 else 0
+        mixed += np.maximum(planes.dab.astype(np.int32) - floor, 0) * percent // 100
     np.clip(mixed, 0, _DARKEST_MOD, out=mixed)
     knee = params.knee_od * _MOD
     table = np.rint(knee * np.log1p(np.arange(_DARKEST_MOD + 1) / knee)).astype(np.int32)

@@ -18,6 +18,7 @@ FEATURES = (
     "around_dab_p50_od",
     "nucleus_dab_od",
     "nucleus_area_um2",
+    "hematoxylin_od",
     *(f"cytoplasm_dab_p{p}_od" for p in (25, 50, 75, 90)),
 )
 
@@ -74,8 +75,17 @@ def test_slides_without_scored_cells_have_no_positives(name: str) -> None:
 
 
 def test_a_threshold_at_the_stain_is_positive() -> None:
-    cells = _cells(1).assign(nucleus_dab_od=0.2)
+    cells = _cells(1).assign(nucleus_dab_od=0.2, hematoxylin_od=0.3)
     assert score(cells, get_marker("nuclear"), 0.2).positive.all()
+
+
+def test_what_unmixing_leaves_of_dark_blue_is_not_brown() -> None:
+    marker = get_marker("nuclear")
+    brown = _cells(3).assign(nucleus_dab_od=[0.15, 0.15, 0.3], hematoxylin_od=[0.2, 0.8, 0.8])
+    assert score(brown, marker).positive.tolist() == [True, False, True]
+    assert stain_od(brown, marker) == pytest.approx([0.15, 0.15 * 0.15 / 0.24, 0.3])
+    pale = _cells(2).assign(nucleus_dab_od=[0.2, -0.03], hematoxylin_od=[-0.01, 0.0])
+    assert stain_od(pale, marker) == pytest.approx([0.2, -0.03])
 
 
 @pytest.mark.parametrize("threshold", [0.0, -0.1, float("nan"), float("inf")])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -199,3 +200,25 @@ def test_annotated_nuclei_are_found(name: str, least: float) -> None:
         )
     hits = matched(truth, cells[["centroid_x_px", "centroid_y_px"]].to_numpy(), 12.0)
     assert 2 * hits / (len(truth) + len(cells)) >= least
+
+
+@pytest.mark.parametrize(("grain", "between"), [(0.9, 0.2), (1.6, 0.35)])
+def test_a_coarse_brown_nucleus_is_one(grain: float, between: float) -> None:
+    y, x = np.mgrid[:80, :80]
+    inside = ((y - 40) / 13.0) ** 2 + ((x - 40) / 17.0) ** 2 <= 1
+    grains = (x // 10 % 2 == 0) & (y // 10 % 2 == 0)
+    brown = cv2.GaussianBlur(np.where(inside, np.where(grains, grain, between), 0.0), (0, 0), 1.2)
+    window = planes(0.1 * inside, brown)
+    assert len(segment_nuclei(window, NUCLEAR).seeds) == 1
+    trusting = replace(NucleiParams.of_marker(NUCLEAR), dab_doubt=0.0)
+    assert len(segment_nuclei(window, NUCLEAR, trusting).seeds) == 4
+
+
+def test_a_tinted_fibre_is_no_brown_nucleus() -> None:
+    fibre = np.zeros((60, 120))
+    fibre[27:33, 40:75] = 1.0
+    fibre = cv2.GaussianBlur(fibre, (0, 0), 1.0)
+    window = planes(0.1 + 0.04 * fibre, 0.12 * fibre)
+    assert len(segment_nuclei(window, NUCLEAR).seeds) == 0
+    tinted = replace(NucleiParams.of_marker(NUCLEAR), dab_floor_od=0.0)
+    assert len(segment_nuclei(window, NUCLEAR, tinted).seeds) == 1

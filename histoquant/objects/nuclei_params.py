@@ -20,7 +20,7 @@ DAB_WEIGHT = {"nuclear": 0.4, "membrane": -0.2, "cytoplasmic": -0.2, "endothelia
 # Bean-shaped and angular nuclei, and pairs that the necks cut later.
 _ELLIPSE_MIN_NUCLEAR = 0.75
 # Collagen, haze and a blue nucleus's own share hold up to 0.1 OD of what unmixing calls DAB; added to the
-# darkness, it draws out fibres, which were most of the false nuclei of rendered sections, and joins neighbours.
+# darkness, it draws out fibres (most of the false nuclei of rendered sections) and joins neighbours.
 _DAB_FLOOR_NUCLEAR_OD = 0.1
 # A brown nucleus is coarser than a blue one, and against wider surroundings one peak rather than several.
 _NUCLEAR_SURROUND_UM, _NUCLEAR_SURROUND_SHARE = 3.0, 0.8

@@ -95,16 +95,24 @@ class CellSums(NamedTuple):
 
 
 def sum_cells(
-    planes: Planes, territory: Territories, count: int, reaches: Reaches, stained_mod: int
+    planes: Planes,
+    labels: Int32Array,
+    territory: Territories,
+    chosen: Int32Array,
+    reaches: Reaches,
+    stained_mod: int,
 ) -> CellSums:
-    """Sum every cell of a window.
+    """Sum cells of a window.
 
     Parameters
     ----------
     planes : Planes
+    labels : ndarray of int32, shape (h, w)
+        Nuclei.
     territory : Territories
-    count : int
-        Number of nuclei.
+        Around those nuclei.
+    chosen : ndarray of int32, shape (n,)
+        Labels of the nuclei to sum, ascending.
     reaches : Reaches
     stained_mod : int
         DAB (mOD) from which a pixel counts as stained.
@@ -112,79 +120,101 @@ def sum_cells(
     Returns
     -------
     CellSums
+        In the order of ``chosen``.
     """
-    sums = CellSums.zeros(count)
-    start, pixels = _pixels_by_owner(territory.owner, planes.valid, count)
-    labels = np.where(territory.distance == 0, territory.owner, np.int32(0))
-    _sum_nuclei(planes.hematoxylin, labels, start, pixels, sums.shape)
-    _sum_compartments(
-        planes.dab,
-        territory.distance,
-        start,
-        pixels,
-        (reaches.ring, reaches.cytoplasm, stained_mod),
-        (sums.pixels, sums.dab, sums.stained_pixels),
-        sums.quantiles,
-    )
-    _sum_sectors(
-        (planes.dab, planes.hematoxylin),
-        labels,
-        territory.distance,
-        (start, pixels),
-        (reaches.rim, reaches.close, reaches.around),
-        (sums.pixels, sums.shape, sums.sector_pixels, sums.sector_dab, sums.sector_hematoxylin),
-    )
+    sums = CellSums.zeros(len(chosen))
+    row_of = np.full(int(labels.max(initial=0)) + 1, -1, np.int32)
+    row_of[chosen] = np.arange(len(chosen), dtype=np.int32)
+    start, places = _pixels_by_owner(territory.owner, planes.valid, row_of, len(chosen))
+    limits = (reaches.ring, reaches.cytoplasm, stained_mod, reaches.rim, reaches.close, reaches.around)
+    images = (labels, territory.distance, planes.dab, planes.hematoxylin)
+    _sum_all(images, chosen, start, places, limits, sums)
     return sums
 
 
 @njit(cache=True, nogil=True)
-def _pixels_by_owner(owner: Int32Array, valid: BoolArray, count: int) -> tuple[Int64Array, Int32Array]:
+def _pixels_by_owner(
+    owner: Int32Array, valid: BoolArray, row_of: Int32Array, count: int
+) -> tuple[Int64Array, Int32Array]:
+    """Valid pixels of each chosen cell as ``y << 16 | x``; those of row i from start[i] on."""
     height, width = owner.shape
-    start = np.zeros(count + 2, np.int64)
+    start = np.zeros(count + 1, np.int64)
     for y in range(height):
         for x in range(width):
-            if owner[y, x] > 0 and valid[y, x]:
-                start[owner[y, x] + 1] += 1
-    for i in range(1, count + 2):
+            row = row_of[owner[y, x]]
+            if row >= 0 and valid[y, x]:
+                start[row + 1] += 1
+    for i in range(1, count + 1):
         start[i] += start[i - 1]
-    pixels = np.empty(start[count + 1], np.int32)
-    place = start.copy()
+    places = np.empty(start[count], np.int32)
+    place = start[:count].copy()
     for y in range(height):
         for x in range(width):
-            if owner[y, x] > 0 and valid[y, x]:
-                pixels[place[owner[y, x]]] = y * width + x
-                place[owner[y, x]] += 1
-    return start, pixels
+            row = row_of[owner[y, x]]
+            if row >= 0 and valid[y, x]:
+                places[place[row]] = y << 16 | x
+                place[row] += 1
+    return start, places
 
 
 @njit(cache=True, nogil=True)
-def _sum_nuclei(
-    hematoxylin: Int16Array,
-    labels: Int32Array,
+def _sum_all(
+    images: tuple[Int32Array, UInt16Array, Int16Array, Int16Array],
+    chosen: Int32Array,
     start: Int64Array,
-    pixels: Int32Array,
-    shape: Int64Array,
+    places: Int32Array,
+    limits: tuple[int, int, int, int, int, int],
+    sums: CellSums,
+) -> None:
+    labels, distance, dab, hematoxylin = images
+    ring, cytoplasm, stained_mod, rim, close, around = limits
+    histogram = np.zeros((3, _BINS), np.int32)
+    for i in range(chosen.size):
+        cell = places[start[i] : start[i + 1]]
+        _sum_nucleus(labels, hematoxylin, chosen[i], cell, sums.shape[i])
+        sums.stained_pixels[i] = _sum_compartments(
+            dab, distance, cell, (ring, cytoplasm, stained_mod), (sums.pixels[i], sums.dab[i]), histogram
+        )
+        for part in range(3):
+            _quantiles(histogram[part], sums.pixels[i, part], sums.quantiles[i, part])
+        centre = (sums.pixels[i, NUCLEUS], sums.shape[i, SUM_X], sums.shape[i, SUM_Y])
+        sectors = (sums.sector_pixels[i], sums.sector_dab[i], sums.sector_hematoxylin[i])
+        _sum_sectors(images, chosen[i], cell, (rim, close, around), centre, sectors)
+
+
+@njit(cache=True, nogil=True)
+def _sum_nucleus(
+    labels: Int32Array, hematoxylin: Int16Array, label: int, cell: Int32Array, row: Int64Array
 ) -> None:
     height, width = labels.shape
-    for i in range(shape.shape[0]):
-        row = shape[i]
-        for k in range(start[i + 1], start[i + 2]):
-            y = pixels[k] // width
-            x = pixels[k] - y * width
-            if labels[y, x] == 0:
-                continue
-            row[SUM_X] += x
-            row[SUM_Y] += y
-            row[SUM_XX] += x * x
-            row[SUM_YY] += y * y
-            row[SUM_XY] += x * y
-            row[SUM_HEMATOXYLIN] += hematoxylin[y, x]
-            for dy in range(-1, 2):
-                for dx in range(-1, 2):
-                    yo, xo = y + dy, x + dx
-                    inside = 0 <= yo < height and 0 <= xo < width and labels[yo, xo] == i + 1
-                    if not inside:
-                        row[CUT_STRAIGHT if dy == 0 or dx == 0 else CUT_DIAGONAL] += 1
+    for k in range(cell.size):
+        y, x = cell[k] >> 16, cell[k] & 0xFFFF
+        if labels[y, x] != label:
+            continue
+        row[SUM_X] += x
+        row[SUM_Y] += y
+        row[SUM_XX] += x * x
+        row[SUM_YY] += y * y
+        row[SUM_XY] += x * y
+        row[SUM_HEMATOXYLIN] += hematoxylin[y, x]
+        if 0 < y < height - 1 and 0 < x < width - 1:
+            above, here, below = labels[y - 1], labels[y], labels[y + 1]
+            row[CUT_STRAIGHT] += (
+                (above[x] != label) + (here[x - 1] != label) + (here[x + 1] != label) + (below[x] != label)
+            )
+            row[CUT_DIAGONAL] += (
+                (above[x - 1] != label)
+                + (above[x + 1] != label)
+                + (below[x - 1] != label)
+                + (below[x + 1] != label)
+            )
+            continue
+        for dy in range(-1, 2):
+            for dx in range(-1, 2):
+                yo, xo = y + dy, x + dx
+                inside = 0 <= yo < height and 0 <= xo < width and labels[yo, xo] == label
+                if not inside:
+                    row[CUT_STRAIGHT if dy == 0 or dx == 0 else CUT_DIAGONAL] += 1
 
 
 @njit(cache=True, nogil=True)
@@ -207,35 +237,33 @@ def _quantiles(counts: Int32Array, total: int, out: FloatArray) -> None:
 def _sum_compartments(
     dab: Int16Array,
     distance: UInt16Array,
-    start: Int64Array,
-    pixels: Int32Array,
+    cell: Int32Array,
     limits: tuple[int, int, int],
-    sums: tuple[Int64Array, Int64Array, Int64Array],
-    quantiles: FloatArray,
-) -> None:
+    sums: tuple[Int64Array, Int64Array],
+    histogram: Int32Array,
+) -> int:
+    """Counts, sums and histograms of the compartments of one cell; returns its stained pixels."""
     ring, cytoplasm, stained_mod = limits
-    counts, total, stained = sums
-    flat, far = dab.ravel(), distance.ravel()
-    histogram = np.empty((3, _BINS), np.int32)
-    for i in range(counts.shape[0]):
-        histogram[:] = 0
-        for k in range(start[i + 1], start[i + 2]):
-            p = pixels[k]
-            if far[p] > cytoplasm:
-                continue
-            value = flat[p]
-            b = min(max((value - _FIRST_MOD) // _BIN_MOD, 0), _BINS - 1)
-            stained[i] += value >= stained_mod
-            part = NUCLEUS if far[p] == 0 else CYTOPLASM
-            counts[i, part] += 1
-            total[i, part] += value
-            histogram[part, b] += 1
-            if 0 < far[p] <= ring:
-                counts[i, RING] += 1
-                total[i, RING] += value
-                histogram[RING, b] += 1
-        for part in range(3):
-            _quantiles(histogram[part], counts[i, part], quantiles[i, part])
+    counts, total = sums
+    histogram[:] = 0
+    stained = 0
+    for k in range(cell.size):
+        y, x = cell[k] >> 16, cell[k] & 0xFFFF
+        far = distance[y, x]
+        if far > cytoplasm:
+            continue
+        value = dab[y, x]
+        b = min(max((value - _FIRST_MOD) // _BIN_MOD, 0), _BINS - 1)
+        stained += value >= stained_mod
+        part = NUCLEUS if far == 0 else CYTOPLASM
+        counts[part] += 1
+        total[part] += value
+        histogram[part, b] += 1
+        if 0 < far <= ring:
+            counts[RING] += 1
+            total[RING] += value
+            histogram[RING, b] += 1
+    return stained
 
 
 @njit(cache=True, nogil=True)
@@ -253,31 +281,27 @@ def _on_rim(labels: Int32Array, y: int, x: int, depth: int) -> bool:
 
 @njit(cache=True, nogil=True)
 def _sum_sectors(
-    stains: tuple[Int16Array, Int16Array],
-    labels: Int32Array,
-    distance: UInt16Array,
-    lists: tuple[Int64Array, Int32Array],
+    images: tuple[Int32Array, UInt16Array, Int16Array, Int16Array],
+    label: int,
+    cell: Int32Array,
     limits: tuple[int, int, int],
-    sums: tuple[Int64Array, Int64Array, Int64Array, Int64Array, Int64Array],
+    centre: tuple[int, int, int],
+    sums: tuple[Int64Array, Int64Array, Int64Array],
 ) -> None:
     """Eight directions told by signs and by the longer side, in integers: n x - sum(x) is n (x - mean)."""
-    dab, hematoxylin = stains
-    width = dab.shape[1]
-    start, pixels = lists
+    labels, distance, dab, hematoxylin = images
     rim, close, around = limits
-    counts, shape, sector_pixels, sector_dab, sector_hematoxylin = sums
-    for i in range(counts.shape[0]):
-        n = counts[i, NUCLEUS]
-        for k in range(start[i + 1], start[i + 2]):
-            y = pixels[k] // width
-            x = pixels[k] - y * width
-            far = distance[y, x]
-            if far > around or (far == 0 and not _on_rim(labels, y, x, rim)):
-                continue
-            shell = 0 if far == 0 else (1 if far <= close else 2)
-            right = n * x - shape[i, SUM_X]
-            down = n * y - shape[i, SUM_Y]
-            sector = 4 * (right >= 0) + 2 * (down >= 0) + 1 * (abs(right) >= abs(down))
-            sector_pixels[i, sector, shell] += 1
-            sector_dab[i, sector, shell] += dab[y, x]
-            sector_hematoxylin[i, sector, shell] += hematoxylin[y, x]
+    n, sum_x, sum_y = centre
+    pixels, sum_dab, sum_hematoxylin = sums
+    for k in range(cell.size):
+        y, x = cell[k] >> 16, cell[k] & 0xFFFF
+        far = distance[y, x]
+        if far > around or (far == 0 and not _on_rim(labels, y, x, rim)):
+            continue
+        shell = 0 if far == 0 else (1 if far <= close else 2)
+        right = n * x - sum_x
+        down = n * y - sum_y
+        sector = 4 * (right >= 0) + 2 * (down >= 0) + 1 * (abs(right) >= abs(down))
+        pixels[sector, shell] += 1
+        sum_dab[sector, shell] += dab[y, x]
+        sum_hematoxylin[sector, shell] += hematoxylin[y, x]

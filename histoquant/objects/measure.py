@@ -29,7 +29,7 @@ from histoquant.objects.cell_sums import (
 )
 from histoquant.objects.nuclei import Nuclei
 from histoquant.objects.planes import Planes
-from histoquant.objects.territory import UNIT, territories
+from histoquant.objects.territory import UNIT, Territories, territories
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -42,8 +42,32 @@ RIM_UM, CLOSE_UM, AROUND_UM = 1.0, 1.0, 2.5
 BLUE_SHARE = 0.4
 
 
-def measure_cells(planes: Planes, nuclei: Nuclei, marker: MarkerDefinition) -> pa.Table:
-    """Measure every nucleus and the cell around it.
+def cell_territories(nuclei: Nuclei, marker: MarkerDefinition, mpp: float) -> Territories:
+    """Surroundings of nuclei as far as `measure_cells` looks.
+
+    Parameters
+    ----------
+    nuclei : Nuclei
+    marker : MarkerDefinition
+        Reach of ring and cytoplasm.
+    mpp : float
+        Micrometres per pixel.
+
+    Returns
+    -------
+    Territories
+    """
+    return territories(nuclei.labels, max(marker.ring_um, marker.cytoplasm_um, AROUND_UM) / mpp)
+
+
+def measure_cells(
+    planes: Planes,
+    nuclei: Nuclei,
+    marker: MarkerDefinition,
+    territory: Territories | None = None,
+    rows: npt.NDArray[np.integer] | None = None,
+) -> pa.Table:
+    """Measure nuclei and the cells around them.
 
     Parameters
     ----------
@@ -53,6 +77,11 @@ def measure_cells(planes: Planes, nuclei: Nuclei, marker: MarkerDefinition) -> p
         Nuclei of the same window.
     marker : MarkerDefinition
         Reach of ring and cytoplasm.
+    territory : Territories, optional
+        From `cell_territories`, where it is known already.
+    rows : ndarray of int, shape (n,), optional
+        Which nuclei to measure, counted from 0, ascending; all when left out. The others still keep
+        their surroundings to themselves.
 
     Returns
     -------
@@ -65,9 +94,9 @@ def measure_cells(planes: Planes, nuclei: Nuclei, marker: MarkerDefinition) -> p
         NaN. ``edge_od`` is that of `Nuclei`. ``stained_area_um2`` is the area of nucleus and cytoplasm at or
         over the marker's threshold.
     """
-    count = len(nuclei.seeds)
-    reach = max(marker.ring_um, marker.cytoplasm_um, AROUND_UM) / planes.mpp
-    territory = territories(nuclei.labels, reach)
+    if territory is None:
+        territory = cell_territories(nuclei, marker, planes.mpp)
+    index = np.arange(len(nuclei.seeds)) if rows is None else rows
     reaches = Reaches(
         ring=_units(marker.ring_um, planes.mpp),
         close=_units(CLOSE_UM, planes.mpp),
@@ -75,14 +104,16 @@ def measure_cells(planes: Planes, nuclei: Nuclei, marker: MarkerDefinition) -> p
         cytoplasm=_units(marker.cytoplasm_um, planes.mpp),
         rim=max(1, round(RIM_UM / planes.mpp)),
     )
-    sums = sum_cells(planes, territory, count, reaches, round(marker.threshold_od * _MOD))
+    labels = (index + 1).astype(np.int32)
+    stained_mod = round(marker.threshold_od * _MOD)
+    sums = sum_cells(planes, nuclei.labels, territory, labels, reaches, stained_mod)
     columns: dict[str, npt.NDArray[np.generic]] = {
-        "seed_y_px": nuclei.seeds[:, 0],
-        "seed_x_px": nuclei.seeds[:, 1],
+        "seed_y_px": nuclei.seeds[index, 0],
+        "seed_x_px": nuclei.seeds[index, 1],
         **_shape(sums, planes.mpp),
         **_stain(sums),
         **_around(sums),
-        "edge_od": nuclei.edge_od,
+        "edge_od": nuclei.edge_od[index],
         "stained_area_um2": sums.stained_pixels * planes.mpp**2,
         "nucleus_px": sums.pixels[:, NUCLEUS].astype(np.int32),
         "ring_px": sums.pixels[:, RING].astype(np.int32),

@@ -9,7 +9,6 @@ import numpy.typing as npt
 from numba import njit
 
 from histoquant.errors import UsageError
-from histoquant.objects.label_shapes import boxes
 
 Int16Array = npt.NDArray[np.int16]
 Int32Array = npt.NDArray[np.int32]
@@ -37,17 +36,20 @@ class Outlines(NamedTuple):
         return self.corners[self.offsets[index] : self.offsets[index + 1]]
 
 
-def outlines(labels: Int32Array) -> Outlines:
-    """Outer boundary of every object.
+def outlines(labels: Int32Array, rows: npt.NDArray[np.integer] | None = None) -> Outlines:
+    """Outer boundary of objects.
 
     Parameters
     ----------
     labels : ndarray of int32, shape (h, w)
         4-connected objects; of an object in several pieces the first is traced.
+    rows : ndarray of int, shape (n,), optional
+        Which labels to trace, counted from 0; all when left out.
 
     Returns
     -------
     Outlines
+        A polygon for each of them, in their order.
 
     Raises
     ------
@@ -56,24 +58,22 @@ def outlines(labels: Int32Array) -> Outlines:
     """
     if max(labels.shape) > _LARGEST:
         raise UsageError(f"outlines need windows of at most {_LARGEST} pixels a side, got {labels.shape}")
-    box = boxes(labels)
-    first = _first_pixels(labels, box)
-    offsets = np.zeros(len(first) + 1, dtype=np.int32)
-    np.cumsum(_trace_all(labels, first, offsets, np.empty((0, 2), np.int16)), out=offsets[1:])
-    corners = np.empty((int(offsets[-1]), 2), dtype=np.int16)
-    _trace_all(labels, first, offsets, corners)
+    count = int(labels.max(initial=0))
+    wanted = np.arange(1, count + 1) if rows is None else np.asarray(rows) + 1
+    first = _first_pixels(labels, count)
+    corners, offsets = _trace_all(labels, first, wanted.astype(np.int32))
     return Outlines(offsets, corners)
 
 
 @njit(cache=True, nogil=True)
-def _first_pixels(labels: Int32Array, box: Int32Array) -> Int32Array:
-    first = np.full((box.shape[0], 2), -1, np.int32)
-    for i in range(box.shape[0]):
-        for x in range(box[i, 1], box[i, 3]):
-            if labels[box[i, 0], x] == i + 1:
-                first[i, 0] = box[i, 0]
-                first[i, 1] = x
-                break
+def _first_pixels(labels: Int32Array, count: int) -> Int32Array:
+    first = np.full((count + 1, 2), -1, np.int32)
+    for y in range(labels.shape[0]):
+        for x in range(labels.shape[1]):
+            label = labels[y, x]
+            if label > 0 and first[label, 0] < 0:
+                first[label, 0] = y
+                first[label, 1] = x
     return first
 
 
@@ -85,32 +85,33 @@ def _inside(labels: Int32Array, y: int, x: int, label: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _trace_all(labels: Int32Array, first: Int32Array, offsets: Int32Array, corners: Int16Array) -> Int32Array:
-    """Walk pixel edges with the object on the right; without room for corners only count them."""
-    counts = np.zeros(first.shape[0], np.int32)
-    for i in range(first.shape[0]):
-        if first[i, 0] < 0:
-            continue
-        y, x, dy, dx = first[i, 0], first[i, 1], 0, 1
-        n = 0
-        while True:
-            if corners.shape[0] > 0:
-                corners[offsets[i] + n, 0] = x
-                corners[offsets[i] + n, 1] = y
+def _trace_all(labels: Int32Array, first: Int32Array, wanted: Int32Array) -> tuple[Int16Array, Int32Array]:
+    """Walk pixel edges with the object on the right, from one corner of the path to the next."""
+    offsets = np.zeros(wanted.size + 1, np.int32)
+    corners = np.empty((64 * wanted.size + 1024, 2), np.int16)
+    n = 0
+    for i in range(wanted.size):
+        label = wanted[i]
+        y, x, dy, dx = first[label, 0], first[label, 1], 0, 1
+        while y >= 0:
+            if n == corners.shape[0]:
+                corners = np.concatenate((corners, np.empty_like(corners)))
+            corners[n, 0] = x
+            corners[n, 1] = y
             n += 1
             while True:
                 y += dy
                 x += dx
                 # pixels ahead of the corner, left and right of the way
-                left = _inside(labels, y + min(dy, 0) + min(-dx, 0), x + min(dx, 0) + min(dy, 0), i + 1)
-                right = _inside(labels, y + min(dy, 0) + min(dx, 0), x + min(dx, 0) + min(-dy, 0), i + 1)
+                left = _inside(labels, y + min(dy, 0) + min(-dx, 0), x + min(dx, 0) + min(dy, 0), label)
+                right = _inside(labels, y + min(dy, 0) + min(dx, 0), x + min(dx, 0) + min(-dy, 0), label)
                 if not right:
                     dy, dx = dx, -dy
                     break
                 if left:
                     dy, dx = -dx, dy
                     break
-            if y == first[i, 0] and x == first[i, 1] and dy == 0 and dx == 1:
+            if y == first[label, 0] and x == first[label, 1] and dy == 0 and dx == 1:
                 break
-        counts[i] = n
-    return counts
+        offsets[i + 1] = n
+    return corners[:n].copy(), offsets

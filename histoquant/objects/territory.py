@@ -12,13 +12,12 @@ from histoquant.errors import UsageError
 
 Int32Array = npt.NDArray[np.int32]
 UInt16Array = npt.NDArray[np.uint16]
-Int64Array = npt.NDArray[np.int64]
+IntArray = npt.NDArray[np.signedinteger]
 
 # Borgefors' 5-7-11 chamfer: within 2 % of the Euclidean distance, in integers.
 UNIT = 5
 _DIAGONAL = 7
 _KNIGHT = 11
-_LABEL_BITS = 32
 
 
 class Territories(NamedTuple):
@@ -59,46 +58,58 @@ def territories(labels: Int32Array, reach_px: float) -> Territories:
     """
     if not 0.0 <= reach_px <= 10_000.0:
         raise UsageError(f"the reach of a cell must lie between 0 and 10000 pixels, got {reach_px:g}")
-    owner, distance = _two_passes(labels, round(reach_px * UNIT))
+    reach = round(reach_px * UNIT)
+    bits = int(labels.max(initial=0)).bit_length()
+    # distance and label in one whole number: the smaller, the nearer, then the earlier label
+    narrow = (reach + 2 * _KNIGHT) << bits < 1 << 30
+    key = np.full((labels.shape[0] + 4, labels.shape[1] + 4), 1 << 30 if narrow else 1 << 62,
+                  np.int32 if narrow else np.int64)  # fmt: skip
+    np.copyto(key[2:-2, 2:-2], labels, where=labels > 0)
+    steps = np.array([UNIT << bits, _DIAGONAL << bits, _KNIGHT << bits], key.dtype)
+    _pass(key, steps, 1)
+    _pass(key, steps, -1)
+    owner = np.empty(labels.shape, np.int32)
+    distance = np.empty(labels.shape, np.uint16)
+    _unpack(key, reach, bits, owner, distance)
     return Territories(owner, distance)
 
 
 @njit(cache=True, nogil=True)
-def _two_passes(labels: Int32Array, reach: int) -> tuple[Int32Array, UInt16Array]:
-    height, width = labels.shape
-    # two pixels of margin stand for nothing: no bounds to test in the passes
-    far = np.int64(1) << 62
-    limit = (np.int64(reach) + 1) << _LABEL_BITS
-    key = np.full((height + 4, width + 4), far, np.int64)
-    for y in range(height):
-        for x in range(width):
-            if labels[y, x] > 0:
-                key[y + 2, x + 2] = labels[y, x]
-    straight = np.int64(UNIT) << _LABEL_BITS
-    diagonal = np.int64(_DIAGONAL) << _LABEL_BITS
-    knight = np.int64(_KNIGHT) << _LABEL_BITS
-    for y in range(2, height + 2):
-        for x in range(2, width + 2):
-            best = key[y, x]
-            if best >= straight:
-                best = min(best, key[y - 1, x] + straight, key[y, x - 1] + straight)
-                best = min(best, key[y - 1, x - 1] + diagonal, key[y - 1, x + 1] + diagonal)
-                best = min(best, key[y - 2, x - 1] + knight, key[y - 2, x + 1] + knight)
-                best = min(best, key[y - 1, x - 2] + knight, key[y - 1, x + 2] + knight)
-                key[y, x] = best if best < limit else far
-    owner = np.zeros((height, width), np.int32)
-    distance = np.zeros((height, width), np.uint16)
-    for y in range(height + 1, 1, -1):
-        for x in range(width + 1, 1, -1):
-            best = key[y, x]
-            if best >= straight:
-                best = min(best, key[y + 1, x] + straight, key[y, x + 1] + straight)
-                best = min(best, key[y + 1, x + 1] + diagonal, key[y + 1, x - 1] + diagonal)
-                best = min(best, key[y + 2, x + 1] + knight, key[y + 2, x - 1] + knight)
-                best = min(best, key[y + 1, x + 2] + knight, key[y + 1, x - 2] + knight)
-                best = best if best < limit else far
-                key[y, x] = best
-            if best < far:
-                owner[y - 2, x - 2] = best & ((np.int64(1) << _LABEL_BITS) - 1)
-                distance[y - 2, x - 2] = best >> _LABEL_BITS
-    return owner, distance
+def _pass(key: IntArray, steps: IntArray, way: int) -> None:
+    """Minima over the two rows behind, which need no order, then along the row, down (1) or up (-1)."""
+    height, width = key.shape[0] - 4, key.shape[1] - 4
+    straight, diagonal, knight = steps
+    best = np.empty(width, key.dtype)
+    for k in range(2, height + 2):
+        y = k if way > 0 else height + 3 - k
+        row, one, two = key[y, 2 : width + 2], key[y - way], key[y - 2 * way]
+        best[:] = row
+        _least(one[2:], one[2:], straight, best)
+        _least(one[1:], one[3:], diagonal, best)
+        _least(two[1:], two[3:], knight, best)
+        _least(one, one[4:], knight, best)
+        beside = best[0] + straight if way > 0 else best[width - 1] + straight
+        for i in range(width):
+            x = i if way > 0 else width - 1 - i
+            beside = min(best[x], beside)
+            row[x] = beside
+            beside += straight
+
+
+@njit(cache=True, nogil=True)
+def _least(one: IntArray, other: IntArray, step: int, out: IntArray) -> None:
+    for x in range(out.size):
+        nearer = one[x] if one[x] < other[x] else other[x]
+        moved = nearer + step
+        out[x] = moved if moved < out[x] else out[x]
+
+
+@njit(cache=True, nogil=True)
+def _unpack(key: IntArray, reach: int, bits: int, owner: Int32Array, distance: UInt16Array) -> None:
+    mask = (1 << bits) - 1
+    for y in range(owner.shape[0]):
+        row, owners, distances = key[y + 2, 2:], owner[y], distance[y]
+        for x in range(owners.size):
+            far = row[x] >> bits
+            owners[x] = row[x] & mask if far <= reach else 0
+            distances[x] = far if far <= reach else 0

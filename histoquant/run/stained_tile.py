@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+from numba import njit
 from numpy.typing import NDArray
 
 from histoquant.objects.stained import LARGE, StainedObjects
@@ -106,10 +107,32 @@ def _blocks(
     plane_yx: tuple[int, int],
     mpp: float,
 ) -> pa.Table:
-    y, x = np.nonzero(stained.area[1][core] & counted)
     edge = block_px(mpp)
-    key = ((y + plane_yx[0]) // edge) << 32 | (x + plane_yx[1]) // edge
-    keys, pixels = np.unique(key, return_counts=True)
-    return pa.table(
-        {"block_y": keys >> 32, "block_x": keys & 0xFFFFFFFF, "stained_px": pixels.astype(np.int64)}
-    )
+    first_y, first_x = plane_yx[0] // edge, plane_yx[1] // edge
+    rows = (plane_yx[0] + counted.shape[0] - 1) // edge - first_y + 1
+    columns = (plane_yx[1] + counted.shape[1] - 1) // edge - first_x + 1
+    pixels = np.zeros((rows, columns), np.int64)
+    start = (plane_yx[0] - first_y * edge, plane_yx[1] - first_x * edge)
+    _count_blocks(np.ascontiguousarray(stained.area[1][core]), counted, start, edge, pixels)
+    y, x = np.nonzero(pixels)
+    return pa.table({"block_y": y + first_y, "block_x": x + first_x, "stained_px": pixels[y, x]})
+
+
+@njit(cache=True, nogil=True)
+def _count_blocks(
+    area: NDArray[np.bool_],
+    counted: NDArray[np.bool_],
+    start_yx: tuple[int, int],
+    edge: int,
+    pixels: NDArray[np.int64],
+) -> None:
+    """Stained and counted pixels of each block; the first pixel lies at ``start_yx`` in the first block."""
+    height, width = area.shape
+    for y in range(height):
+        row = pixels[(y + start_yx[0]) // edge]
+        for block in range(row.size):
+            left = max(0, block * edge - start_yx[1])
+            both = 0
+            for x in range(left, min(width, (block + 1) * edge - start_yx[1])):
+                both += area[y, x] & counted[y, x]
+            row[block] += both

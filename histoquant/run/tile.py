@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numba import njit
 from numpy.typing import NDArray
 
 from histoquant.markers.cd31 import VesselMarkerDefinition
@@ -15,6 +16,7 @@ from histoquant.objects import (
     Planes,
     VesselCore,
     VesselResult,
+    cell_territories,
     find_whole_vessels,
     measure_cells,
     nuclei_halo_px,
@@ -115,9 +117,9 @@ def quantify_tile(plane: Plane, tile: Tile, planned: Planned) -> TileResult:
     stained = find_stained(planes, planned.plan.threshold_od) if counts_area(marker) else None
     tables = _cells(planes, window, tile, planned, stained)
     counts = {"tiles": 1}
+    counted = _counted(planes, window, tile, planned)
     if stained is not None:
         core, start = (tile.y_px - window.y, tile.x_px - window.x), (tile.y_px, tile.x_px)
-        counted = _counted(planes, window, tile, planned)
         more, areas = owned_tables(stained, counted, core, start, planned.plan.plane_mpp)
         tables, counts = tables | more, counts | areas
     if isinstance(marker, VesselMarkerDefinition):
@@ -126,7 +128,8 @@ def quantify_tile(plane: Plane, tile: Tile, planned: Planned) -> TileResult:
         counts["vessels_low"], counts["vessels_high"] = vessels.count_low, vessels.count_high
         counts["vessels_oversize"] = int(vessels.oversize)
         counts["vessels_excluded"] = vessels.count_excluded
-    return TileResult(tables, _dab_histogram(planes, window, tile, planned), counts)
+    dab = np.ascontiguousarray(planes.dab[_core(window, tile)])
+    return TileResult(tables, _dab_histogram(dab, counted), counts)
 
 
 def counts_area(marker: MarkerDefinition) -> bool:
@@ -146,20 +149,22 @@ def _cells(
     marker = planned.plan.marker
     # searched at standard strength, measured as stained
     nuclei = segment_nuclei(planes.scaled(planned.plan.search_gain), marker)
-    measured = measure_cells(planes, nuclei, marker)
+    seed_y, seed_x = nuclei.seeds[:, 0] + window.y, nuclei.seeds[:, 1] + window.x
+    # what another tile owns is in the way of this tile's cells and is measured there
+    own = np.flatnonzero(tile.owns(seed_x, seed_y))
+    seed_y, seed_x = seed_y[own], seed_x[own]
+    territory = cell_territories(nuclei, marker, planes.mpp)
+    measured = measure_cells(planes, nuclei, marker, territory, own)
     if stained is not None:
-        linked = link_cells(nuclei, stained, planes.mpp)
+        linked = link_cells(nuclei, stained, planes.mpp, territory)[own]
         for name, column in cell_columns(stained, linked, (window.y, window.x), planes.mpp).items():
             measured = measured.append_column(name, pa.array(column))
-    polygons = outlines(nuclei.labels)
-    seed_x = measured["seed_x_px"].to_numpy() + window.x
-    seed_y = measured["seed_y_px"].to_numpy() + window.y
+    polygons = outlines(nuclei.labels, own)
     pixels = measured["nucleus_px"].to_numpy()
     x = _plane_centroid(measured["centroid_x_px"].to_numpy(), pixels, window.x)
     y = _plane_centroid(measured["centroid_y_px"].to_numpy(), pixels, window.y)
-    owned = tile.owns(seed_x, seed_y)
-    kept = np.flatnonzero(owned & planned.tissue.contains(x, y))
-    excluded = np.flatnonzero(owned & (planned.tissue.reason(x, y) > 0))
+    kept = np.flatnonzero(planned.tissue.contains(x, y))
+    excluded = np.flatnonzero(planned.tissue.reason(x, y) > 0)
     place = {"seed_y_px": seed_y, "seed_x_px": seed_x, "centroid_y_px": y, "centroid_x_px": x}
     table = measured.drop_columns(list(place))
     for name, values in place.items():
@@ -219,15 +224,24 @@ def _core(window: _Window, tile: Tile) -> tuple[slice, slice]:
 def _counted(planes: Planes, window: _Window, tile: Tile, planned: Planned) -> NDArray[np.bool_]:
     """Pixels of the core that are valid and in quantifiable tissue."""
     tissue = planned.tissue
-    map_y = np.arange(tile.y_px, tile.y_px + tile.height_px) // tissue.scale_px
-    map_x = np.arange(tile.x_px, tile.x_px + tile.width_px) // tissue.scale_px
-    return planes.valid[_core(window, tile)] & tissue.quantifiable[np.ix_(map_y, map_x)]
+    scale = tissue.scale_px
+    top, left = tile.y_px // scale, tile.x_px // scale
+    part = tissue.quantifiable[top : (tile.y_px + tile.height_px - 1) // scale + 1]
+    part = part[:, left : (tile.x_px + tile.width_px - 1) // scale + 1]
+    wide = np.repeat(np.repeat(part, scale, axis=1), scale, axis=0)
+    y, x = tile.y_px - top * scale, tile.x_px - left * scale
+    return planes.valid[_core(window, tile)] & wide[y : y + tile.height_px, x : x + tile.width_px]
 
 
-def _dab_histogram(planes: Planes, window: _Window, tile: Tile, planned: Planned) -> NDArray[np.int64]:
+@njit(cache=True, nogil=True)
+def _dab_histogram(dab: NDArray[np.int16], counted: NDArray[np.bool_]) -> NDArray[np.int64]:
     """DAB of the core's counted pixels."""
-    dab = planes.dab[_core(window, tile)][_counted(planes, window, tile, planned)]
-    return np.bincount(np.clip(dab, 0, HISTOGRAM_BINS - 1), minlength=HISTOGRAM_BINS).astype(np.int64)
+    bins = np.zeros(HISTOGRAM_BINS, np.int64)
+    for y in range(dab.shape[0]):
+        for x in range(dab.shape[1]):
+            if counted[y, x]:
+                bins[min(max(dab[y, x], 0), HISTOGRAM_BINS - 1)] += 1
+    return bins
 
 
 def sum_tiles(results: list[TileResult]) -> Batch:

@@ -12,6 +12,7 @@ from histoquant.errors import UsageError
 from histoquant.markers import get_marker
 from histoquant.objects import (
     Nuclei,
+    cell_territories,
     is_cap,
     is_countable,
     is_fragment,
@@ -252,3 +253,41 @@ def test_a_brown_fragment_beside_the_nucleus_of_its_cell_is_not_another_cell() -
     assert not is_fragment(unstained, CD68, 0.5).any()
     with pytest.raises(UsageError, match="um per pixel"):
         is_fragment(cells, CD68, float("nan"))
+
+
+def test_some_of_the_cells_are_measured_as_all_of_them() -> None:
+    rng = np.random.default_rng(9)
+    blue, brown = rng.uniform(0, 0.8, (2, 90, 110))
+    labels = np.zeros((90, 110), np.int32)
+    for i, (y, x) in enumerate([(4, 3), (9, 40), (30, 8), (33, 20), (60, 60), (80, 100)]):
+        labels[_disc(5.0, labels.shape, (y, x)) <= 5] = i + 1
+    seeds = np.array([np.argwhere(labels == i)[0] for i in range(1, 7)], np.int32)
+    nuclei = Nuclei(labels, seeds, rng.uniform(0, 1, 6))
+    window, rows = planes(blue, brown), np.array([0, 3, 4])
+    some = measure_cells(window, nuclei, CD68, cell_territories(nuclei, CD68, 0.5), rows)
+    whole = measure_cells(window, nuclei, CD68)
+    assert some.equals(whole.take(rows))
+    lines, all_lines = outlines(labels, rows), outlines(labels)
+    for k, row in enumerate(rows):
+        assert (lines.polygon(k) == all_lines.polygon(row)).all()
+
+
+@pytest.mark.parametrize("offset", [0, 1 << 27])
+def test_territories_are_nearest_labels_by_brute_force(offset: int) -> None:
+    rng = np.random.default_rng(11)
+    labels = np.where(rng.random((40, 44)) < 0.01, rng.integers(1, 900, (40, 44)), 0).astype(np.int32)
+    labels[labels > 0] += offset
+    found = territories(labels, 9.0)
+    far = np.full(labels.shape, 10**6)
+    owner = np.zeros(labels.shape, np.int64)
+    y, x = np.mgrid[: labels.shape[0], : labels.shape[1]]
+    for sy, sx in np.argwhere(labels > 0):
+        dy, dx = np.abs(y - sy), np.abs(x - sx)
+        long, short = np.maximum(dy, dx), np.minimum(dy, dx)
+        # shortest path of straight (5), diagonal (7) and knight's (11) steps
+        units = np.where(long >= 2 * short, 5 * long + short, 4 * long + 3 * short)
+        nearer = (units < far) | ((units == far) & (labels[sy, sx] < owner))
+        far, owner = np.where(nearer, units, far), np.where(nearer, labels[sy, sx], owner)
+    within = far <= 45
+    assert (found.owner == np.where(within, owner, 0)).all()
+    assert (found.distance == np.where(within, far, 0)).all()

@@ -173,10 +173,11 @@ def _order(key: tuple[str, str, str], study: Study | None) -> tuple[Any, ...]:
     """Sort by month where the timepoint is declared, and digits within labels as numbers: T2 before T10."""
     patient, tract, timepoint = key
     month = study.month(timepoint) if study is not None else None
-    return _natural(patient), _natural(tract), month is None, month or 0.0, _natural(timepoint)
+    return natural(patient), natural(tract), month is None, month or 0.0, natural(timepoint)
 
 
-def _natural(text: str) -> tuple[tuple[tuple[int, int, str], ...], str]:
+def natural(text: str) -> tuple[tuple[tuple[int, int, str], ...], str]:
+    """Sort key by which T2 comes before T10."""
     parts = re.findall(r"\d+|\D+", text)
     return tuple((0, int(p), "") if p.isdecimal() else (1, 0, p.casefold()) for p in parts), text
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from histoquant.study.design_trial import AnalysisSection, TablesSection
 from histoquant.study.patterns import check_pattern
 from histoquant.study.rules import ID_RULE, UNBLINDING_CURE, did_you_mean, is_id, is_unblinding
 
@@ -243,6 +244,12 @@ class StudyDesign(BaseModel):
     blinding: BlindingSection | None = Field(
         default=None, description="What ties a blind folder to its key. Default none: slides are not blinded."
     )
+    tables: TablesSection = Field(
+        default_factory=TablesSection, description="Patients, tracts and missing biopsies."
+    )
+    analysis: AnalysisSection = Field(
+        default_factory=AnalysisSection, description="What `histoquant study` compares."
+    )
 
     @field_validator("timepoints")
     @classmethod
@@ -268,6 +275,8 @@ _SECTIONS: dict[tuple[str, ...], type[BaseModel]] = {
     ("inflammation",): InflammationSection,
     ("inflammation", "weights"): Weights,
     ("blinding",): BlindingSection,
+    ("tables",): TablesSection,
+    ("analysis",): AnalysisSection,
 }
 
 

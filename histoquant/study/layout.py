@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from histoquant.study.layout_text import BLIND, READERS, UNBLINDED
 
@@ -70,6 +75,42 @@ UNBLINDED_TABLES = _parsed(UNBLINDED)
 READER_TABLES = _parsed(READERS)
 """Written by ``histoquant agreement``."""
 TABLES = {**BLIND_TABLES, **UNBLINDED_TABLES, **READER_TABLES}
+
+
+def shaped(name: str, rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Bring rows into a table's columns, order and types; what is missing becomes empty, never NaN text.
+
+    Parameters
+    ----------
+    name : str
+        One of `TABLES`.
+    rows : DataFrame or sequence of mappings
+        May hold more columns than the table; every column of the table must occur.
+
+    Raises
+    ------
+    KeyError
+        If a column is missing from the rows: a fault of the code, not of the data.
+    """
+    columns = TABLES[name].columns
+    table = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
+    if table.empty:
+        table = pd.DataFrame({column.name: [] for column in columns})
+    return pd.DataFrame({column.name: _typed(table[column.name], column.kind) for column in columns})
+
+
+def _typed(cells: pd.Series, kind: str) -> pd.Series:
+    plain = cells.reset_index(drop=True)
+    if kind == "text":
+        texts = [None if value is None or value != value or value == "" else str(value) for value in plain]
+        return pd.Series(texts, dtype="string")
+    if kind == "flag":
+        return pd.Series(
+            [None if value is None or value != value else bool(value) for value in plain], dtype="boolean"
+        )
+    numbers = pd.to_numeric(plain).astype("float64")
+    finite = numbers.where(np.isfinite(numbers))
+    return finite.astype("Float64") if kind == "number" else finite.round().astype("Int64")
 
 
 def markdown(tables: dict[str, TableLayout]) -> str:

@@ -54,11 +54,11 @@ def component_values(biopsies: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def mid_rank(ordered: NDArray[np.float64], value: float) -> float:
-    """Return the share of ``ordered`` below ``value``, ties by half: ``(#{r<x} + 0.5 #{r=x}) / n``."""
-    below = int(np.searchsorted(ordered, value, side="left"))
-    through = int(np.searchsorted(ordered, value, side="right"))
-    return (below + through) / 2 / ordered.size
+def mid_rank(ordered: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the share of ``ordered`` below each value, ties by half: ``(#{r<x} + 0.5 #{r=x}) / n``."""
+    below = np.searchsorted(ordered, values, side="left")
+    through = np.searchsorted(ordered, values, side="right")
+    return np.asarray((below + through) / 2 / ordered.size, np.float64)
 
 
 class Reference(BaseModel):
@@ -145,14 +145,20 @@ class Reference(BaseModel):
             raise StudyError(f"reference {self.id}: {self.unusable}. Make one from more baseline biopsies.")
         if np.isnan(value):
             return float("nan"), False
-        if self.method == "percentile":
-            low, high = 0.5 / self.n, 1 - 0.5 / self.n
-            share = mid_rank(np.array(self.components[component]), value)
-        else:
-            low, high = 0.0, 1.0
-            first, last = self._anchors(component)
-            share = float((value - first) / (last - first))
+        low, high = (0.5 / self.n, 1 - 0.5 / self.n) if self.method == "percentile" else (0.0, 1.0)
+        share = float(self._shares(component, np.array([value]))[0])
         return min(max(share, low), high), not low < share < high
+
+    def positions(self, component: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Place many values at once: the shares of `position`, clipped as there."""
+        low, high = (0.5 / self.n, 1 - 0.5 / self.n) if self.method == "percentile" else (0.0, 1.0)
+        return np.clip(self._shares(component, values), low, high)
+
+    def _shares(self, component: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        if self.method == "percentile":
+            return mid_rank(np.array(self.components[component]), values)
+        first, last = self._anchors(component)
+        return np.asarray((values - first) / (last - first), np.float64)
 
     @classmethod
     def from_biopsies(

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from histoquant.errors import StudyError
+from histoquant.study.csv_cells import read_lines, refuse
 from histoquant.study.patterns import slide_stem
-from histoquant.study.rules import (
-    ID_RULE,
-    UNBLINDING_CURE,
-    comparable,
-    did_you_mean,
-    is_id,
-    is_unblinding,
-    path_below,
-)
+from histoquant.study.rules import ID_RULE, comparable, is_id, path_below
 
 ID_COLUMNS = ("patient", "tract", "timepoint", "marker", "section", "block", "batch", "clone")
 COLUMNS = ("slide", *ID_COLUMNS, "mpp", "control", "sha256")
 CONTROL_KINDS = ("positive", "negative")
-# A trial's table is thousands of rows; ten million characters is a wrong file.
-_MAX_CHARACTERS = 10_000_000
-_MAX_FAULTS_SHOWN = 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -145,79 +133,27 @@ def read_slide_table(path: Path, folder: Path, timepoints: Iterable[str] = ()) -
     StudyError
         With every fault found (the first 20), each naming row, column and cure.
     """
-    lines = _cells(path)
-    header_line, header = next(lines, (1, []))
-    columns = _header(path.name, [cell.strip().lower() for cell in header])
+    lines, faults = read_lines(path, COLUMNS, ("slide",), kind="slide table")
     labels = {label.casefold(): label for label in timepoints}
     rows: list[SlideRow] = []
-    faults: list[str] = []
     seen: dict[str, int] = {}
-    for line, cells in lines:
-        if not any(cell.strip() for cell in cells):
-            continue
-        if len(cells) != len(columns):
-            faults.append(
-                f"row {line}: {len(cells)} cells, the header (row {header_line}) has {len(columns)}; "
-                "add or remove separators, or quote a cell that holds one"
-            )
-            continue
-        said = {name: cell.strip() for name, cell in zip(columns, cells, strict=True)}
-        row, wrong = _row(line, said, folder, labels)
+    for line in lines:
+        row, wrong = _row(line.number, line.said, folder, labels)
         faults += wrong
         if row is not None:
-            first = seen.setdefault(comparable(str(row.path)), line)
-            if first != line:
+            first = seen.setdefault(comparable(str(row.path)), line.number)
+            if first != line.number:
                 faults.append(
-                    f"row {line}, column slide: {row.slide!r} is already in row {first}; keep one of them"
+                    f"row {line.number}, column slide: {row.slide!r} is already in row {first}; "
+                    "keep one of them"
                 )
             rows.append(row)
-    if faults:
-        more = f" ... and {len(faults) - _MAX_FAULTS_SHOWN} more." if len(faults) > _MAX_FAULTS_SHOWN else ""
-        raise StudyError(f"{path.name}: " + ". ".join(faults[:_MAX_FAULTS_SHOWN]) + "." + more)
+    refuse(path.name, faults)
     if not rows:
         raise StudyError(
             f"{path.name}: no slides listed. Add one row per slide, or remove `table` from study.toml."
         )
     return SlideTable(path.name, tuple(rows))
-
-
-def _cells(path: Path) -> Iterator[tuple[int, list[str]]]:
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise StudyError(f"{path.name}: not UTF-8 text. Save it as 'CSV UTF-8'.") from None
-    except OSError as error:
-        raise StudyError(
-            f"{path.name}: cannot be read ({error.strerror}). Check its name and rights."
-        ) from None
-    if len(text) > _MAX_CHARACTERS or "\0" in text:
-        raise StudyError(f"{path.name}: not a slide table (binary, or over 10 million characters).")
-    first = text.split("\n", 1)[0]
-    separator = max(",;\t", key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    try:
-        for cells in reader:
-            yield reader.line_num, cells
-    except csv.Error as error:
-        raise StudyError(f"{path.name}: row {reader.line_num}: {error}. Check the quotes.") from None
-
-
-def _header(table: str, columns: list[str]) -> list[str]:
-    unblinding = [name for name in columns if is_unblinding(name)]
-    if unblinding:
-        raise StudyError(f"{table}: row 1, column {unblinding[0]!r} tells arm or outcome. {UNBLINDING_CURE}.")
-    unknown = [name for name in columns if name not in COLUMNS]
-    if unknown:
-        raise StudyError(
-            f"{table}: row 1: unknown column {unknown[0]!r}.{did_you_mean(unknown[0], COLUMNS)} "
-            f"Columns: {', '.join(COLUMNS)}."
-        )
-    twice = [name for name in COLUMNS if columns.count(name) > 1]
-    if twice:
-        raise StudyError(f"{table}: row 1: column {twice[0]!r} occurs twice. Keep one of them.")
-    if "slide" not in columns:
-        raise StudyError(f"{table}: row 1: no column 'slide'. Add it, with the file name of each slide.")
-    return columns
 
 
 def _row(

@@ -13,6 +13,7 @@ from histoquant.study.design import InflammationSection, RunSection, StudyDesign
 from histoquant.study.reference import Reference
 from histoquant.study.rules import path_below
 from histoquant.study.slide_table import SlideTable, read_slide_table
+from histoquant.study.trial_tables import TrialTables, read_missing, read_patients, read_tracts
 
 STUDY_FILE = "study.toml"
 
@@ -72,6 +73,33 @@ class Study:
     def calibration_path(self) -> Path | None:
         """Absolute path of the calibration file that ``[run]`` names, or None."""
         return _named_file(self.path, "run", "calibration", self.run.calibration)
+
+    def trial_tables(self) -> TrialTables:
+        """Read the tables of patients, tracts and missing biopsies; empty where none is named.
+
+        Not part of loading a study: a reason such as ``closed_no_tissue`` tells how a tract fared, and
+        slides are read blind.
+
+        Raises
+        ------
+        StudyError
+            Names file, row, column and cure.
+        """
+        named = self.design.tables
+        patients, tracts, missing = (
+            _named_file(self.path, "tables", key, text)
+            for key, text in (
+                ("patients", named.patients),
+                ("tracts", named.tracts),
+                ("missing", named.missing),
+            )
+        )
+        labels = tuple(point.label for point in self.timepoints)
+        return TrialTables(
+            read_patients(patients) if patients else (),
+            read_tracts(tracts) if tracts else (),
+            read_missing(missing, labels) if missing else (),
+        )
 
     def month(self, label: str | None) -> float | None:
         """Month of a declared timepoint; None for any other."""

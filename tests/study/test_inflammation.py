@@ -36,7 +36,7 @@ def all_at(value: float) -> dict[str, float]:
     ("x", "rank", "clipped"), [(5, 0, 0.125), (20, 0.5, 0.5), (30, 0.75, 0.75), (50, 1, 0.875)]
 )
 def test_mid_rank_golden_values(x: float, rank: float, clipped: float) -> None:
-    assert mid_rank(np.array([10.0, 20, 20, 40]), x) == rank
+    assert mid_rank(np.array([10.0, 20, 20, 40]), np.array([x])) == rank
     tenfold = reference(40, cd68=[10.0] * 10 + [20.0] * 20 + [40.0] * 10)
     share, saturated = tenfold.position("cd68", x)
     assert share == pytest.approx(min(max(rank, 0.5 / 40), 1 - 0.5 / 40))

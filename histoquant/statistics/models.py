@@ -20,6 +20,7 @@ MIN_PATIENTS = 5
 # Below this share of the residual variance a variance component counts as zero.
 _BOUNDARY = 1e-4
 _MAX_WARNINGS = 4
+_SEPARATED = 8.0  # log odds per standard deviation: nobody measures such a slope
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,3 +199,52 @@ def _texts(caught: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:
     """Return each warning once, in order, as one line."""
     lines = dict.fromkeys(" ".join(str(warning.message).split()) for warning in caught)
     return tuple(lines)[:_MAX_WARNINGS]
+
+
+def clustered_odds(
+    success: NDArray[np.bool_], fall: NDArray[np.float64], patient: NDArray[np.object_]
+) -> Estimate:
+    """Odds ratio of success per standard deviation of fall: logistic GEE, exchangeable within patients.
+
+    Parameters
+    ----------
+    success : ndarray of bool, shape (tracts,)
+    fall : ndarray, shape (tracts,)
+        Minus the change.
+    patient : ndarray of str, shape (tracts,)
+
+    Returns
+    -------
+    Estimate
+        On the scale of the odds ratio; t with patients - 1 degrees of freedom, bias-reduced covariance.
+    """
+    patients = len(set(patient.tolist()))
+    smaller = min(int(success.sum()), int((~success).sum()))
+    if patients < MIN_PATIENTS or smaller < MIN_PATIENTS:
+        return Estimate(
+            reason=few("tracts", smaller, MIN_PATIENTS) + f" in the smaller class, {patients} patients"
+        )
+    spread = float(np.std(fall, ddof=1))
+    if not spread > 0:
+        return Estimate(reason="NO_VARIATION (all changes are equal)")
+    order = np.argsort(patient, kind="stable")
+    design = np.column_stack([np.ones(fall.size), (fall - fall.mean()) / spread])[order]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            model = sm.GEE(
+                success.astype(float)[order],
+                design,
+                groups=patient[order],
+                family=sm.families.Binomial(),
+                cov_struct=sm.cov_struct.Exchangeable(),
+            )
+            result = model.fit(cov_type="bias_reduced", maxiter=100)
+        except (ValueError, np.linalg.LinAlgError, FloatingPointError) as failure:
+            return Estimate(reason=f"NO_FIT ({failure})")
+    value, error = float(result.params[1]), float(result.bse[1])
+    # classes that do not overlap drive the odds ratio to infinity
+    if not (bool(result.converged) and math.isfinite(error) and error > 0 and abs(value) < _SEPARATED):
+        return Estimate(reason="NO_FIT (the classes do not overlap, or the fit did not converge)")
+    found = _t_estimates(np.array([value]), np.array([error]), patients - 1)[0]
+    return Estimate(math.exp(found.value), math.exp(found.low), math.exp(found.high), found.p)

@@ -8,16 +8,19 @@ from dataclasses import dataclass
 import pandas as pd
 
 from histoquant.errors import StudyError
+from histoquant.study.arms import arm_table, event_table
 from histoquant.study.biopsies import biopsies as pool
 from histoquant.study.change import patient_changes, tract_changes
 from histoquant.study.contrasts import Primary, change_table
 from histoquant.study.design import StudyDesign
 from histoquant.study.flow import flow_table
-from histoquant.study.layout import BLIND_TABLES, shaped
+from histoquant.study.layout import BLIND_TABLES, UNBLINDED_TABLES, shaped
 from histoquant.study.levels import level_table, trend_table
 from histoquant.study.measures import measure_table, measures_of
 from histoquant.study.model_table import model_table
+from histoquant.study.outcomes import Outcomes
 from histoquant.study.remarks import remarks
+from histoquant.study.response import proportion_table, response_groups, response_points, response_table
 from histoquant.study.rules import did_you_mean
 from histoquant.study.scores import score_table
 from histoquant.study.sensitivity import missing_table
@@ -36,11 +39,14 @@ class Analysis:
     visits : tuple of Visit
         The first is the baseline.
     primary : Primary
+    working : Mapping of str to DataFrame
+        measures, tract_changes and patient_changes as plain floats and texts, with what is not written.
     """
 
     tables: Mapping[str, pd.DataFrame]
     visits: tuple[Visit, ...]
     primary: Primary
+    working: Mapping[str, pd.DataFrame]
 
 
 def analyse(slides: pd.DataFrame, study: Study | None = None, tables: TrialTables | None = None) -> Analysis:
@@ -101,7 +107,11 @@ def analyse_biopsies(
         "scores": scores,
         "notes": remarks(slides, pooled, measures, visits, tables),
     }
-    return Analysis({name: shaped(name, found[name]) for name in BLIND_TABLES}, visits, primary)
+    tables_out = {name: shaped(name, found[name]) for name in BLIND_TABLES}
+    return Analysis(tables_out, visits, primary, {name: found[name] for name in _WORKING})
+
+
+_WORKING = ("measures", "tract_changes", "patient_changes")
 
 
 def _primary(design: StudyDesign, pooled: pd.DataFrame, visits: tuple[Visit, ...]) -> Primary:
@@ -121,3 +131,52 @@ def _primary(design: StudyDesign, pooled: pd.DataFrame, visits: tuple[Visit, ...
             f"baseline. Later ones: {', '.join(later) or 'none'}."
         )
     return Primary(named.primary, named.primary_timepoint)
+
+
+def unblinded(
+    analysis: Analysis, outcomes: Outcomes, tables: TrialTables, seed: int
+) -> dict[str, pd.DataFrame]:
+    """Join arms and outcomes to a finished analysis; the analysis itself stays as it is.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    outcomes : Outcomes
+    tables : TrialTables
+        Enrolled patients.
+    seed : int
+
+    Returns
+    -------
+    dict of str to DataFrame
+        By the names of `histoquant.study.layout.UNBLINDED_TABLES`.
+
+    Raises
+    ------
+    StudyError
+        If the outcomes are of other patients than the slides.
+    """
+    measures, tracts = analysis.working["measures"], analysis.working["tract_changes"]
+    patients = analysis.working["patient_changes"]
+    _same_patients(set(measures["patient"]), outcomes)
+    points = response_points(patients, outcomes)
+    enrolled = [row.patient for row in tables.patients] or sorted(set(measures["patient"]))
+    found = {
+        "response_points": points,
+        "response_groups": response_groups(points),
+        "response": response_table(points, tracts, outcomes, seed),
+        "proportions": proportion_table(outcomes, enrolled),
+        "arms": arm_table(measures, tracts, outcomes),
+        "events": event_table(outcomes),
+    }
+    return {name: shaped(name, found[name]) for name in UNBLINDED_TABLES}
+
+
+def _same_patients(measured: set[str], outcomes: Outcomes) -> None:
+    if measured.isdisjoint(outcomes.patients):
+        example = sorted(outcomes.patients)[0] if outcomes.patients else "none"
+        raise StudyError(
+            f"the outcomes name none of the patients of the slides (outcomes: {example}; slides: "
+            f"{sorted(measured)[0]}). If the slides were read under masked names, run `histoquant unblind` "
+            "first; else correct the patient column."
+        )

@@ -34,12 +34,15 @@ def tract_changes(measures: pd.DataFrame, visits: Sequence[Visit]) -> pd.DataFra
     """
     rows: list[Row] = []
     later = {visit.label: visit for visit in visits[1:]}
-    for _, group in measures.groupby(["patient", "tract", "measure"], sort=False):
-        records: list[Row] = group.to_dict("records")  # type: ignore[assignment]
-        base = next(record for record in records if record["timepoint"] == visits[0].label)
-        for record in records:
-            if record["timepoint"] in later:
-                rows.append(_paired(base, record, visits[0]))
+    bases: dict[tuple[str, str, str], Row] = {}
+    records: list[Row] = measures.to_dict("records")  # type: ignore[assignment]
+    for record in records:
+        if record["timepoint"] == visits[0].label:
+            bases[record["patient"], record["tract"], record["measure"]] = record
+    for record in records:
+        if record["timepoint"] in later:
+            base = bases[record["patient"], record["tract"], record["measure"]]
+            rows.append(_paired(base, record, visits[0]))
     columns = ["patient", "tract", *MEASURE_COLUMNS, "timepoint", "change", "area_mm2", "reason"]
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
 

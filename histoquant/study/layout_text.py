@@ -236,7 +236,7 @@ jt_expected number its mean without association
 jt_p number two-sided
 jt_method text `exact` or `permutation n`
 auc number share of pairs (closed, not closed) in which the closed one fell further; ties by half
-auc_low number lower 95 % limit, DeLong on the logit scale
+auc_low number lower 95 % limit, Newcombe (method 5)
 auc_high number upper limit
 auc_p number exact or permutation Mann-Whitney, two-sided
 tract_odds_ratio number closure per standard deviation of fall, GEE by patient, tract rows
@@ -254,7 +254,7 @@ among text `with an outcome`, or `all enrolled` (unknown counted as not)
 successes count numerator
 total count denominator
 percent number share
-low number lower 95 % limit: patients exact (Clopper-Pearson), tracts bootstrap over patients
+low number lower 95 % limit: patients Clopper-Pearson, tracts Korn-Graubard
 high number upper limit
 reason text why a cell is empty
 

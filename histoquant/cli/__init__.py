@@ -11,10 +11,14 @@ from histoquant.cli.results import verify
 from histoquant.cli.running import calibrate, inspect, run, worker
 from histoquant.cli.samples import samples
 from histoquant.cli.status import EXIT_INTERRUPTED, EXIT_LOCKED, EXIT_USAGE
+from histoquant.cli.trial import agreement, reference, study
 from histoquant.errors import HistoquantError, OutputLockedError
 
 # in the order of `histoquant --help`
-COMMANDS = (run, inspect, calibrate, worker, verify, export, blind, unblind, samples)
+COMMANDS = (
+    *(run, inspect, calibrate, worker, verify, study, agreement, reference, export, blind, unblind),
+    samples,
+)
 for _command in COMMANDS:
     app.command()(_command)
 

@@ -17,6 +17,7 @@ from typing import Any
 from histoquant._version import __version__
 from histoquant.errors import StoreError
 from histoquant.run.cohort import with_cohort_flags
+from histoquant.run.finished import study_for_log
 from histoquant.run.intake import Intake, take_in
 from histoquant.run.job import SlideJob
 from histoquant.run.options import RunOptions
@@ -179,7 +180,12 @@ class _Run:
         self._reporter: Reporter = Reporter()
 
     def go(self) -> int:
-        self._log.write("run_started", version=__version__, slides=self._counters.slides_total)
+        self._log.write(
+            "run_started",
+            version=__version__,
+            slides=self._counters.slides_total,
+            study=study_for_log(self._intake.study, self._out.root),
+        )
         try:
             with _terminate_as_interrupt(), open_reporter(self._options.json_progress) as self._reporter:
                 for slide_id, row in self._refused.items():

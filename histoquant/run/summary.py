@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -101,7 +102,7 @@ def _provenance(intake: Intake) -> dict[str, Any]:
         **_blinding(intake),
         "slides": [{"slide_id": name, "file": intake.slides[name].name} for name in intake.slide_ids],
         "platform": {"python": platform.python_version(), "machine": platform.machine()},
-        "libraries": {name: _version(name) for name in _LIBRARIES},
+        "libraries": library_versions(_LIBRARIES),
     }
 
 
@@ -109,6 +110,11 @@ def _blinding(intake: Intake) -> dict[str, Any]:
     """The digests that the blind folder carries, so that the finished run is tied to one key."""
     section = intake.study.design.blinding if intake.study is not None else None
     return {} if section is None else {"blinding": section.model_dump(mode="json")}
+
+
+def library_versions(names: Sequence[str]) -> dict[str, str | None]:
+    """Installed versions of what could change a number."""
+    return {name: _version(name) for name in names}
 
 
 def _version(name: str) -> str | None:

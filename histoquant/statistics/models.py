@@ -86,12 +86,12 @@ def mixed_model(table: pd.DataFrame, visits: Sequence[str]) -> Fit:
                 "y ~ C(visit)", data, groups="patient", re_formula="1+month", vc_formula=components
             )
             result = model.fit(reml=True, method=["lbfgs", "powell"])
+            # at the boundary a variance may come out negative: then there is no error, see `_t_estimates`
+            errors = np.asarray(result.bse_fe)[1 : len(visits)]
         except (ValueError, np.linalg.LinAlgError) as error:
             return Fit(patients=patients, biopsies=rows, reason=f"NO_FIT ({error})")
     assert result.cov_re.shape == (2, 2), "the patient's intercept and slope must both be in the model"
-    later = len(visits) - 1
-    estimates = np.asarray(result.fe_params)[1 : later + 1]
-    errors = np.asarray(result.bse_fe)[1 : later + 1]
+    estimates = np.asarray(result.fe_params)[1 : len(visits)]
     return Fit(
         tuple(_t_estimates(estimates, errors, patients - 1)),
         patients,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from histoquant.study.layout import TABLES
 from histoquant.study.measures import LOG
 from histoquant.study.timeline import Visit
 
@@ -43,8 +44,7 @@ def tract_changes(measures: pd.DataFrame, visits: Sequence[Visit]) -> pd.DataFra
         if record["timepoint"] in later:
             base = bases[record["patient"], record["tract"], record["measure"]]
             rows.append(_paired(base, record, visits[0]))
-    columns = ["patient", "tract", *MEASURE_COLUMNS, "timepoint", "change", "area_mm2", "reason"]
-    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
+    return pd.DataFrame(rows, columns=[*TABLES["tract_changes"].column_names, "unit", "area_mm2"])
 
 
 def _paired(base: Row, record: Row, first: Visit) -> Row:
@@ -90,8 +90,7 @@ def patient_changes(changes: pd.DataFrame) -> pd.DataFrame:
     """
     groups = changes.groupby(["patient", "measure", "timepoint"], sort=False)
     rows = [_patient(group) for _, group in groups]
-    columns = ["patient", *MEASURE_COLUMNS, "timepoint", "change", "change_area_weighted", "tracts"]
-    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
+    return pd.DataFrame(rows, columns=[*TABLES["patient_changes"].column_names, "unit"])
 
 
 def _patient(group: pd.DataFrame) -> Row:

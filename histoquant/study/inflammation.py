@@ -16,8 +16,8 @@ from histoquant.study.tables import typed
 # Immunoscore's five classes cut at these percentiles; here they are an uncalibrated ordinal.
 GRADE_CUTS = (10, 25, 70, 95)
 NO_REFERENCE = (
-    "NO_REFERENCE: freeze at least 10 baseline biopsies with histoquant.study.Reference.from_biopsies, save "
-    "them, and name the file in study.toml under [inflammation] reference"
+    "NO_REFERENCE: freeze at least 10 baseline biopsies with `histoquant reference`, and name the file in "
+    "study.toml under [inflammation] reference"
 )
 SCORE_COLUMNS = (
     "inflammation_score",

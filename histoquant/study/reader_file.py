@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ GRADES = (
 """Whole numbers from 0, compared by weighted kappa; all but the first come from readers only."""
 SCORES = ("geboes", "rhi", "ghas", "phri", "ibd_dca")
 """Histology indexes that these stains cannot give: imported, compared between readers, never computed."""
+# as `histoquant unblind` joins them: names of its own, and what the slide table says anyway
+_SAME = {"slide_id": "slide", "reading": "read"}
+_ALLOWED = ("marker", "section", "block", "original_id")
 _COLUMNS = ("reader", "value", "read", "measure", "slide", "patient", "tract", "timepoint")
 _SLIDE_AREA, _BIOPSY_AREA = "tissue_mm2", "{prefix}_tissue_mm2"
 
@@ -76,15 +80,16 @@ def is_imported(measure: str) -> bool:
     return measure in SCORES or (scale_of(measure) == "grade" and measure != GRADES[0])
 
 
-def read_readings(path: Path, slides: pd.DataFrame, biopsies: pd.DataFrame) -> Readings:
-    """Read a reader file and find the machine's value of everything read.
+def read_readings(paths: Sequence[Path], slides: pd.DataFrame, biopsies: pd.DataFrame) -> Readings:
+    """Read reader files and find the machine's value of everything read.
 
     Parameters
     ----------
-    path : Path
-        CSV with ``reader``, ``value`` and either ``slide`` (slide_id or file name) or ``patient``, ``tract``,
+    paths : sequence of Path
+        Each a CSV with ``value`` and either ``slide`` (slide_id or file name) or ``patient``, ``tract``,
         ``timepoint``; ``measure`` names a column of ``slides.csv`` or ``biopsies.csv``, or a score or grade
-        that only readers give; without it a slide's main density. ``read`` is 1, 2, ... of the same reader.
+        that only readers give; without it a slide's main density. ``read`` is 1, 2, ... of the same reader,
+        ``reader`` the file's name where there is no such column. `histoquant unblind` writes such files.
     slides, biopsies : DataFrame
         Of a finished run.
 
@@ -93,10 +98,27 @@ def read_readings(path: Path, slides: pd.DataFrame, biopsies: pd.DataFrame) -> R
     StudyError
         Names row, column and cure.
     """
-    lines, faults = read_lines(path, _COLUMNS, ("reader", "value"), kind="reader file", blind=True)
-    key = ("slide", "patient", "tract", "timepoint", "reader", "read", "measure")
-    faults += repeat_faults(lines, key)
     known = _Known(slides, biopsies)
+    readings = [reading for path in paths for reading in _file_readings(path, known)]
+    wanted = dict.fromkeys((reading.subject, reading.measure) for reading in readings)
+    machine = [
+        Reading(subject, measure, MACHINE, 1, value)
+        for subject, measure in wanted
+        if not is_imported(measure) and math.isfinite(value := known.value(subject, measure))
+    ]
+    areas = {(subject, measure): known.area_mm2(subject, measure) for subject, measure in wanted}
+    return Readings((*readings, *machine), areas)
+
+
+def _renamed(line: Line, path: Path) -> Line:
+    said = {_SAME.get(name, name): text for name, text in line.said.items()}
+    return Line(line.number, {"reader": re.sub(r"[^A-Za-z0-9._-]+", "_", path.stem), **said})
+
+
+def _file_readings(path: Path, known: _Known) -> list[Reading]:
+    lines, faults = read_lines(path, (*_COLUMNS, *_SAME, *_ALLOWED), ("value",), kind="reader file")
+    lines = [_renamed(line, path) for line in lines]
+    faults += repeat_faults(lines, ("slide", "patient", "tract", "timepoint", "reader", "read", "measure"))
     readings: list[Reading] = []
     for line in lines:
         reading, wrong = _reading(line, known)
@@ -106,14 +128,7 @@ def read_readings(path: Path, slides: pd.DataFrame, biopsies: pd.DataFrame) -> R
     refuse(path.name, faults)
     if not readings:
         raise StudyError(f"{path.name}: no readings. Add one row per reading.")
-    wanted = dict.fromkeys((reading.subject, reading.measure) for reading in readings)
-    machine = [
-        Reading(subject, measure, MACHINE, 1, value)
-        for subject, measure in wanted
-        if not is_imported(measure) and math.isfinite(value := known.value(subject, measure))
-    ]
-    areas = {(subject, measure): known.area_mm2(subject, measure) for subject, measure in wanted}
-    return Readings((*readings, *machine), areas)
+    return readings
 
 
 class _Known:

@@ -1,0 +1,120 @@
+"""A finished run as later commands take it up: its slides, its study, its record."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from histoquant.errors import StoreError, UsageError
+from histoquant.store.atomic import csv_bytes, parquet_bytes, write_bytes, writing
+from histoquant.store.verify import LOG
+from histoquant.study.study_file import Study, load_study
+
+FOLDER = "study"
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """What a study starts from.
+
+    Attributes
+    ----------
+    root : Path
+    slides : DataFrame
+        ``slides.parquet``.
+    study : Study or None
+    run : Mapping
+        ``run.json``.
+    """
+
+    root: Path
+    slides: pd.DataFrame
+    study: Study | None
+    run: Mapping[str, Any]
+
+    @property
+    def seed(self) -> int:
+        """Seed of permutations and resampling."""
+        return self.study.design.analysis.seed if self.study is not None else 1
+
+
+def open_run(out: Path, study_file: Path | None) -> FinishedRun:
+    """Open a finished run with its study.
+
+    Parameters
+    ----------
+    out : Path
+    study_file : Path or None
+        ``study.toml`` or its folder; None takes the one the run used, if it still lies there.
+
+    Raises
+    ------
+    StoreError
+        If no run has finished there.
+    UsageError
+        If the study file named is not there.
+    """
+    try:
+        slides = pd.read_parquet(out / "slides.parquet")
+        run = json.loads((out / "run.json").read_text())
+    except (OSError, ValueError):
+        raise StoreError(
+            f"{out}: no finished run. Name a folder that `histoquant run ... -o` has finished."
+        ) from None
+    if study_file is not None:
+        study = load_study(study_file) if study_file.exists() else None
+        if study is None:
+            raise UsageError(f"--study {study_file}: not there. Name a study.toml.")
+        return FinishedRun(out, slides, study, run)
+    # an unblinded copy carries the log of the blind run, whose study file knows masks only
+    used = None if run.get("unblinding") else _study_used(out)
+    return FinishedRun(out, slides, load_study(used) if used is not None else None, run)
+
+
+def _study_used(out: Path) -> Path | None:
+    """Find the study file of the last run in the log, relative to the output folder."""
+    try:
+        lines = (out / LOG).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    for line in reversed(lines):
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict) and event.get("event") == "run_started":
+            named = event.get("study")
+            path = out / named if isinstance(named, str) else None
+            return path.resolve() if path is not None and path.is_file() else None
+    return None
+
+
+def study_folder(out: Path) -> Path:
+    """Return the folder of a study's tables, made when missing."""
+    folder = out / FOLDER
+    with writing(folder):
+        folder.mkdir(exist_ok=True)
+    return folder
+
+
+def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
+    """Write each table as CSV and as Parquet."""
+    for name, table in tables.items():
+        write_bytes(folder / f"{name}.csv", csv_bytes(table))
+        write_bytes(folder / f"{name}.parquet", parquet_bytes(table))
+
+
+def study_for_log(study: Study | None, root: Path) -> str | None:
+    """Return where a run's study file lies, from its output folder; None where there is none to say."""
+    if study is None:
+        return None
+    try:
+        return Path(os.path.relpath(study.path, root.resolve())).as_posix()
+    except ValueError:  # another drive
+        return None

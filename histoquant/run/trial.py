@@ -1,0 +1,129 @@
+"""The rim of a study: reads a finished run and the study's tables, writes every table below ``OUT/study``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from histoquant._version import __version__
+from histoquant.errors import UsageError
+from histoquant.run.finished import FinishedRun, open_run, study_folder, write_tables
+from histoquant.run.summary import library_versions
+from histoquant.store.atomic import file_sha256, json_bytes, write_bytes, writing
+from histoquant.store.layout import OutputFolder
+from histoquant.store.lock import OutputLock
+from histoquant.store.log import RunLog
+from histoquant.store.verify import LOG, write_seals
+from histoquant.study.analyse import Analysis, analyse, unblinded
+from histoquant.study.layout import UNBLINDED_TABLES
+from histoquant.study.outcomes import Outcomes, read_outcomes
+from histoquant.study.trial_tables import TrialTables
+
+LIBRARIES = ("numpy", "pandas", "scipy", "statsmodels")
+WORDING = (
+    "Research use only. Changes are of biopsies from patients under treatment without a randomised "
+    "comparison: healing, regression to the mean, the biopsy's own wound and treatment cannot be told apart. "
+    "Associations with outcomes or arms are associations."
+)
+
+
+def write_study(out: Path, study_file: Path | None, outcomes_file: Path | None) -> tuple[Analysis, bool]:
+    """Analyse a finished run and write its tables.
+
+    Parameters
+    ----------
+    out : Path
+    study_file : Path or None
+    outcomes_file : Path or None
+        Arms and outcomes; None writes the blind tables only and removes those of an earlier unblinded study.
+
+    Returns
+    -------
+    analysis : Analysis
+    with_study : bool
+        Whether there was a study file.
+
+    Raises
+    ------
+    StudyError
+        Names file, row, column and cure.
+    UsageError
+        If the slides are still masked.
+    """
+    finished = open_run(out, study_file)
+    _refuse_masked(finished)
+    tables = finished.study.trial_tables() if finished.study is not None else TrialTables()
+    # outcomes are opened when everything blind is finished
+    analysis = analyse(finished.slides, finished.study, tables)
+    with OutputLock(out):
+        folder = study_folder(out)
+        write_tables(folder, analysis.tables)
+        write_bytes(folder / "analysis.json", json_bytes(_provenance(finished, analysis)))
+        log = RunLog(out / LOG)
+        try:
+            log.write("study_written", analysis_sha256=file_sha256(folder / "analysis.json"))
+            if outcomes_file is None:
+                _remove_unblinded(folder)
+            else:
+                outcomes = read_outcomes(outcomes_file)
+                # before any row is joined, so that the log has it even if the disk then fails
+                log.write("outcomes_joined", file=outcomes_file.name, sha256=file_sha256(outcomes_file))
+                write_tables(folder, unblinded(analysis, outcomes, tables, finished.seed))
+                write_bytes(folder / "unblinded.json", json_bytes(_unblinding(outcomes_file, outcomes)))
+        finally:
+            log.close()
+        write_seals(OutputFolder(out))
+    return analysis, finished.study is not None
+
+
+def _refuse_masked(finished: FinishedRun) -> None:
+    if finished.run.get("blinding") and not finished.run.get("unblinding"):
+        raise UsageError(
+            f"{finished.root}: its slides are masked, so nothing can be compared. Run `histoquant unblind` "
+            "and study the copy that it writes."
+        )
+
+
+def _remove_unblinded(folder: Path) -> None:
+    """Tables with outcomes beside newer ones without would not belong together."""
+    names = [f"{name}{ending}" for name in UNBLINDED_TABLES for ending in (".csv", ".parquet")]
+    for name in [*names, "unblinded.json"]:
+        with writing(folder / name):
+            (folder / name).unlink(missing_ok=True)
+
+
+def _provenance(finished: FinishedRun, analysis: Analysis) -> dict[str, Any]:
+    study = finished.study
+    files = {"slides.parquet": finished.root / "slides.parquet"}
+    if study is not None:
+        files["study.toml"] = study.path
+        named = study.design.tables.model_dump()
+        files |= {f"[tables] {key}": study.folder / text for key, text in named.items() if text is not None}
+    return {
+        "version": __version__,
+        "libraries": library_versions(LIBRARIES),
+        "study": study.name if study is not None else None,
+        "timepoints": [
+            {"label": visit.label, "month": None if visit.month != visit.month else visit.month}
+            for visit in analysis.visits
+        ],
+        "baseline": analysis.visits[0].label,
+        "primary": {"measure": analysis.primary.measure, "timepoint": analysis.primary.timepoint},
+        "seed": finished.seed,
+        "inflammation": study.inflammation.model_dump(mode="json") if study is not None else None,
+        "reference_sha256": study.reference.sha256 if study is not None and study.reference else None,
+        "read": {name: file_sha256(path) for name, path in sorted(files.items())},
+        "wording": WORDING,
+    }
+
+
+def _unblinding(path: Path, outcomes: Outcomes) -> dict[str, Any]:
+    return {
+        "outcomes": path.name,
+        "sha256": file_sha256(path),
+        "patients": len(outcomes.patients),
+        "arms": list(outcomes.arms),
+        "reference_arm": outcomes.arms[0] if outcomes.arms else None,
+        "response_derived_from_tracts": sorted(outcomes.derived),
+        "wording": WORDING,
+    }

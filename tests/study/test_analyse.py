@@ -1,0 +1,314 @@
+"""Whole studies from tables: planted changes, and everything that can be missing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from histoquant.errors import StudyError
+from histoquant.phantoms.trial import TIMEPOINTS
+from histoquant.phantoms.trial_tables import TableTrial, table_trial
+from histoquant.store.atomic import csv_bytes
+from histoquant.study import Reference, Study, biopsies, load_study
+from histoquant.study.analyse import Analysis, analyse, unblinded
+from histoquant.study.layout import BLIND_TABLES, TABLES, UNBLINDED_TABLES
+from histoquant.study.outcomes import Outcomes
+from histoquant.study.trial_tables import MissingRow, PatientRow, TractRow, TrialTables
+
+PLAN = TableTrial(seed=3)
+MAIN = {"CD68": "cd68_per_mm2", "CD20": "cd20_diffuse_per_mm2", "CD31": "cd31_vessels_per_mm2"}
+POINTS = "".join(f'[[timepoints]]\nlabel = "{label}"\nmonth = {month}\n' for label, month, _ in TIMEPOINTS)
+
+
+@pytest.fixture(scope="module")
+def slides() -> pd.DataFrame:
+    return table_trial(PLAN)[0]
+
+
+@pytest.fixture(scope="module")
+def outcomes() -> Outcomes:
+    table = table_trial(PLAN)[1].set_index("patient")
+    return Outcomes(response=table["response"].to_dict(), arm=table["arm"].to_dict())
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory, slides: pd.DataFrame) -> Study:
+    folder = tmp_path_factory.mktemp("study")
+    Reference.from_biopsies(biopsies(slides), "V1").save(folder / "reference.json")
+    (folder / "study.toml").write_text(POINTS + '[inflammation]\nreference = "reference.json"\n')
+    loaded = load_study(folder)
+    assert loaded is not None
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def whole(slides: pd.DataFrame, study: Study) -> Analysis:
+    return analyse(slides, study)
+
+
+def clean(tables: dict[str, pd.DataFrame]) -> None:
+    """No NaN, no text that says so, and no empty estimate without its reason."""
+    for name, table in tables.items():
+        assert list(table.columns) == TABLES[name].column_names
+        text = csv_bytes(table).decode().lower()
+        cells = {cell for line in text.splitlines() for cell in line.split(",")}
+        assert cells.isdisjoint({"nan", "none", "<na>", "inf", "-inf", "nat"}), name
+        for main in ("hl", "mean", "median", "change", "estimate", "auc", "difference", "icc", "value"):
+            if main in table and "reason" in table:
+                silent = table[table[main].isna() & table["reason"].isna()]
+                assert silent.empty, f"{name}: {main} empty without a reason"
+
+
+def test_the_virtual_trial_is_the_published_one(slides: pd.DataFrame) -> None:
+    assert slides["patient"].nunique() == 20
+    assert len(slides.drop_duplicates(["patient", "tract"])) == 43
+    assert len(slides) == 43 * 3 * 3
+
+
+def test_planted_changes_lie_in_their_intervals(whole: Analysis) -> None:
+    """One seed; benchmarks/statistics.py counts a hundred."""
+    changes = whole.tables["changes"].set_index(["measure", "timepoint"])
+    models = whole.tables["models"].set_index(["measure", "model", "timepoint"])
+    inside = []
+    for marker, path in PLAN.changes:
+        for label, planted in zip(("V2", "V3"), path, strict=True):
+            row = changes.loc[(MAIN[marker], label)]
+            inside += [row["hl_low"] < planted < row["hl_high"], row["mean_low"] < planted < row["mean_high"]]
+            for model in ("mixed", "gee"):
+                fitted = models.loc[(MAIN[marker], model, label)]
+                inside.append(fitted["low"] < planted < fitted["high"])
+    assert len(inside) == 24
+    assert sum(inside) >= 22
+
+
+def test_all_tables_are_there_and_clean(whole: Analysis) -> None:
+    assert list(whole.tables) == list(BLIND_TABLES)
+    clean(dict(whole.tables))
+    primary = whole.tables["changes"].query("primary")
+    assert primary[["measure", "timepoint"]].to_numpy().tolist() == [["cd68_per_mm2", "V3"]]
+
+
+def test_holm_runs_over_the_markers_of_a_timepoint(whole: Analysis) -> None:
+    changes = whole.tables["changes"]
+    main = changes[(changes["role"] == "main") & (changes["timepoint"] == "V3")]
+    assert len(main) == 3
+    assert float(main["p_holm"].min()) == pytest.approx(3 * float(main["wilcoxon_p"].min()))
+    assert main["p_bh"].isna().all()
+    further = changes[changes["role"] == "further"]
+    assert further["p_holm"].isna().all()
+    assert (further["p_bh"] >= further["wilcoxon_p"]).all()
+
+
+def test_order_of_slides_does_not_matter(slides: pd.DataFrame, study: Study, whole: Analysis) -> None:
+    shuffled = analyse(slides.sample(frac=1, random_state=1), study)
+    for name, table in whole.tables.items():
+        assert csv_bytes(table) == csv_bytes(shuffled.tables[name]), name
+
+
+def test_blind_tables_are_the_same_whatever_the_outcomes(
+    slides: pd.DataFrame, study: Study, whole: Analysis, outcomes: Outcomes
+) -> None:
+    before = {name: csv_bytes(table) for name, table in whole.tables.items()}
+    rng = np.random.default_rng(1)
+    tables = []
+    for _ in range(2):
+        patients = list(outcomes.arm)
+        dealt = dict(zip(patients, rng.permutation(list(outcomes.arm.values())).tolist(), strict=True))
+        mixed = Outcomes(response=outcomes.response, arm=dealt)
+        tables.append(unblinded(whole, mixed, TrialTables(), 1))
+    assert before == {name: csv_bytes(table) for name, table in whole.tables.items()}
+    assert csv_bytes(tables[0]["arms"]) != csv_bytes(tables[1]["arms"])
+    assert csv_bytes(tables[0]["response"]) == csv_bytes(tables[1]["response"])
+
+
+def test_unblinded_tables_are_clean_and_say_what_was_compared(whole: Analysis, outcomes: Outcomes) -> None:
+    tables = unblinded(whole, outcomes, TrialTables(), 1)
+    assert list(tables) == list(UNBLINDED_TABLES)
+    clean(tables)
+    response = tables["response"].set_index(["measure", "timepoint"]).loc[("cd68_per_mm2", "V3")]
+    assert response["groups"] == "resistant 4; improved 4; closed 12"
+    assert (response["jt_expected"], response["jt_method"]) == (56, "exact")
+    arms = tables["arms"]
+    assert set(arms["arm"]) == {"exosome"}
+    assert set(arms["reference_arm"]) == {"placebo"}
+    shares = tables["proportions"].set_index(["what", "among"])
+    closed = shares.loc[("closed", "with an outcome")]
+    assert (closed["low"], closed["high"]) == pytest.approx((36.1, 80.9), abs=0.05)
+
+
+def test_a_planted_association_is_found(study: Study) -> None:
+    plan = TableTrial(seed=4, response_shift=2.0, arm_shift=-0.6, slope_sd=0.2)
+    slides, table = table_trial(plan)
+    known = table.set_index("patient")
+    outcomes = Outcomes(response=known["response"].to_dict(), arm=known["arm"].to_dict())
+    tables = unblinded(analyse(slides, study), outcomes, TrialTables(), 1)
+    row = tables["response"].set_index(["measure", "timepoint"]).loc[("cd68_per_mm2", "V3")]
+    assert row["jt_p"] < 0.01
+    assert row["auc"] > 0.7
+
+
+def test_outcomes_of_strangers_are_refused(whole: Analysis) -> None:
+    with pytest.raises(StudyError, match=r"none of the patients .*histoquant unblind"):
+        unblinded(whole, Outcomes(response={"X1": "closed"}), TrialTables(), 1)
+
+
+def drop(condition: Callable[[pd.DataFrame], pd.Series]) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    return lambda slides: slides[~condition(slides)]
+
+
+def zeros(slides: pd.DataFrame) -> pd.DataFrame:
+    counted = [
+        name for name in ("positive", "vessels", "diffuse_per_mm2", "vessels_per_mm2") if name in slides
+    ]
+    return slides.assign(**{name: slides[name].where(slides[name].isna(), 0) for name in counted})
+
+
+CASES = {
+    "a marker never stained": drop(lambda t: t["marker"] == "CD31"),
+    "no CD20 at the last visit": drop(lambda t: (t["marker"] == "CD20") & (t["timepoint"] == "V3")),
+    "a patient without a baseline": drop(lambda t: (t["patient"] == "P01") & (t["timepoint"] == "V1")),
+    "a patient without follow-up": drop(lambda t: (t["patient"] == "P02") & (t["timepoint"] != "V1")),
+    "nobody has a baseline": drop(lambda t: t["timepoint"] == "V1"),
+    "a middle visit never happened": drop(lambda t: t["timepoint"] == "V2"),
+    "one patient": drop(lambda t: t["patient"] != "P03"),
+    "five patients": drop(lambda t: t["patient"] > "P05"),
+    "one timepoint": drop(lambda t: t["timepoint"] != "V1"),
+    "one slide": lambda t: t.head(1),
+    "nothing counted anywhere": zeros,
+    "nothing counted at the last visit": lambda t: pd.concat(
+        [t[t["timepoint"] != "V3"], zeros(t[t["timepoint"] == "V3"])]
+    ),
+    "every slide failed": lambda t: t.assign(status="FAILED", reason="UNREADABLE"),
+    "too little tissue": lambda t: t.assign(tissue_mm2=0.1),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("dated", [True, pytest.param(False, marks=pytest.mark.full)])
+def test_what_is_missing_gives_reasons_not_crashes(
+    name: str, dated: bool, slides: pd.DataFrame, study: Study, outcomes: Outcomes
+) -> None:
+    few = CASES[name](slides[slides["patient"] < "P07"].copy())
+    analysis = analyse(few, study if dated else None)
+    clean(dict(analysis.tables))
+    clean(unblinded(analysis, outcomes, TrialTables(), 1))
+
+
+def test_without_patients_there_is_nothing_to_compare(slides: pd.DataFrame) -> None:
+    with pytest.raises(StudyError, match="nothing to compare"):
+        analyse(slides.assign(patient=None))
+
+
+def test_reasons_name_what_is_missing(slides: pd.DataFrame, study: Study) -> None:
+    gone = (slides["patient"] == "P01") & (slides["tract"] == "T1")
+    left = slides[~(gone & (slides["timepoint"] == "V3"))]
+    left = left[~((left["patient"] == "P02") & (left["timepoint"] == "V1") & (left["marker"] == "CD68"))]
+    tables = TrialTables(missing=(MissingRow("P01", "T1", "V3", "closed_no_tissue"),))
+    tracts = (
+        analyse(left, study, tables)
+        .tables["tract_changes"]
+        .set_index(["patient", "tract", "measure", "timepoint"])
+    )
+    assert tracts.loc[("P01", "T1", "cd68_per_mm2", "V3"), "reason"] == "VISIT NO_BIOPSY (closed_no_tissue)"
+    assert tracts.loc[("P02", "T1", "cd68_per_mm2", "V2"), "reason"] == "BASELINE MISSING"
+
+
+def test_another_clone_is_no_pair(slides: pd.DataFrame, study: Study) -> None:
+    other = (slides["patient"] == "P01") & (slides["timepoint"] == "V3") & (slides["marker"] == "CD68")
+    analysis = analyse(slides.assign(clone=slides["clone"].where(~other, "KP1")), study)
+    rows = analysis.tables["tract_changes"].query("patient == 'P01' and measure == 'cd68_per_mm2'")
+    assert set(rows[rows["timepoint"] == "V3"]["reason"]) == {"CLONE_DIFFERS (PG-M1, KP1)"}
+    assert rows[rows["timepoint"] == "V2"]["reason"].isna().all()
+    assert "CLONE_DIFFERS" in set(analysis.tables["notes"]["code"])
+
+
+def test_flow_counts_everybody_once(slides: pd.DataFrame, study: Study) -> None:
+    patients = tuple(PatientRow(f"P{n:02d}", n <= 20, "withdrew" if n > 20 else None) for n in range(1, 24))
+    tracts = tuple(TractRow(p, t, None) for p, t in set(zip(slides["patient"], slides["tract"], strict=True)))
+    missing = (MissingRow("P01", None, "V3", "closed_no_tissue"),)
+    left = slides[~((slides["patient"] == "P01") & (slides["timepoint"] == "V3"))]
+    flow = analyse(left, study, TrialTables(patients, tracts, missing)).tables["flow"]
+    steps = flow.set_index("step")
+    assert steps.loc["enrolled", "patients"] == 23
+    assert steps.loc["completed", ["patients", "lost", "reasons"]].tolist() == [20, 3, "withdrew 3"]
+    last = flow[flow["timepoint"] == "V3"].set_index(["step", "measure"])
+    gone = int((slides[slides["patient"] == "P01"]["tract"]).nunique())
+    biopsied = flow[(flow["step"] == "biopsied") & (flow["timepoint"] == "V3")].iloc[0]
+    assert (biopsied["tracts"], biopsied["lost"]) == (43 - gone, gone)
+    assert biopsied["reasons"] == f"closed_no_tissue {gone}"
+    paired = last.loc[("paired", "cd68_per_mm2")]
+    assert (paired["tracts"], paired["patients"]) == (43 - gone, 19)
+    assert paired["reasons"] == f"VISIT closed_no_tissue {gone}"
+
+
+def test_closed_tracts_without_tissue_bound_the_mean(slides: pd.DataFrame, study: Study) -> None:
+    patients = ("P01", "P02", "P03")
+    gone = slides["patient"].isin(patients) & (slides["timepoint"] == "V3")
+    rows = tuple(MissingRow(patient, None, "V3", "closed_no_tissue") for patient in patients)
+    table = analyse(slides[~gone], study, TrialTables(missing=rows)).tables["missing"]
+    row = table[(table["measure"] == "cd68_per_mm2") & (table["timepoint"] == "V3")].set_index("scenario")
+    assert row.loc["closed_best", "mean"] < row.loc["observed", "mean"] < row.loc["closed_worst", "mean"]
+    assert row.loc["closed_best", "patients"] == 20
+    deltas = row.loc["delta"]
+    assert deltas["mean"].is_monotonic_increasing
+    assert abs(deltas["mean"].iloc[0] - row.loc["observed", "mean"]) < 0.1
+    assert row.loc["tipping", "p"] == pytest.approx(0.05, abs=0.002)
+    assert row.loc["tipping", "delta"] > 0
+
+
+def test_a_score_without_error_of_counting_has_an_interval_around_it(whole: Analysis) -> None:
+    scores = whole.tables["scores"]
+    assert scores["score"].notna().all()
+    inside = (scores["score_low"] <= scores["score"]) & (scores["score"] <= scores["score_high"])
+    assert inside.mean() > 0.95
+
+
+def test_batches_strangers_and_implausible_values_are_noted(slides: pd.DataFrame, study: Study) -> None:
+    odd = slides.assign(batch=np.where(slides["timepoint"] == "V3", "B2", "B1"))
+    odd.loc[(odd["slide_id"] == "P01_T1_V1_CD68"), "positive"] = 90_000
+    extra = odd.head(3).assign(timepoint="V9", slide_id=["a", "b", "c"])
+    tables = TrialTables(
+        patients=(PatientRow("P02", True, None),), missing=(MissingRow("P02", "T1", "V1", "artefact"),)
+    )
+    notes = analyse(pd.concat([odd, extra]), study, tables).tables["notes"]
+    assert {
+        "BATCH_DIFFERS",
+        "UNKNOWN_PATIENT",
+        "IMPLAUSIBLE",
+        "NOT_MISSING",
+        "TIMEPOINT_NOT_DECLARED",
+    } <= set(notes["code"])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('primary = "cd86_per_mm2"', "Did you mean 'cd68_per_mm2'"),
+        ('primary_timepoint = "V1"', "Later ones: V2, V3"),
+        ('primery = "cd68_per_mm2"', "Did you mean 'primary'"),
+    ],
+)
+def test_a_wrong_primary_is_refused(tmp_path: Path, slides: pd.DataFrame, text: str, said: str) -> None:
+    (tmp_path / "study.toml").write_text(f"{POINTS}[analysis]\n{text}\n")
+    with pytest.raises(StudyError, match=said):
+        analyse(slides, load_study(tmp_path))
+
+
+def test_zero_at_baseline_is_a_finite_change(slides: pd.DataFrame, study: Study) -> None:
+    here = (slides["slide_id"] == "P01_T1_V1_CD68").to_numpy()
+    table = slides.assign(positive=slides["positive"].mask(here, 0))
+    tracts = analyse(table, study).tables["tract_changes"]
+    row = tracts.query(
+        "patient == 'P01' and tract == 'T1' and measure == 'cd68_per_mm2' and timepoint == 'V2'"
+    )
+    areas = slides.set_index("slide_id")["tissue_mm2"]
+    follow = slides.set_index("slide_id").loc["P01_T1_V2_CD68"]
+    expected = math.log((follow["positive"] + 0.5) / follow["tissue_mm2"]) - math.log(
+        0.5 / areas["P01_T1_V1_CD68"]
+    )
+    assert row["change"].item() == pytest.approx(expected)

@@ -11,6 +11,7 @@ from histoquant.errors import UsageError
 from histoquant.stains import StainVectors, total_od_mod, unmix_mod
 from histoquant.stains.density import WhiteLike
 from histoquant.stains.settings import GAIN_UNIT
+from histoquant.stains.uneven import without_haze
 
 Int16Array = npt.NDArray[np.int16]
 BoolArray = npt.NDArray[np.bool_]
@@ -86,6 +87,21 @@ class Planes:
             return self
         blue, brown, total = (_scaled(plane, gain) for plane in (self.hematoxylin, self.dab, self.total))
         return Planes(blue, brown, total, self.valid, self.mpp)
+
+    def cleared(self, haze_mod: Int16Array) -> Planes:
+        """The same window without its unspecific DAB.
+
+        Parameters
+        ----------
+        haze_mod : ndarray of int16, shape (h, w)
+            To be taken off, thousandths of OD, as `HazeMap.window` gives it.
+
+        Returns
+        -------
+        Planes
+            ``total`` is as scanned: glass is told by it, and haze lies on tissue.
+        """
+        return Planes(self.hematoxylin, without_haze(self.dab, haze_mod), self.total, self.valid, self.mpp)
 
     @classmethod
     def from_rgb(

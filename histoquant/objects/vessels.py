@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from histoquant.objects.vessels_glass import LEVELS_MOD, find_glass, lumens_between
 from histoquant.objects.vessels_join import Group, group_pieces
-from histoquant.objects.vessels_measure import is_speck, is_vessel, measure, place
+from histoquant.objects.vessels_measure import is_speck, is_vessel, measure, place, wall_mean_od
 from histoquant.objects.vessels_nodes import (
     Pieces,
     StainWindow,
@@ -199,7 +199,7 @@ def _find(
             if is_speck(parts, scene.mpp, params):
                 continue
             row = {"first_y_px": y + oy, "first_x_px": x + ox, **place(parts, core.origin_yx)}
-            row["vessel"] = is_vessel(parts, scene.mpp, params)
+            row["vessel"] = is_vessel(parts, scene.mpp, params, wall_mean_od(scene, parts))
             found.rows.append({**row, **measure(scene, parts, core.origin_yx)} if full else row)
     return found
 

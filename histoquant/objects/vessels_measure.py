@@ -15,7 +15,7 @@ CLEAR_SHARE = 0.5
 """A lumen of which half is as clear as glass is no nucleus, however pale its chromatin."""
 
 
-def is_vessel(parts: Parts, mpp: float, params: VesselParams) -> bool:
+def is_vessel(parts: Parts, mpp: float, params: VesselParams, wall_od: float) -> bool:
     """Whether an object is a vessel: it has a lumen, is drawn out, branched, or more than one cell.
 
     A round, solid, lumen-free object of one cell's size is a macrophage, plasma cell or clump of
@@ -30,9 +30,13 @@ def is_vessel(parts: Parts, mpp: float, params: VesselParams) -> bool:
         Micrometres per pixel.
     params : VesselParams
         Rules for cells and clumps.
+    wall_od : float
+        Mean DAB of the wall, from `wall_mean_od`.
     """
     if parts.lumen.any():
         return not _is_cell_with_pale_nucleus(parts, mpp, params)
+    if wall_od < params.wall_mean_share * params.threshold_od:
+        return False
     drawn_out = elongation(parts.outer)
     if drawn_out >= params.clump_elongation:
         return True
@@ -60,6 +64,12 @@ def _is_cell_with_pale_nucleus(parts: Parts, mpp: float, params: VesselParams) -
         2 * wall_px * mpp >= params.cell_wall_um * around_px
         and elongation(parts.outer) < params.cell_elongation
     )
+
+
+def wall_mean_od(scene: Scene, parts: Parts) -> float:
+    """Mean DAB of the wall as scanned, not smoothed."""
+    dab = crop(scene.dab, parts.y0, parts.x0, parts.wall.shape)
+    return int(dab[parts.wall > 0].sum(dtype=np.int64)) / int(np.count_nonzero(parts.wall)) / 1000
 
 
 def is_speck(parts: Parts, mpp: float, params: VesselParams) -> bool:
@@ -103,7 +113,6 @@ def measure(scene: Scene, parts: Parts, origin: tuple[int, int]) -> dict[str, ob
     wall_px, lumen_px, outer_px = (int(np.count_nonzero(m)) for m in (parts.wall, parts.lumen, parts.outer))
     contours = outer_contours(parts.outer)
     border_px = math.fsum(perimeter_px(c) for c in contours)
-    dab = crop(scene.dab, parts.y0, parts.x0, parts.wall.shape)
     shift = np.array([parts.x0 + origin[1], parts.y0 + origin[0]], np.int32)
     return {
         "endothelial_area_um2": wall_px * pixel_um2,
@@ -116,7 +125,7 @@ def measure(scene: Scene, parts: Parts, origin: tuple[int, int]) -> dict[str, ob
         "solidity": solidity(parts.outer),
         "bulk_share": int(np.count_nonzero(parts.bulk)) / outer_px,
         "nuclei": _nuclei_inside(scene.nuclei_yx, parts),
-        "dab_od": int(dab[parts.wall > 0].sum(dtype=np.int64)) / wall_px / 1000,
+        "dab_od": wall_mean_od(scene, parts),
         "outer_xy_px": (contours[0] + shift).ravel(),
         "lumens_xy_px": [(c + shift).ravel() for c in outer_contours(parts.lumen)],
     }

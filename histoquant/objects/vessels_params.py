@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from histoquant.errors import UsageError
 
@@ -67,6 +67,9 @@ class VesselParams:
     clump_elongation, clump_bulk_share : float
         A clump of cells is less elongated than this (two cells in a row: 2 - 2.5), and more than this
         share of it lies in discs of a cell body's radius, which no endothelium is thick enough for.
+    wall_mean_share : float
+        Least mean DAB of a lumen-free wall, as a share of the threshold. Faint capillaries keep half of it;
+        brown fibres, once background hides faint walls anyway, do not keep all of it (`over`).
     """
 
     threshold_od: float = 0.25
@@ -95,6 +98,7 @@ class VesselParams:
     cell_wall_um: float = 3.0
     clump_elongation: float = 3.0
     clump_bulk_share: float = 0.5
+    wall_mean_share: float = 0.1
 
     def __post_init__(self) -> None:
         """Refuse rules that no vessel can meet."""
@@ -106,6 +110,22 @@ class VesselParams:
             raise UsageError(f"vessel rule low_fraction must be at most 1, not {self.low_fraction}.")
         if self.join_um < self.touch_um:
             raise UsageError(f"vessel rule join_um ({self.join_um}) must reach touch_um ({self.touch_um}).")
+
+    def over(self, unstained_od: float) -> VesselParams:
+        """The rules on tissue of a given background: no wall grows into what unstained tissue reaches.
+
+        Where that binds, a fibre that is brown in places looks like a faint capillary without a lumen: such
+        an object must then reach the threshold on the whole.
+
+        Parameters
+        ----------
+        unstained_od : float
+            DAB that unstained tissue hardly reaches.
+        """
+        lowest = min(unstained_od / self.threshold_od, 1.0)
+        if lowest <= self.low_fraction:
+            return self
+        return replace(self, low_fraction=lowest, wall_mean_share=1.0)
 
 
 DEFAULT_PARAMS = VesselParams()

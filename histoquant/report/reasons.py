@@ -65,6 +65,10 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "threshold was used and not adapted to the slide.",
         "Look at the positive control of the run; a slide stained too weakly reads as negative.",
     ),
+    "UNEVEN_BACKGROUND": (
+        "Unspecific brown changes over the tissue; a map of it was taken off before anything was counted.",
+        "Look at the overlay where the tissue is brownest; the plan holds how much was taken off.",
+    ),
     "THRESHOLD_SENSITIVE": (
         "The density changes faster than the threshold: a 1 % higher threshold lowers it by more than 1 %.",
         "Calibrate the threshold on control slides of the batch before comparing visits.",

@@ -12,13 +12,14 @@ from histoquant._version import __version__
 from histoquant.errors import SlideRefusedError
 from histoquant.markers.definition import MarkerDefinition
 from histoquant.run.source import SourceFacts
-from histoquant.slides import Slide, working_plane
+from histoquant.slides import Plane, Slide, working_plane
 from histoquant.stains import (
     H_DAB,
     H_E,
     StainEstimate,
     StainSettings,
     StainVectors,
+    WhitePoint,
     sample_blocks,
     slide_vectors,
     white_point,
@@ -26,6 +27,7 @@ from histoquant.stains import (
 from histoquant.stains.settings import ThresholdSource, rows_of, search_gain
 from histoquant.stains.strength import StainStrength, strength_histogram, strength_of
 from histoquant.stains.threshold import Threshold, slide_threshold
+from histoquant.stains.uneven import UNEVEN_BACKGROUND, HazeMap, Unevenness, find_unevenness
 from histoquant.tiling.survey import Survey, survey
 from histoquant.tiling.tissue_map import TissueMap, map_tissue
 
@@ -35,7 +37,8 @@ class SlidePlan(BaseModel):
 
     Lengths are in working-plane pixels unless the name says otherwise. The stains' fields are those of
     `StainSettings`. ``marker`` carries the slide's threshold, so that whatever is given the plan's marker
-    reads the slide with it.
+    reads the slide with it. ``background_sha256`` is the digest of the haze that is taken off; empty where
+    none is.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -61,6 +64,9 @@ class SlidePlan(BaseModel):
     dab_background_od: float = 0.0
     strength_reason: str = ""
     strength_diagnostics: dict[str, float] = {}
+    background_reason: str = ""
+    background_diagnostics: dict[str, float] = {}
+    background_sha256: str = ""
     search_gain: int = 1024
     threshold_od: float
     threshold_source: ThresholdSource = "default"
@@ -86,9 +92,19 @@ class SlidePlan(BaseModel):
         """Mean um/px of the working plane."""
         return (self.plane_mpp_xy[0] + self.plane_mpp_xy[1]) / 2
 
+    @property
+    def unstained_od(self) -> float:
+        """DAB that unstained tissue hardly reaches: its background and three times the spread of that."""
+        told = self.strength_diagnostics
+        return told.get("dab_background_od", 0.0) + 3 * told.get("dab_background_spread_od", 0.0)
+
 
 class Planned(BaseModel):
-    """A plan with the maps it was made from, and the annotated lumen (bool map) where there is one."""
+    """A plan with the maps it was made from.
+
+    ``lumen`` is the annotated lumen (bool map) where there is one, ``haze`` what is taken off the slide's DAB
+    where its background is uneven.
+    """
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
@@ -96,6 +112,7 @@ class Planned(BaseModel):
     tissue: TissueMap
     overview_rgb: Any
     lumen: Any = None
+    haze: HazeMap | None = None
 
 
 def plan_of(
@@ -136,9 +153,9 @@ def plan_of(
     prior = H_DAB if marker.stains == "H-DAB" else H_E
     estimate = slide_vectors(plane, surveyed, tissue, white, prior)
     vectors = locked.vectors if locked else estimate.vectors
-    counted = strength_histogram(plane, sample_blocks(tissue, surveyed), tissue, vectors, white)
-    strength = strength_of(counted)
+    strength, uneven = _strength(plane, surveyed, tissue, vectors, white)
     own, flags = _own_settings(marker, estimate, strength)
+    cloudy = () if uneven.haze is None else (UNEVEN_BACKGROUND,)
     settings = locked or own
     plan = SlidePlan(
         reader=slide.reader,
@@ -161,13 +178,30 @@ def plan_of(
         dab_background_od=settings.dab_background_od,
         strength_reason=settings.strength_reason,
         strength_diagnostics=strength.diagnostics,
+        background_reason=uneven.reason,
+        background_diagnostics=uneven.diagnostics,
+        background_sha256="" if uneven.haze is None else uneven.haze.digest(),
         search_gain=search_gain(settings.hematoxylin_strength_od),
         threshold_od=settings.threshold_od,
         threshold_source=settings.threshold_source,
         threshold_reason=settings.threshold_reason,
-        flags=(*slide.flags, *white.flags, *(() if locked else flags)),
+        flags=(*slide.flags, *white.flags, *(() if locked else flags), *cloudy),
     )
-    return Planned(plan=plan, tissue=tissue, overview_rgb=_overview(surveyed))
+    return Planned(plan=plan, tissue=tissue, overview_rgb=_overview(surveyed), haze=uneven.haze)
+
+
+def _strength(
+    plane: Plane, surveyed: Survey, tissue: TissueMap, vectors: StainVectors, white: WhitePoint
+) -> tuple[StainStrength, Unevenness]:
+    """How strong the stains are, measured again without haze where the background is uneven."""
+    blocks = sample_blocks(tissue, surveyed)
+    strength = strength_of(strength_histogram(plane, blocks, tissue, vectors, white))
+    if vectors.names[1] != "dab":
+        return strength, Unevenness(None, "", {})
+    uneven = find_unevenness(surveyed, tissue, vectors, white, strength.hematoxylin_od)
+    if uneven.haze is not None:
+        strength = strength_of(strength_histogram(plane, blocks, tissue, vectors, white, uneven.haze))
+    return strength, uneven
 
 
 def _own_settings(
@@ -175,7 +209,8 @@ def _own_settings(
 ) -> tuple[StainSettings, tuple[str, ...]]:
     """What the slide says about its own stains, with warnings."""
     stained = marker.stains == "H-DAB"
-    threshold = slide_threshold(marker.threshold_od, marker.dab_standard_od, strength)
+    of_pixels = marker.compartment == "endothelial"
+    threshold = slide_threshold(marker.threshold_od, marker.dab_standard_od, strength, of_pixels=of_pixels)
     if not stained:
         threshold = Threshold(marker.threshold_od, "default", "no DAB in haematoxylin-eosin")
     settings = StainSettings(

@@ -21,6 +21,7 @@ from histoquant.run.source import refuse_other_bytes, source_facts, source_files
 from histoquant.run.tile import batches_of, quantify_tile, sum_tiles
 from histoquant.slides import Slide, open_slide, working_plane
 from histoquant.slides.unread import Unread
+from histoquant.stains.uneven import HazeMap
 from histoquant.store.atomic import file_sha256, parquet_bytes, write_bytes, writing
 from histoquant.store.batch_file import Batch, read_batch, write_batch
 from histoquant.store.layout import OutputFolder
@@ -200,6 +201,8 @@ def _npz_bytes(planned: Planned) -> bytes:
     arrays: dict[str, Any] = {"overview_rgb": planned.overview_rgb, **planned.tissue.to_arrays()}
     if planned.lumen is not None:
         arrays["lumen"] = planned.lumen
+    if planned.haze is not None:
+        arrays |= planned.haze.to_arrays()
     np.savez(buffer, **arrays)
     return buffer.getvalue()
 
@@ -223,4 +226,6 @@ def load_plan(job: SlideJob) -> Planned:
         held = {name: arrays[name] for name in arrays.files}
     overview = held.pop("overview_rgb")
     lumen = held.pop("lumen", None)
-    return Planned(plan=plan, tissue=TissueMap.from_arrays(held), overview_rgb=overview, lumen=lumen)
+    haze = HazeMap.from_arrays(held) if plan.background_sha256 else None
+    tissue = TissueMap.from_arrays(held)
+    return Planned(plan=plan, tissue=tissue, overview_rgb=overview, lumen=lumen, haze=haze)

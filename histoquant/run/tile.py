@@ -91,7 +91,10 @@ class _Window:
     def read(self, plane: Plane, planned: Planned) -> Planes:
         plan = planned.plan
         rgb, valid = plane.read(self.x, self.y, self.width, self.height)
-        return Planes.from_rgb(rgb, valid, plan.vectors, plan.white_point, plan.plane_mpp)
+        planes = Planes.from_rgb(rgb, valid, plan.vectors, plan.white_point, plan.plane_mpp)
+        if planned.haze is None:
+            return planes
+        return planes.cleared(planned.haze.window(self.x, self.y, self.width, self.height))
 
 
 def quantify_tile(plane: Plane, tile: Tile, planned: Planned) -> TileResult:
@@ -189,7 +192,7 @@ def _plane_centroid(
 def _vessels(plane: Plane, tile: Tile, planned: Planned, marker: VesselMarkerDefinition) -> VesselResult:
     """Vessels of the tile that begin in quantifiable tissue; the window grows until each lies in it whole."""
     mpp, size_px = planned.plan.plane_mpp, planned.plan.plane_size_px
-    params = marker.vessel_params(planned.plan.threshold_od)
+    params = marker.vessel_params(planned.plan.threshold_od).over(planned.plan.unstained_od)
 
     def in_tissue(table: pa.Table) -> NDArray[np.bool_]:
         # the first pixel is wall; a centroid may lie in a lumen as wide as a gap in the tissue

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from histoquant.stains.density import MOD_PER_OD, WhiteLike, unmix_mod
 from histoquant.stains.level import level_above
 from histoquant.stains.sampling import BLOCK_PX, block_mask
+from histoquant.stains.uneven import HazeMap, without_haze
 from histoquant.stains.vectors import StainVectors
 from histoquant.tiling.survey import PlaneLike
 from histoquant.tiling.tissue_map import TissueMap
@@ -128,6 +129,7 @@ def strength_histogram(
     tissue_map: TissueMap,
     vectors: StainVectors,
     white_point: WhiteLike,
+    haze: HazeMap | None = None,
 ) -> StrengthHistogram:
     """Count the sampled blocks of a slide.
 
@@ -143,6 +145,8 @@ def strength_histogram(
         The slide's.
     white_point : WhitePoint, float or sequence of 3 float
         Intensity of empty glass.
+    haze : HazeMap, optional
+        Taken off DAB first.
 
     Returns
     -------
@@ -154,6 +158,8 @@ def strength_histogram(
     for x, y in blocks.tolist():
         rgb, valid = plane.read(x - _HALO_PX, y - _HALO_PX, side, side)
         stains = unmix_mod(rgb, vectors, white_point)
+        if haze is not None:
+            stains[1] = without_haze(stains[1], haze.window(x - _HALO_PX, y - _HALO_PX, side, side))
         stains[:, ~valid] = 0
         found = found.add(stains, np.pad(block_mask(tissue_map, x, y), _HALO_PX) & valid, mpp)
     return found

@@ -12,6 +12,12 @@ from histoquant.stains.strength import StainStrength
 STRENGTH_RANGE = (0.4, 2.5)
 LEAST_SHARE = 0.5  # of the marker's threshold
 LEAST_OD = 0.06  # haze of 0.06 OD is usual
+# A marker's own threshold holds over a background up to this; what lies over it is added. Sections without
+# haze measure 0.01 - 0.03.
+CLEAN_BACKGROUND_OD = 0.03
+# Spreads of the background that unstained tissue does not exceed: means over the sides of a cell, and single
+# pixels, of which rendered fibres under haze reach 4.
+CELL_SPREADS, PIXEL_SPREADS = 3.0, 5.0
 
 WEAK_STAIN = "WEAK_STAIN"
 
@@ -37,7 +43,9 @@ class Threshold(NamedTuple):
     flags: tuple[str, ...] = ()
 
 
-def slide_threshold(marker_od: float, standard_od: float | None, strength: StainStrength) -> Threshold:
+def slide_threshold(
+    marker_od: float, standard_od: float | None, strength: StainStrength, *, of_pixels: bool = False
+) -> Threshold:
     """Threshold of a slide from its marker's and its own strength.
 
     Parameters
@@ -48,6 +56,8 @@ def slide_threshold(marker_od: float, standard_od: float | None, strength: Stain
         DAB strength it holds for; None when the threshold is not to move.
     strength : StainStrength
         Of the slide.
+    of_pixels : bool
+        Whether single pixels are compared, as a vessel's wall is, and not means over the sides of a cell.
 
     Returns
     -------
@@ -55,10 +65,22 @@ def slide_threshold(marker_od: float, standard_od: float | None, strength: Stain
         ``background + marker_od * strength / standard``: the same place between unstained and stained on
         every slide. The marker's own where the slide shows too little stain to tell, so that a negative
         control is never stretched into positives; more where its haematoxylin is stronger than standard,
-        because the share of it that unmixing leaves in DAB grows with it.
+        because the share of it that unmixing leaves in DAB grows with it, and where its background is
+        browner than a clean section's. Never less than what the slide's unstained tissue reaches.
     """
     if standard_od is None:
         return Threshold(marker_od, "set", "given, and not adapted to the slide")
+    found = _by_strength(marker_od, standard_od, strength)
+    spread = strength.diagnostics.get("dab_background_spread_od", 0.0)
+    spreads = PIXEL_SPREADS if of_pixels else CELL_SPREADS
+    reached = round(strength.background_od + spreads * spread, 3)
+    if reached <= found.od:
+        return found
+    why = f"{found.reason}; raised because unstained tissue reaches {reached:.3f} OD"
+    return Threshold(reached, "adapted", why, found.flags)
+
+
+def _by_strength(marker_od: float, standard_od: float, strength: StainStrength) -> Threshold:
     if strength.dab_od is None:
         why = next(reason for reason in strength.reason.split("; ") if reason.startswith("DAB"))
         return _without_stain(marker_od, strength, why)
@@ -76,7 +98,10 @@ def slide_threshold(marker_od: float, standard_od: float | None, strength: Stain
 
 def _without_stain(marker_od: float, strength: StainStrength, why: str) -> Threshold:
     ratio = (strength.hematoxylin_od or 0.0) / STANDARD_HEMATOXYLIN_OD
-    if ratio <= 1.0:
+    haze = max(strength.background_od - CLEAN_BACKGROUND_OD, 0.0)
+    if ratio <= 1.0 and haze == 0.0:
         return Threshold(marker_od, "default", why)
-    od = round(marker_od * min(ratio, STRENGTH_RANGE[1]), 3)
-    return Threshold(od, "adapted", f"{why}; raised because hematoxylin is {ratio:.2f} of the standard")
+    od = round(marker_od * min(max(ratio, 1.0), STRENGTH_RANGE[1]) + haze, 3)
+    causes = [f"hematoxylin is {ratio:.2f} of the standard"] if ratio > 1.0 else []
+    causes += [f"background is {strength.background_od:.3f} OD"] if haze > 0.0 else []
+    return Threshold(od, "adapted", f"{why}; raised because {' and '.join(causes)}")

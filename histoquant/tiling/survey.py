@@ -75,6 +75,9 @@ class Survey:
         Least brown excess of the complete 2 um cells: density of blue less 0.6 of that of red against 255, in
         thousandths. Haematoxylin has none, nuclei included; DAB 0.62 of its density. Lowest where no cell is
         complete.
+    least_rgb : ndarray of uint8, shape (h, w, 3)
+        Mean colour, rounded down, of the cell with the least brown excess, the first of equals in reading
+        order; 255 where no cell is complete.
     cell_colours : ndarray of int64, shape (256, 4)
         By the green of a complete 2 um cell: number of cells, and the sums of red, green and blue
         over their pixels.
@@ -92,6 +95,7 @@ class Survey:
     light: npt.NDArray[np.uint8]
     relief: npt.NDArray[np.uint32]
     haze: npt.NDArray[np.int16]
+    least_rgb: npt.NDArray[np.uint8]
     cell_colours: npt.NDArray[np.int64]
     size_px: tuple[int, int]
     mpp_xy: tuple[float, float]
@@ -146,6 +150,7 @@ def survey(plane: PlaneLike, *, band_px: int = 1024, window_px: int = 4096) -> S
         counts=np.zeros((_PLANES, rows, columns), dtype=np.uint32),
         light=np.full((rows * CELLS, columns * CELLS), 255, dtype=np.uint8),
         haze=np.full((rows, columns), 32767, dtype=np.int16),
+        least=np.full((rows, columns, 3), 255, dtype=np.uint8),
         colours=np.zeros((256, 4), dtype=np.int64),
     )
     for y in range(0, height, band_px):
@@ -161,6 +166,7 @@ def survey(plane: PlaneLike, *, band_px: int = 1024, window_px: int = 4096) -> S
         light=ledger.light,
         relief=counts[7].copy(),
         haze=np.where(ledger.haze == 32767, _NO_HAZE, ledger.haze),
+        least_rgb=ledger.least,
         cell_colours=ledger.colours,
         size_px=(width, height),
         mpp_xy=(float(plane.mpp_xy[0]), float(plane.mpp_xy[1])),
@@ -172,6 +178,7 @@ class _Ledger:
     counts: npt.NDArray[np.uint32]
     light: npt.NDArray[np.uint8]
     haze: npt.NDArray[np.int16]
+    least: npt.NDArray[np.uint8]
     colours: npt.NDArray[np.int64]
 
 
@@ -195,9 +202,10 @@ def _survey_window(
     part = ledger.counts[:, row : row + rows, column : column + columns]
     cells = ledger.light[row * CELLS : (row + rows) * CELLS, column * CELLS : (column + columns) * CELLS]
     haze = ledger.haze[row : row + rows, column : column + columns]
+    least = ledger.least[row : row + rows, column : column + columns]
     rgb = np.ascontiguousarray(rgb)
     _split_kernel(rgb, np.ascontiguousarray(valid), green)
-    _count_kernel(rgb, green, part, cells, haze, ledger.colours)
+    _count_kernel(rgb, green, part, cells, haze, least, ledger.colours)
     _relief_kernel(green, part)
 
 
@@ -216,7 +224,7 @@ def _split_kernel(rgb, valid, green):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _count_kernel(rgb, green, part, cells, haze, colours):  # type: ignore[no-untyped-def]
+def _count_kernel(rgb, green, part, cells, haze, least, colours):  # type: ignore[no-untyped-def]
     for cy in range(cells.shape[0]):
         for cx in range(cells.shape[1]):
             my, mx = cy // CELLS, cx // CELLS
@@ -245,7 +253,11 @@ def _count_kernel(rgb, green, part, cells, haze, colours):  # type: ignore[no-un
                 colours[level, 2] += green_sum
                 colours[level, 3] += blue_sum
                 excess = _MOD[blue_sum // counted] - 3 * _MOD[red_sum // counted] // 5
-                haze[my, mx] = min(haze[my, mx], excess)
+                if excess < haze[my, mx]:
+                    haze[my, mx] = excess
+                    least[my, mx, 0] = red_sum // counted
+                    least[my, mx, 1] = level
+                    least[my, mx, 2] = blue_sum // counted
             part[0, my, mx] += red_sum
             part[1, my, mx] += green_sum
             part[2, my, mx] += blue_sum

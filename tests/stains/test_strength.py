@@ -164,3 +164,22 @@ def test_a_trace_of_stain_does_not_lower_what_dark_haematoxylin_asks_for() -> No
 
 def test_a_threshold_that_was_given_stays() -> None:
     assert slide_threshold(0.33, None, strength(1.2))[:2] == (0.33, "set")
+
+
+def test_without_stain_a_brown_background_asks_for_more() -> None:
+    assert slide_threshold(0.2, 0.5, strength(None, background_od=0.02))[:2] == (0.2, "default")
+    hazy = slide_threshold(0.2, 0.5, strength(None, background_od=0.08))
+    assert hazy[:2] == (0.25, "adapted")
+    assert "background is 0.080 OD" in hazy.reason
+
+
+def test_a_threshold_lies_beyond_what_unstained_tissue_reaches() -> None:
+    clouds = StainStrength(0.5, 0.5, 0.05, "", {"dab_background_spread_od": 0.06})
+    assert slide_threshold(0.15, 0.5, clouds).od == 0.23
+    raised = slide_threshold(0.15, 0.5, clouds, of_pixels=True)
+    assert raised.od == 0.35
+    assert "unstained tissue reaches 0.350 OD" in raised.reason
+    clean = StainStrength(0.5, 0.5, 0.01, "", {"dab_background_spread_od": 0.02})
+    assert (
+        slide_threshold(0.15, 0.5, clean, of_pixels=True).reason == slide_threshold(0.15, 0.5, clean).reason
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from histoquant.markers._features import Columns, FloatArray, surrounded_by
-from histoquant.markers.definition import MarkerDefinition
+from histoquant.markers.definition import SPATIAL_READOUTS, MarkerDefinition
 
 CD68 = MarkerDefinition(
     name="CD68",
@@ -19,14 +19,7 @@ CD68 = MarkerDefinition(
         "anucleate_objects",
         "cluster_cells_percent",
         "largest_cluster_cells",
-        "hotspot_per_mm2",
-        "hotspot_three_per_mm2",
-        "hotspot_p",
-        "hotspot_field_mm2",
-        "hotspot_fields",
-        "hotspot_fields_eligible",
-        "nearest_median_um",
-        "nearest_ratio",
+        *SPATIAL_READOUTS,
     ),
 )
 """Built-in definition."""

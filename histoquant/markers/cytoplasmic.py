@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from histoquant.markers._features import Columns, FloatArray, exceeded_by, surrounded_by
-from histoquant.markers.definition import MarkerDefinition
+from histoquant.markers.definition import SPATIAL_READOUTS, MarkerDefinition
 
 CYTOPLASMIC = MarkerDefinition(
     name="cytoplasmic",
@@ -14,6 +14,7 @@ CYTOPLASMIC = MarkerDefinition(
     dab_standard_od=0.5,  # as for CD68
     threshold_od=0.2,
     cytoplasm_um=3.0,
+    readouts=SPATIAL_READOUTS,
 )
 """Built-in definition; within 3 um lies cytoplasm, within 5 um of a lymphocyte the next cell."""
 

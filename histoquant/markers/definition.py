@@ -9,6 +9,18 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Stains = Literal["H-DAB", "H-E"]
 Compartment = Literal["nuclear", "membrane", "cytoplasmic", "endothelial", "none"]
 
+SPATIAL_READOUTS = (
+    "hotspot_per_mm2",
+    "hotspot_three_per_mm2",
+    "hotspot_p",
+    "hotspot_field_mm2",
+    "hotspot_fields",
+    "hotspot_fields_eligible",
+    "nearest_median_um",
+    "nearest_ratio",
+)
+"""Columns that say whether positive cells gather; for every marker whose cells are scored."""
+
 
 class MarkerDefinition(BaseModel):
     """Frozen definition of a marker: where it stains, what counts, what is read out.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from histoquant.markers._features import Columns, FloatArray, surrounded_by
-from histoquant.markers.definition import MarkerDefinition
+from histoquant.markers.definition import SPATIAL_READOUTS, MarkerDefinition
 
 MEMBRANE = MarkerDefinition(
     name="membrane",
@@ -11,6 +11,7 @@ MEMBRANE = MarkerDefinition(
     rule="membrane",
     dab_standard_od=0.36,  # as for CD20
     threshold_od=0.2,
+    readouts=SPATIAL_READOUTS,
 )
 """Built-in definition."""
 

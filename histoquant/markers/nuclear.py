@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from histoquant.markers._features import Columns, FloatArray, column
-from histoquant.markers.definition import MarkerDefinition
+from histoquant.markers.definition import SPATIAL_READOUTS, MarkerDefinition
 
 # A dark blue nucleus keeps up to 0.2 of its haematoxylin as DAB where the slide's vectors are a few degrees
 # off (blue nuclei of rendered sections: 0.06, 99 % below 0.25); below 0.3 of it brown is not told from blue.
@@ -20,6 +20,7 @@ NUCLEAR = MarkerDefinition(
     # al., J Natl Cancer Inst 2021;113:808). At 0.2 one of three positives of rendered sections stayed
     # negative; from about 0.12 down, grey nuclei of a real section turn positive.
     threshold_od=0.14,
+    readouts=SPATIAL_READOUTS,
 )
 """Built-in definition."""
 

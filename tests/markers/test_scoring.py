@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from histoquant.errors import UsageError
 from histoquant.markers import MARKERS, MarkerDefinition, get_marker, registry, score, stain_od
+from histoquant.markers.definition import SPATIAL_READOUTS
 from histoquant.objects import Planes, is_countable, measure_cells, segment_nuclei
 from histoquant.phantoms import render_field
 from histoquant.stains import H_DAB
@@ -41,6 +42,11 @@ def test_all_promised_markers_exist() -> None:
     for name, marker in MARKERS.items():
         assert marker.name == name
         assert len(stain_od(_cells(), marker)) == 50
+
+
+def test_every_scored_marker_tells_whether_its_cells_gather() -> None:
+    for name in set(MARKERS) - {"HE", "CD31"}:
+        assert set(SPATIAL_READOUTS) <= set(MARKERS[name].readouts)
 
 
 def test_an_unknown_marker_is_refused_with_the_known_ones() -> None:

@@ -17,11 +17,13 @@ from markupsafe import Markup
 from histoquant.calibration.model import ControlSlide
 from histoquant.report.biopsy_view import biopsy_table
 from histoquant.report.calibration_page import drift_charts
+from histoquant.report.methods import methods
 from histoquant.report.numbers import as_text
 from histoquant.report.page import content_security_policy, environment
 from histoquant.report.pictures import Embedded, embed, read_small
 from histoquant.report.plots import TimepointPlot, draw_timepoints
 from histoquant.report.series import plots_from_biopsies, plots_from_slides
+from histoquant.report.study_view import StudyView
 from histoquant.report.view import SlideView, glossary, parameter_rows, slide_view, tally
 
 REPORT_NAME: Final = "report.html"
@@ -110,6 +112,7 @@ def write_report(
     biopsies: pd.DataFrame,
     run: Mapping[str, Any],
     controls: Sequence[ControlSlide] = (),
+    study: StudyView | None = None,
 ) -> Path:
     """Write ``report.html`` into ``out_dir``.
 
@@ -125,6 +128,8 @@ def write_report(
         ``version``, ``command``, ``parameters`` (may be nested), optionally ``study`` and ``started``.
     controls : sequence of ControlSlide
         Control slides of the run, in the order of staining runs.
+    study : StudyView, optional
+        What `histoquant study` adds; see `histoquant.report.study_report`.
 
     Returns
     -------
@@ -151,6 +156,8 @@ def write_report(
         vascular=_drawn([p for p in plots if p.vascular]),
         glossary=glossary(views),
         controls=drift_charts(controls),
+        study=study,
+        methods=study.methods if study is not None else methods(run, {}, slides, {}),
     )
     return _replace(out / REPORT_NAME, page)
 

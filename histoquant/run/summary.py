@@ -89,7 +89,9 @@ def write_summary(out: OutputFolder, rows: list[dict[str, Any]], intake: Intake)
     per_biopsy = biopsies(slides, intake.study)
     run = _provenance(intake)
     write_bytes(out.root / "biopsies.csv", csv_bytes(per_biopsy))
-    write_report(out.root, slides, per_biopsy, run, control_rows(out, rows, intake))
+    controls = control_rows(out, rows, intake)
+    run["controls"] = [control.model_dump(mode="json") for control in controls]
+    write_report(out.root, slides, per_biopsy, run, controls)
     write_bytes(out.root / "run.json", json_bytes(run))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 from histoquant.cli.application import app
@@ -12,30 +13,40 @@ from histoquant.cli.running import calibrate, inspect, run, worker
 from histoquant.cli.samples import samples
 from histoquant.cli.status import EXIT_INTERRUPTED, EXIT_LOCKED, EXIT_USAGE
 from histoquant.cli.trial import agreement, reference, study
+from histoquant.cli.watching import status
 from histoquant.errors import HistoquantError, OutputLockedError
 
 # in the order of `histoquant --help`
 COMMANDS = (
-    *(run, inspect, calibrate, worker, verify, study, agreement, reference, export, blind, unblind),
+    *(run, inspect, calibrate, worker, status, verify, study, agreement, reference, export, blind, unblind),
     samples,
 )
 for _command in COMMANDS:
     app.command()(_command)
 
 
+def _leave_no_core() -> None:
+    """A decoder that crashes, here or in a worker, must not leave the slide in a core file on disk."""
+    with contextlib.suppress(ImportError):  # not on Windows, which writes none
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
 def main() -> None:
     """Run the command line; every failure becomes one line and an exit status."""
+    _leave_no_core()
     try:
         app()
     except KeyboardInterrupt:
-        status, message = EXIT_INTERRUPTED, "interrupted"
+        code, message = EXIT_INTERRUPTED, "interrupted"
     except OutputLockedError as error:
-        status, message = EXIT_LOCKED, str(error)
+        code, message = EXIT_LOCKED, str(error)
     except HistoquantError as error:
-        status, message = EXIT_USAGE, str(error)
+        code, message = EXIT_USAGE, str(error)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         message = f"{place}{error.strerror or error}. What was finished is kept; mend this and run again."
-        status = EXIT_USAGE
+        code = EXIT_USAGE
     print(f"histoquant: {message}", file=sys.stderr)
-    sys.exit(status)
+    sys.exit(code)

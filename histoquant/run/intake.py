@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from histoquant.calibration import Calibration, Lock, read_calibration
 from histoquant.errors import CalibrationError, SlideError, SlideRefusedError, UsageError
 from histoquant.markers import MARKERS, get_marker
 from histoquant.markers.definition import MarkerDefinition
+from histoquant.run.floors import check_floors
 from histoquant.run.job import RunParameters, SlideJob, file_state
 from histoquant.run.options import RunOptions, changed_marker, parse_settings
 from histoquant.run.study_markers import study_markers
@@ -133,8 +135,20 @@ class Intake:
         if isinstance(error, SlideError):
             reason = f"{error.code}: {error.message}"
         else:
-            reason = f"INTERNAL: {type(error).__name__}: {error}. The traceback is in log.jsonl."
+            said = without_folders(str(error), self.slides[slide_id])
+            reason = f"INTERNAL: {type(error).__name__}: {said}. The traceback is in log.jsonl."
         return _bare_row(self.slides[slide_id].name, self.identities[slide_id], status, reason)
+
+
+def without_folders(text: str, slide: Path) -> str:
+    """A message without the folders of a slide, which may be named after a patient; its file name stays."""
+    for path in (slide, slide.absolute(), slide.resolve()):
+        for shown in (str(path), repr(str(path))[1:-1]):
+            text = text.replace(shown, path.name)
+        for shown in (str(path.parent), repr(str(path.parent))[1:-1]):
+            if len(shown) > 1:
+                text = text.replace(shown, "...")
+    return text
 
 
 def _bare_row(file: str, identity: SlideIdentity, status: str, reason: str) -> dict[str, Any]:
@@ -170,6 +184,8 @@ def take_in(options: RunOptions, *, calibrated: bool = True) -> Intake:
     if options.marker is not None and options.marker not in own:
         get_marker(options.marker)
     intake = _settled(options, study, calibrated)
+    for warning in check_floors(intake.scheduler):
+        print(f"histoquant: {warning}", file=sys.stderr)
     paths = _input_slides(options)
     identities, missing = identify_slides(paths, study, options.marker, known_markers=(*MARKERS, *own))
     for path, identity in identities.items():

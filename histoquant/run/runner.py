@@ -17,14 +17,16 @@ from typing import Any
 from histoquant._version import __version__
 from histoquant.errors import StoreError
 from histoquant.run.cohort import with_cohort_flags
+from histoquant.run.crate import write_crate
 from histoquant.run.finished import study_for_log
-from histoquant.run.intake import Intake, take_in
+from histoquant.run.intake import Intake, take_in, without_folders
 from histoquant.run.job import SlideJob
 from histoquant.run.options import RunOptions
 from histoquant.run.progress import Counters, Reporter, open_reporter
 from histoquant.run.protocol import digest_of, protocol_of
 from histoquant.run.schedule import Listener, Schedule
-from histoquant.run.shards import Shard, read_order, write_order
+from histoquant.run.shards import Shard, drop_order, read_order, write_order
+from histoquant.run.space import shortage
 from histoquant.run.summary import write_summary
 from histoquant.run.tasks import BatchReceipt, CommitReceipt, PlanReceipt
 from histoquant.store.layout import OutputFolder
@@ -189,8 +191,11 @@ class _Run:
         try:
             with _terminate_as_interrupt(), open_reporter(self._options.json_progress) as self._reporter:
                 for slide_id, row in self._refused.items():
+                    self._log.write("slide_refused", slide_id=slide_id)
                     self._settle_unusable(slide_id, row)
-                self._quantify([job for job in self._jobs if not self._already_done(job)])
+                to_do = [job for job in self._jobs if not self._already_done(job)]
+                self._say_if_short_of_room(to_do)
+                self._quantify(to_do)
         except KeyboardInterrupt:
             self._log.write("run_interrupted", slides_done=self._counters.slides_done)
             print(
@@ -207,10 +212,17 @@ class _Run:
         if self._shard is not None:
             return self._conclude(rows)
         rows = with_cohort_flags(rows)
-        write_summary(self._out, rows, self._intake)
+        run = write_summary(self._out, rows, self._intake)
         status = self._conclude(rows)
+        write_crate(self._out, rows, run)
+        drop_order(self._out.root)
         write_seals(self._out)
         return status
+
+    def _say_if_short_of_room(self, jobs: list[SlideJob]) -> None:
+        if text := shortage(jobs, self._out.root):
+            self._log.write("room_short", detail=text)
+            print(f"histoquant: {text}", file=sys.stderr)
 
     def _quantify(self, jobs: list[SlideJob]) -> None:
         self._reporter.update(self._counters)
@@ -234,7 +246,13 @@ class _Run:
 
     def _planned(self, job: SlideJob, receipt: PlanReceipt) -> None:
         self._counters.tiles_total += receipt.tiles
-        self._log.write("slide_planned", slide_id=job.slide_id, tiles=receipt.tiles, batches=receipt.batches)
+        self._log.write(
+            "slide_planned",
+            slide_id=job.slide_id,
+            tiles=receipt.tiles,
+            batches=receipt.batches,
+            work=job.work_key,
+        )
         self._reporter.update(self._counters)
 
     def _batch_done(self, job: SlideJob, receipt: BatchReceipt) -> None:
@@ -248,7 +266,7 @@ class _Run:
         self._take_row(job.slide_id, receipt.row)
 
     def _failed(self, job: SlideJob, error: BaseException) -> None:
-        detail = "".join(traceback.format_exception(error))
+        detail = without_folders("".join(traceback.format_exception(error)), job.path)
         self._log.write("slide_failed", slide_id=job.slide_id, traceback=detail)
         self._settle_unusable(job.slide_id, self._intake.unusable_row(job.slide_id, error))
 

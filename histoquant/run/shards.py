@@ -78,6 +78,12 @@ def write_order(options: RunOptions, slides: int) -> None:
     )
 
 
+def drop_order(out: Path) -> None:
+    """Remove the order of a run that is finished: it holds the slides' whole paths, which no result does."""
+    with writing(out):
+        (out / _ORDER).unlink(missing_ok=True)
+
+
 def read_order(out: Path) -> RunOptions:
     """The order of a prepared run.
 

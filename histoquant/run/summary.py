@@ -81,8 +81,8 @@ def slides_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return table
 
 
-def write_summary(out: OutputFolder, rows: list[dict[str, Any]], intake: Intake) -> None:
-    """Write ``slides.csv``, ``slides.parquet``, ``biopsies.csv``, ``run.json`` and ``report.html``."""
+def write_summary(out: OutputFolder, rows: list[dict[str, Any]], intake: Intake) -> dict[str, Any]:
+    """Write the tables, ``report.html`` and ``run.json``; returns what the last holds."""
     slides = slides_table(rows)
     write_bytes(out.root / "slides.csv", csv_bytes(slides))
     write_bytes(out.root / "slides.parquet", parquet_bytes(slides))
@@ -93,6 +93,7 @@ def write_summary(out: OutputFolder, rows: list[dict[str, Any]], intake: Intake)
     run["controls"] = [control.model_dump(mode="json") for control in controls]
     write_report(out.root, slides, per_biopsy, run, controls)
     write_bytes(out.root / "run.json", json_bytes(run))
+    return run
 
 
 def _provenance(intake: Intake) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from histoquant.run.tile import batches_of, quantify_tile, sum_tiles
 from histoquant.slides import Slide, open_slide, working_plane
 from histoquant.slides.unread import Unread
 from histoquant.stains.uneven import HazeMap
-from histoquant.store.atomic import file_sha256, parquet_bytes, write_bytes, writing
+from histoquant.store.atomic import file_sha256, make_folder, parquet_bytes, write_bytes
 from histoquant.store.batch_file import Batch, read_batch, write_batch
 from histoquant.store.layout import OutputFolder
 from histoquant.tiling.grid import Tile
@@ -55,8 +55,7 @@ def plan_slide(job: SlideJob) -> PlanReceipt:
     cv2.setNumThreads(1)
     folder = OutputFolder(job.out).work(job.slide_id, job.work_key)
     if not _plan_is_whole(folder):
-        with writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         planned = with_lumen(_plan(job), job.annotations)
         digests = [
             write_bytes(folder / "tissue.npz", _npz_bytes(planned)),

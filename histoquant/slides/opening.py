@@ -154,7 +154,7 @@ def _examine(findings: Findings) -> Opener:
     except SlideError:
         raise
     except FileNotFoundError as error:
-        raise SlideRefusedError("NOT_FOUND", f"{findings.path}: no such file or folder.") from error
+        raise SlideRefusedError("NOT_FOUND", f"{name}: no such file or folder.") from error
     except OSError as error:
         reason = error.strerror or str(error)
         raise SlideRefusedError(

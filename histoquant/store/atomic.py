@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import socket
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,7 @@ def write_bytes(path: Path, data: bytes) -> str:
     with writing(path):
         try:
             with temporary.open("xb") as file:
+                shut_to_others(file.fileno())
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
@@ -77,6 +79,27 @@ def write_bytes(path: Path, data: bytes) -> str:
             raise
         _sync_folder(path.parent)
     return hashlib.sha256(data).hexdigest()
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder with its parents, as far as they are missing; never one that anybody may write to.
+
+    Raises
+    ------
+    StoreError
+        If the disk refuses.
+    """
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if folder.stat().st_mode & stat.S_IWOTH:
+            folder.chmod(stat.S_IMODE(folder.stat().st_mode) & ~stat.S_IWOTH)
+
+
+def shut_to_others(handle: int) -> None:
+    """Take the right to write from all but owner and group, which a umask of 0 would give to everybody."""
+    mode = stat.S_IMODE(os.fstat(handle).st_mode)
+    if mode & stat.S_IWOTH and hasattr(os, "fchmod"):
+        os.fchmod(handle, mode & ~stat.S_IWOTH)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from histoquant.store.atomic import file_sha256, json_bytes, write_bytes, writing
+from histoquant.store.atomic import file_sha256, json_bytes, make_folder, write_bytes, writing
 
 
 class OutputFolder:
@@ -50,8 +50,8 @@ class OutputFolder:
     def clear_slide(self, slide_id: str) -> Path:
         """Empty a slide's folder of what an older plan left, the manifest first; returns the folder."""
         folder = self.slide(slide_id)
+        make_folder(folder)
         with writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
             (folder / "manifest.json").unlink(missing_ok=True)
             for path in folder.iterdir():
                 path.unlink()

@@ -96,17 +96,8 @@ class OutputLock:
             claim.unlink(missing_ok=True)
 
     def _refuse_if_alive(self, lock: Path) -> None:
-        age_s = _age_s(lock)
-        if age_s < 0:
-            return
-        holder = _holder(lock)
-        host, pid = holder.get("host"), holder.get("pid")
-        alive = age_s < STALE_AFTER_S
-        if host == socket.gethostname() and isinstance(pid, int) and os.name == "posix":
-            # a heartbeat that stopped long ago is a number given to a new process since
-            alive = alive and pid != os.getpid() and _exists(pid)
-        if alive:
-            raise OutputLockedError(self._message(f"process {pid} on {host}", lock))
+        if holder := _live_holder(lock):
+            raise OutputLockedError(self._message(holder, lock))
 
     def _message(self, holder: str, lock: Path | None = None) -> str:
         return (
@@ -120,6 +111,24 @@ class OutputLock:
                 os.utime(self.path)
             except OSError:
                 return
+
+
+def live_holders(folder: Path) -> list[str]:
+    """Say which processes hold a folder, other than this one, in words; takes no lock."""
+    locks = [folder / ".lock", *sorted(folder.glob(".lock.*[0-9]"))]
+    return [holder for lock in locks if (holder := _live_holder(lock))]
+
+
+def _live_holder(lock: Path) -> str:
+    """The process that holds a lock, in words; empty where there is no lock or its process is dead."""
+    age_s = _age_s(lock)
+    holder = _holder(lock)
+    host, pid = holder.get("host"), holder.get("pid")
+    alive = 0 <= age_s < STALE_AFTER_S
+    if host == socket.gethostname() and isinstance(pid, int) and os.name == "posix":
+        # a heartbeat that stopped long ago is a number given to a new process since
+        alive = alive and pid != os.getpid() and _exists(pid)
+    return f"process {pid} on {host}" if alive else ""
 
 
 def _holder(lock: Path) -> dict[str, Any]:

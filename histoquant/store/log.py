@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from histoquant.store.atomic import shut_to_others
+
 SEAL = "sha256_before"
 """Key of each line: SHA-256 of every byte of the log before that line."""
 
@@ -25,6 +27,7 @@ class RunLog:
     def __init__(self, path: Path) -> None:
         before = path.read_bytes() if path.exists() else b""
         self._file = path.open("ab")
+        shut_to_others(self._file.fileno())
         self._digest = hashlib.sha256(before)
         if before and not before.endswith(b"\n"):
             # a run was cut off in the middle of a line: what there is of it stays, sealed with the rest

@@ -8,6 +8,7 @@ import logging
 import re
 import secrets
 import signal
+import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -115,8 +116,10 @@ class DaskExecutor:
         # a lost connection is told once, in our words; Dask's own would scroll it away
         self._quiet.enter_context(silence_logging_cmgr(logging.CRITICAL + 1))
         if self._scheduler is None:
+            # readable by this user alone, and gone afterwards
+            scratch = tempfile.TemporaryDirectory(prefix="histoquant-", ignore_cleanup_errors=True)
             with _deaf_to_interrupts():
-                self._cluster = _loopback_cluster(self._workers)
+                self._cluster = _loopback_cluster(self._workers, self._quiet.enter_context(scratch))
         try:
             self._client = Client(self._cluster or self._scheduler, timeout="30s", set_as_default=False)
         except OSError as error:
@@ -207,7 +210,7 @@ def check_scheduler_address(address: str) -> None:
         )
 
 
-def _loopback_cluster(workers: int) -> Any:
+def _loopback_cluster(workers: int, scratch: str) -> Any:
     import dask
     from distributed import LocalCluster
 
@@ -222,6 +225,7 @@ def _loopback_cluster(workers: int) -> Any:
             host="127.0.0.1",
             # a share of the machine's memory would stop healthy workers on machines of many cores
             memory_limit=0,
+            local_directory=scratch,
             dashboard_address="127.0.0.1:0",
             worker_dashboard_address="127.0.0.1:0",
             silence_logs=logging.CRITICAL,

@@ -15,7 +15,7 @@ from tests.cluster.conftest import Cluster
 
 
 def _bytes(out: Path) -> dict[str, bytes]:
-    skipped = {"log.jsonl", "SHA256SUMS"}
+    skipped = {"log.jsonl", "SHA256SUMS", "ro-crate-metadata.json"}
     files = [path for path in out.rglob("*") if path.is_file() and path.name not in skipped]
     return {str(path.relative_to(out)): path.read_bytes() for path in files}
 

@@ -79,8 +79,8 @@ class _File:
             self._file.close()
 
 
-def plant(points: Points) -> None:
-    """Make every call that changes the disk a point."""
+def plant(points: Points, out: str) -> None:
+    """Make every call that changes the disk a point; a plain open only below ``out``: compilers cache too."""
 
     def watched(owner: Any, name: str) -> None:
         whole = getattr(owner, name)
@@ -100,7 +100,7 @@ def plant(points: Points) -> None:
         return _File(whole_open(self, mode, *arguments, **options), points)
 
     def os_open(path: Any, flags: int, *arguments: Any, **options: Any) -> int:
-        if flags & (os.O_WRONLY | os.O_RDWR):
+        if flags & (os.O_WRONLY | os.O_RDWR) and str(path).startswith(out):
             points.reach()
         return whole_os_open(path, flags, *arguments, **options)
 
@@ -131,7 +131,7 @@ def run(order: dict[str, Any]) -> tuple[int, int]:
     """One run; exit status as of the command line, and the points passed."""
     points = Points(order.get("fault", ""), order.get("point", 0))
     note_tiles(order["computed"])
-    plant(points)
+    plant(points, order["out"])
     intake_module.RunParameters = partial(RunParameters, batch_tiles=1)  # type: ignore[misc,assignment]
     options = RunOptions((Path(order["slides"]),), Path(order["out"]), workers=0, tile_size_px=256)
     try:

@@ -61,8 +61,8 @@ def unbroken(order: Order, tmp_path_factory: pytest.TempPathFactory) -> tuple[di
 
 
 def _bytes(out: Path) -> dict[str, bytes]:
-    """Every file there is; of the log and of the seals, which hold times, only that they are there."""
-    timed = {"log.jsonl", "SHA256SUMS"}
+    """Every file there is; of log, seals and record, which hold times, only that they are there."""
+    timed = {"log.jsonl", "SHA256SUMS", "ro-crate-metadata.json"}
     files = [path for path in out.rglob("*") if path.is_file()]
     return {str(path.relative_to(out)): b"" if path.name in timed else path.read_bytes() for path in files}
 

@@ -25,6 +25,7 @@ from histoquant.report.plots import TimepointPlot, draw_timepoints
 from histoquant.report.series import plots_from_biopsies, plots_from_slides
 from histoquant.report.study_view import StudyView
 from histoquant.report.view import SlideView, glossary, parameter_rows, slide_view, tally
+from histoquant.store.atomic import make_folder, write_bytes
 
 REPORT_NAME: Final = "report.html"
 PICTURE_BUDGET_BYTES: Final = (
@@ -159,16 +160,6 @@ def write_report(
         study=study,
         methods=study.methods if study is not None else methods(run, {}, slides, {}),
     )
-    return _replace(out / REPORT_NAME, page)
-
-
-def _replace(path: Path, text: str) -> Path:
-    """Write whole or not at all: a reader never opens half a page."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"tmp.{os.getpid()}.{path.name}")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    return path
+    make_folder(out)
+    write_bytes(out / REPORT_NAME, page.encode())
+    return out / REPORT_NAME

@@ -142,7 +142,8 @@ class Intake:
 
 def without_folders(text: str, slide: Path) -> str:
     """A message without the folders of a slide, which may be named after a patient; its file name stays."""
-    for path in (slide, slide.absolute(), slide.resolve()):
+    # whole paths first: a relative one is a part of them
+    for path in (slide.resolve(), slide.absolute(), slide):
         for shown in (str(path), repr(str(path))[1:-1]):
             text = text.replace(shown, path.name)
         for shown in (str(path.parent), repr(str(path.parent))[1:-1]):

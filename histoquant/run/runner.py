@@ -29,6 +29,7 @@ from histoquant.run.shards import Shard, drop_order, read_order, write_order
 from histoquant.run.space import shortage
 from histoquant.run.summary import write_summary
 from histoquant.run.tasks import BatchReceipt, CommitReceipt, PlanReceipt
+from histoquant.store.atomic import make_folder
 from histoquant.store.layout import OutputFolder
 from histoquant.store.lock import OutputLock
 from histoquant.store.log import RunLog
@@ -153,11 +154,10 @@ def _warn_if_not_frozen(intake: Intake) -> None:
 
 def _make_out(root: Path) -> OutputFolder:
     try:
-        (root / "slides").mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(
-            f"{root}: cannot be written ({error.strerror}). Choose another folder with -o."
-        ) from error
+        make_folder(root / "slides")
+    except StoreError as error:
+        reason = getattr(error.__cause__, "strerror", "")
+        raise StoreError(f"{root}: cannot be written ({reason}). Choose another folder with -o.") from error
     if not os.access(root, os.W_OK):
         raise StoreError(f"{root}: cannot be written (no permission). Choose another folder with -o.")
     return OutputFolder(root.resolve())

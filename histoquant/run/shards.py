@@ -11,7 +11,7 @@ from typing import Any
 
 from histoquant.errors import StoreError, UsageError
 from histoquant.run.options import RunOptions
-from histoquant.store.atomic import json_bytes, write_bytes, writing
+from histoquant.store.atomic import json_bytes, make_folder, write_bytes, writing
 
 _ORDER = Path(".work") / "order.json"
 _PATHS = ("out", "study", "calibration")
@@ -68,8 +68,7 @@ def write_order(options: RunOptions, slides: int) -> None:
     order["slides"] = [str(path.absolute()) for path in options.slides]
     for name in _PATHS:
         order[name] = str(order[name].absolute()) if order[name] is not None else None
-    with writing(options.out):
-        (options.out / _ORDER).parent.mkdir(parents=True, exist_ok=True)
+    make_folder((options.out / _ORDER).parent)
     write_bytes(options.out / _ORDER, json_bytes(order))
     print(
         f"{slides} slides prepared. Now `histoquant worker {options.out} --shard i/n` for i = 1 to n, on any "

@@ -82,7 +82,7 @@ def write_bytes(path: Path, data: bytes) -> str:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder with its parents, as far as they are missing; never one that anybody may write to.
+    """Make a folder with its parents, as far as they are missing, none of them open for all to write to.
 
     Raises
     ------
@@ -90,9 +90,9 @@ def make_folder(folder: Path) -> None:
         If the disk refuses.
     """
     with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        if folder.stat().st_mode & stat.S_IWOTH:
-            folder.chmod(stat.S_IMODE(folder.stat().st_mode) & ~stat.S_IWOTH)
+        missing = [path for path in (folder, *folder.parents) if not path.exists()]
+        for path in reversed(missing):
+            path.mkdir(mode=0o775, exist_ok=True)
 
 
 def shut_to_others(handle: int) -> None:

@@ -216,7 +216,11 @@ def _loopback_cluster(workers: int, scratch: str) -> Any:
 
     # distributed answers on all interfaces unless each address is named
     # a task whose worker died is tried again, in smaller parts, by who submitted it: not blindly here
-    settings = {"distributed.worker.daemon": True, "distributed.scheduler.allowed-failures": 0}
+    settings: dict[str, Any] = {
+        "distributed.worker.daemon": True,
+        "distributed.scheduler.allowed-failures": 0,
+    }
+    settings["temporary-directory"] = scratch  # of the scheduler too
     with dask.config.set(settings):
         return LocalCluster(
             n_workers=workers,

@@ -133,9 +133,7 @@ def _read_png(findings: Findings) -> _PngHeader:
                 raise _truncated(findings.name, size, "its end mark")
             length, kind = struct.unpack(">I4s", head)
             if file.tell() + length + 4 > size:
-                raise _truncated(
-                    findings.name, size, f"the end of its {kind.decode('ascii', 'replace')} block"
-                )
+                raise _truncated(findings.name, size, f"the end of its {_block_name(kind)} block")
             if kind in (b"IHDR", b"pHYs", b"iCCP") and length < 1 << 24:
                 kept[kind] = file.read(length)
                 file.seek(4, 1)
@@ -148,6 +146,11 @@ def _read_png(findings: Findings) -> _PngHeader:
         raise SlideRefusedError("UNREADABLE", f"{findings.name}: damaged PNG header. Export the image again.")
     width, height, bits, colour = struct.unpack(">IIBB", header[:10])
     return _PngHeader((width, height), bits, colour, kept)
+
+
+def _block_name(kind: bytes) -> str:
+    """Letters of a PNG block's type; a damaged one may hold anything."""
+    return "".join(chr(code) if chr(code).isalpha() and code < 128 else "?" for code in kind)
 
 
 def examine_jpeg(findings: Findings) -> None:

@@ -135,7 +135,10 @@ def _polygons(feature: Mapping[str, Any], where: str) -> Iterator[tuple[NDArray[
     if not isinstance(geometry, dict) or kind not in ("Polygon", "MultiPolygon"):
         return
     coordinates = geometry.get("coordinates")
-    for polygon in [coordinates] if kind == "Polygon" else coordinates or []:
+    polygons = [coordinates] if kind == "Polygon" else coordinates
+    if not isinstance(polygons, list):
+        raise StudyError(f"{where}: polygons without coordinates. Draw the region again.")
+    for polygon in polygons:
         if not isinstance(polygon, list) or not polygon:
             raise StudyError(f"{where}: a polygon without coordinates. Draw the region again.")
         yield tuple(_ring(ring, where) for ring in polygon)
@@ -144,7 +147,7 @@ def _polygons(feature: Mapping[str, Any], where: str) -> Iterator[tuple[NDArray[
 def _ring(ring: Any, where: str) -> NDArray[np.float64]:
     try:
         points = np.asarray([[float(x), float(y)] for x, y, *_ in ring], np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise StudyError(f"{where}: a corner is no pair of numbers. Draw the region again.") from error
     if len(points) < 3 or not all(math.isfinite(v) and abs(v) < 1e7 for v in points.ravel()):
         raise StudyError(f"{where}: a ring of {len(points)} corners, or one far outside. Draw it again.")

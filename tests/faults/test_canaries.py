@@ -119,8 +119,9 @@ def _dicom(path: Path, word: _Canaries) -> None:
 def planted(field: np.ndarray, tmp_path: Path) -> Path:
     """A folder of slides, each place of theirs with a word of its own."""
     word = _Canaries()
-    top = tmp_path / f"{word()} Jane 1950-02-03"
-    folder = top / word()
+    # a study is not named after a patient, and the log says where its file lies; the folders of slides may be
+    top = tmp_path / "trial"
+    folder = top / f"{word()} Jane 1950-02-03" / word()
     folder.mkdir(parents=True)
     _svs(folder / "P01_T1_V1_CD68.svs", field, word)
     _svs(folder / "P02_T1_V1_CD68.svs", field, word, cut=True)
@@ -133,7 +134,7 @@ def planted(field: np.ndarray, tmp_path: Path) -> Path:
     write_slide(folder / "P09_T1_V1_CD68.tif", field, 0.5)  # breaks in the middle of the run
     (folder / "notes.txt").write_text(word())
     (folder / ".P01.xml").write_text(word())
-    (folder / "study.toml").write_text(f"# {word()}\n[study]\nname = 'canaries'\n")
+    (top / "study.toml").write_text(f"# {word()}\n[study]\nname = 'canaries'\n")
     drawn = {"type": "Feature", "geometry": None, "properties": {"name": word(), "description": word()}}
     (folder / "P01_T1_V1_CD68.geojson").write_text(
         json.dumps({"type": "FeatureCollection", "features": [drawn]})
@@ -203,7 +204,7 @@ def test_no_word_of_a_patient_leaves_a_slide(
 
 def test_the_order_of_a_job_array_goes_with_its_end(planted: Path, tmp_path: Path, field: np.ndarray):
     """Workers elsewhere need whole paths; once the run is finished nothing does."""
-    one = next(planted.iterdir()) / "P08_T1_V1_CD68.tif"
+    one = next(planted.rglob("P08_T1_V1_CD68.tif"))
     options = RunOptions((one,), tmp_path / "out", workers=0)
     assert prepare_slides(options) == 0
     assert len(_hits(tmp_path / "out")) == 2

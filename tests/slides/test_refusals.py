@@ -81,6 +81,18 @@ def test_truncated_photograph(name: str, tmp_path: Path, texture: Texture) -> No
         assert _code(path, mpp=0.5) == "TRUNCATED"
 
 
+def test_a_block_of_any_name_is_told_in_one_line(tmp_path: Path, texture: Texture) -> None:
+    """Found by tests/faults/test_fuzz.py: a damaged block's name was quoted as it stood."""
+    data = bytearray(imagecodecs.png_encode(texture(40, 30)))
+    data[37:41] = b"A\n\0Z"
+    data[33:37] = (1 << 20).to_bytes(4, "big")
+    path = tmp_path / "field.png"
+    path.write_bytes(data)
+    record = preflight(path, mpp=0.5)
+    assert record.code == "TRUNCATED"
+    assert "before the end of its A??Z block" in record.message
+
+
 def test_damaged_photograph_fails_when_read(tmp_path: Path, texture: Texture) -> None:
     data = bytearray(imagecodecs.png_encode(texture(120, 90)))
     data[len(data) // 2] ^= 255

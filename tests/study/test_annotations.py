@@ -66,6 +66,9 @@ def test_points_are_passed_over(tmp_path: Path) -> None:
         json.dumps([_feature("Polygon", [[[0, 0], [1, 1]]])]),
         json.dumps([_feature("Polygon", [[[0, 0], [1, "x"], [2, 2]]])]),
         json.dumps([_feature("Polygon", [[[0, 0], [1, 1e300], [2, 2]]])]),
+        # found by tests/faults/test_fuzz.py
+        json.dumps([_feature("MultiPolygon", 1)]),
+        json.dumps([_feature("Polygon", [[[0, 0], [1, 10**400], [2, 2]]])]),
     ],
 )
 def test_a_broken_file_is_named(tmp_path: Path, text: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from histoquant.objects.caps import is_cap, nuclear_content
 from histoquant.objects.countable import is_countable, is_fragment
 from histoquant.objects.measure import cell_territories, measure_cells
-from histoquant.objects.nuclei import Nuclei, nuclei_halo_px, segment_nuclei
+from histoquant.objects.nuclei import Nuclei, cell_support_px, nuclei_halo_px, segment_nuclei
 from histoquant.objects.nuclei_params import NucleiParams
 from histoquant.objects.outlines import Outlines, outlines
 from histoquant.objects.planes import Planes
@@ -27,6 +27,7 @@ __all__ = [
     "VesselCore",
     "VesselParams",
     "VesselResult",
+    "cell_support_px",
     "cell_territories",
     "find_vessels",
     "find_whole_vessels",

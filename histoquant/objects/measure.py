@@ -27,7 +27,7 @@ from histoquant.objects.cell_sums import (
     Reaches,
     sum_cells,
 )
-from histoquant.objects.nuclei import Nuclei
+from histoquant.objects.nuclei import AROUND_UM, Nuclei
 from histoquant.objects.planes import Planes
 from histoquant.objects.territory import UNIT, Territories, territories
 
@@ -36,7 +36,7 @@ FloatArray = npt.NDArray[np.float64]
 _MOD = 1000.0
 # Stain close to a nucleus on most sides is that cell's own: a neighbour's lies on one side. The shells
 # span the blurred edge of a nucleus (1 um either side) and the cytoplasm next to it.
-RIM_UM, CLOSE_UM, AROUND_UM = 1.0, 1.0, 2.5
+RIM_UM, CLOSE_UM = 1.0, 1.0
 # A dark blue nucleus shows 0.1 - 0.2 of its haematoxylin as DAB when the vectors are a few degrees off;
 # brown over a nucleus is at least half as strong as the blue under it.
 BLUE_SHARE = 0.4

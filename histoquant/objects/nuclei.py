@@ -28,6 +28,8 @@ FloatArray = npt.NDArray[np.float64]
 # Darkness past 4 OD is noise of the last grey value.
 _DARKEST_MOD = 4000
 _MOD = 1000.0
+AROUND_UM = 2.5
+"""Reach of the shell in eight directions that `measure_cells` reads around every nucleus."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,9 +67,25 @@ def nuclei_halo_px(mpp: float, marker: MarkerDefinition) -> int:
     -------
     int
     """
-    params = NucleiParams.of_marker(marker)
-    shared = 2 * math.ceil(marker.cytoplasm_um / mpp) + 2
-    return params.length_max_px(mpp) + shared + params.support_px(mpp)
+    return NucleiParams.of_marker(marker).length_max_px(mpp) + cell_support_px(mpp, marker)
+
+
+def cell_support_px(mpp: float, marker: MarkerDefinition) -> int:
+    """Pixels a window must show around every pixel of a nucleus for it and its cell to be final.
+
+    Parameters
+    ----------
+    mpp : float
+        Micrometres per pixel.
+    marker : MarkerDefinition
+
+    Returns
+    -------
+    int
+    """
+    # features near the nucleus are read this far even where the marker's cytoplasm ends sooner
+    reach_um = max(marker.cytoplasm_um, marker.ring_um, AROUND_UM)
+    return 2 * math.ceil(reach_um / mpp) + 2 + NucleiParams.of_marker(marker).support_px(mpp)
 
 
 def segment_nuclei(planes: Planes, marker: MarkerDefinition, params: NucleiParams | None = None) -> Nuclei:

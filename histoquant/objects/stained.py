@@ -82,12 +82,15 @@ class StainedObjects(NamedTuple):
         (y, x) of the first pixel in raster order.
     pixels : ndarray of int64, shape (n,)
         Area; `LARGE` for an object longer than ``object_um`` or cut by the window.
+    long : ndarray of bool, shape (n,)
+        Whether what the window shows of the object is longer than ``object_um``.
     """
 
     area: tuple[BoolArray, ...]
     labels: Int32Array
     first: Int32Array
     pixels: Int64Array
+    long: BoolArray
 
 
 # A nucleus belongs to stain this near: the blurred edge between both.
@@ -140,9 +143,10 @@ def find_stained(planes: Planes, threshold_od: float, rules: StainedRules | None
     height, width = dab.shape
     longest = rules.object_um / planes.mpp
     cut = (left == 0) | (top == 0) | (left + wide == width) | (top + high == height)
-    large = cut | (wide > longest) | (high > longest)
+    long = (wide > longest) | (high > longest)
     area = tuple(part.mask() for part in runs)
-    return StainedObjects(area, at.labels(found.of_run), found.first, np.where(large, LARGE, found.pixels))
+    pixels = np.where(cut | long, LARGE, found.pixels)
+    return StainedObjects(area, at.labels(found.of_run), found.first, pixels, long)
 
 
 def link_cells(

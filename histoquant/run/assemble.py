@@ -17,6 +17,7 @@ from histoquant.metrics.by_area import StainedArea
 from histoquant.run.exclusion import ExclusionResult, cells_unexcluded, exclusion_of, vessels_excluded
 from histoquant.run.object_tables import aggregate_table, cell_table, region_table, vessel_table
 from histoquant.run.plan import Planned, SlidePlan
+from histoquant.run.self_check import WINDOW_TOO_SMALL, self_check
 from histoquant.run.stained_tile import block_px
 from histoquant.run.vascular import vascular_inputs
 from histoquant.store.batch_file import Batch
@@ -45,6 +46,8 @@ class SlideResult:
         DAB of quantifiable pixels, one bin per thousandth of OD.
     scored : bool
         Whether ``positive`` means anything.
+    self_check : dict of str to int
+        Objects that their windows did not show whole, by kind: all 0.
     """
 
     metrics: dict[str, Any]
@@ -57,6 +60,7 @@ class SlideResult:
     bands: pd.DataFrame
     dab_histogram: NDArray[np.int64]
     scored: bool
+    self_check: dict[str, int]
 
 
 def assemble(planned: Planned, batches: list[Batch], slide_id: str) -> SlideResult:
@@ -105,6 +109,9 @@ def assemble(planned: Planned, batches: list[Batch], slide_id: str) -> SlideResu
     flags: Any = columns.pop("flags")
     if any(batch.counts.get("vessels_oversize") for batch in batches):
         flags = [*flags, "OVERSIZE_STAIN_DROPPED"]
+    checked = self_check([batch.counts for batch in batches])
+    if any(checked.values()):
+        flags = [*flags, WINDOW_TOO_SMALL]
     lost = _lost(inputs, tissue, whole_count, batches)
     columns |= lost.columns
     areas = {"tissue_mm2": tissue.tissue_mm2, "excluded_mm2": tissue.excluded_mm2}
@@ -119,6 +126,7 @@ def assemble(planned: Planned, batches: list[Batch], slide_id: str) -> SlideResu
         bands=_bands(inputs, planned),
         dab_histogram=histogram,
         scored=inputs.scored,
+        self_check=checked,
     )
 
 

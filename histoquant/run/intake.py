@@ -15,6 +15,7 @@ from histoquant.calibration import Calibration, Lock, read_calibration
 from histoquant.errors import CalibrationError, SlideError, SlideRefusedError, UsageError
 from histoquant.markers import MARKERS, get_marker
 from histoquant.markers.definition import MarkerDefinition
+from histoquant.run.build import build_digest
 from histoquant.run.floors import check_floors
 from histoquant.run.job import RunParameters, SlideJob, file_state
 from histoquant.run.options import RunOptions, changed_marker, parse_settings
@@ -88,6 +89,7 @@ class Intake:
             annotations=drawn,
             annotations_sha256=file_sha256(drawn) if drawn is not None else "",
             expected_sha256=self.identities[slide_id].sha256 or "",
+            build=build_digest(),
         )
 
     def lock_of(self, slide_id: str) -> Lock | None:

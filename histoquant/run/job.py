@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from histoquant._version import __version__
 from histoquant.markers.definition import MarkerDefinition
+from histoquant.run.build import sources_digest
 from histoquant.slides import slide_files
 from histoquant.stains.settings import StainSettings
 from histoquant.store.atomic import json_bytes
@@ -53,6 +54,7 @@ class SlideJob(BaseModel):
     """One slide to quantify into one output folder.
 
     ``key`` names the plan: equal keys mean equal results, so finished work under the same key is reused.
+    ``build`` says which build started the run; a worker of another refuses.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -70,12 +72,13 @@ class SlideJob(BaseModel):
     annotations: Path | None = None
     annotations_sha256: str = ""
     expected_sha256: str = ""
+    build: str = ""
 
     @property
     def key(self) -> str:
-        """SHA-256 over version, slide file and every parameter that can change a result."""
+        """SHA-256 over version and sources, slide file and every parameter that can change a result."""
         identity = {
-            "version": __version__,
+            "version": [__version__, sources_digest()],
             "slide_id": self.slide_id,
             "path": str(self.path),
             "size_bytes": self.size_bytes,

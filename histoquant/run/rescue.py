@@ -7,11 +7,9 @@ import sys
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import cv2
-
 from histoquant.errors import SlideFailedError
 from histoquant.run.job import SlideJob
-from histoquant.run.tasks import BatchReceipt, load_plan, open_job, quantified_megapixels
+from histoquant.run.tasks import BatchReceipt, load_plan, open_job, quantified_megapixels, start_task
 from histoquant.run.tile import batches_of, quantify_tile, sum_tiles
 from histoquant.slides import open_slide, working_plane
 from histoquant.store.batch_file import join_batches, read_batch, write_batch
@@ -53,7 +51,7 @@ def tile_places(job: SlideJob, number: int) -> list[str]:
 
 def run_part(job: SlideJob, number: int, index: int) -> PartReceipt:
     """Quantify one tile of a batch into a file of its own; a whole file already there is kept."""
-    cv2.setNumThreads(1)
+    start_task(job)
     path = _part(job, number, index)
     if read_batch(path) is None:
         planned = load_plan(job)
@@ -66,6 +64,7 @@ def run_part(job: SlideJob, number: int, index: int) -> PartReceipt:
 
 def join_parts(job: SlideJob, number: int) -> BatchReceipt:
     """Make a batch file of its tiles' files; it holds what the batch computed at once does."""
+    start_task(job)
     tiles = batches_of(load_plan(job), job.parameters)[number]
     parts = [read_batch(_part(job, number, index)) for index in range(len(tiles))]
     whole = [part for part in parts if part is not None]

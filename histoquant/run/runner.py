@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
 import time
 import traceback
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from histoquant._version import __version__
@@ -20,6 +18,7 @@ from histoquant.run.cohort import with_cohort_flags
 from histoquant.run.crate import write_crate
 from histoquant.run.finished import study_for_log
 from histoquant.run.intake import Intake, take_in, without_folders
+from histoquant.run.interrupts import Interrupts
 from histoquant.run.job import SlideJob
 from histoquant.run.options import RunOptions
 from histoquant.run.progress import Counters, Reporter, open_reporter
@@ -180,6 +179,7 @@ class _Run:
         total = len(self._jobs) + len(self._refused)
         self._counters = Counters(slides_total=total, started_s=time.monotonic())
         self._reporter: Reporter = Reporter()
+        self._interrupts = Interrupts()
 
     def go(self) -> int:
         self._log.write(
@@ -189,7 +189,7 @@ class _Run:
             study=study_for_log(self._intake.study, self._out.root),
         )
         try:
-            with _terminate_as_interrupt(), open_reporter(self._options.json_progress) as self._reporter:
+            with self._interrupts, open_reporter(self._options.json_progress) as self._reporter:
                 for slide_id, row in self._refused.items():
                     self._log.write("slide_refused", slide_id=slide_id)
                     self._settle_unusable(slide_id, row)
@@ -256,6 +256,7 @@ class _Run:
         self._reporter.update(self._counters)
 
     def _batch_done(self, job: SlideJob, receipt: BatchReceipt) -> None:
+        self._interrupts.check()
         self._counters.tiles_done += receipt.tiles
         self._counters.cells += receipt.cells
         self._counters.megapixels += receipt.megapixels
@@ -266,6 +267,7 @@ class _Run:
         self._take_row(job.slide_id, receipt.row)
 
     def _failed(self, job: SlideJob, error: BaseException) -> None:
+        self._interrupts.check()
         detail = without_folders("".join(traceback.format_exception(error)), job.path)
         self._log.write("slide_failed", slide_id=job.slide_id, traceback=detail)
         self._settle_unusable(job.slide_id, self._intake.unusable_row(job.slide_id, error))
@@ -298,17 +300,3 @@ class _Run:
         if usable == len(rows):
             return EXIT_OK
         return EXIT_SOME_FAILED if usable else EXIT_NONE_USABLE
-
-
-class _terminate_as_interrupt:
-    """SIGTERM ends a run as Ctrl-C does, so that what is done is kept and the lock is released."""
-
-    def __enter__(self) -> None:
-        self._before = signal.signal(signal.SIGTERM, self._interrupt)
-
-    def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGTERM, self._before)
-
-    @staticmethod
-    def _interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt

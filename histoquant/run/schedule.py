@@ -95,9 +95,8 @@ class Schedule:
             If results cannot be written, or the cluster is gone; what is finished stays.
         """
         fresh = deque(jobs)
-        window = self._executor.window
         while True:
-            while len(self._under_way) < window and (self._ready or fresh):
+            while len(self._under_way) < self._executor.window and (self._ready or fresh):
                 if not self._ready:
                     self._begin(fresh.popleft())
                 self._submit()

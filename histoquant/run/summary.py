@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import pandas as pd
 
 from histoquant._version import __version__
 from histoquant.report.html import write_report
+from histoquant.run.build import LIBRARIES, build_digest, library_versions
 from histoquant.run.control_rows import control_rows
 from histoquant.run.intake import IDENTITY_COLUMNS, Intake
 from histoquant.run.protocol import calibration_of, parameters_of
@@ -65,8 +64,6 @@ _TEXTS = {
     ),
     *IDENTITY_COLUMNS,
 }
-# What could change a number between two machines.
-_LIBRARIES = ("numpy", "scipy", "opencv-python-headless", "numba", "imagecodecs", "tifffile", "openslide-bin")
 
 
 def slides_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -105,7 +102,8 @@ def _provenance(intake: Intake) -> dict[str, Any]:
         **_blinding(intake),
         "slides": [{"slide_id": name, "file": intake.slides[name].name} for name in intake.slide_ids],
         "platform": {"python": platform.python_version(), "machine": platform.machine()},
-        "libraries": library_versions(_LIBRARIES),
+        "libraries": library_versions(LIBRARIES),
+        "build": build_digest(),
     }
 
 
@@ -113,16 +111,3 @@ def _blinding(intake: Intake) -> dict[str, Any]:
     """The digests that the blind folder carries, so that the finished run is tied to one key."""
     section = intake.study.design.blinding if intake.study is not None else None
     return {} if section is None else {"blinding": section.model_dump(mode="json")}
-
-
-def library_versions(names: Sequence[str]) -> dict[str, str | None]:
-    """Installed versions of what could change a number."""
-    return {name: _version(name) for name in names}
-
-
-def _version(name: str) -> str | None:
-    """Installed version, or None where another distribution provides the library."""
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None

@@ -12,6 +12,7 @@ import numpy as np
 
 from histoquant.errors import SlideFailedError
 from histoquant.run.assemble import SlideResult, assemble, tables_of
+from histoquant.run.build import refuse_other_build
 from histoquant.run.cross_check import cross_check
 from histoquant.run.job import SlideJob, file_state
 from histoquant.run.pictures import draw_pictures
@@ -50,9 +51,15 @@ class CommitReceipt(NamedTuple):
     row: dict[str, Any]
 
 
+def start_task(job: SlideJob) -> None:
+    """What every task does first: refuse another build's work, and keep to one core."""
+    refuse_other_build(job.build, job.path.name)
+    cv2.setNumThreads(1)
+
+
 def plan_slide(job: SlideJob) -> PlanReceipt:
     """Decide everything slide-global and write it down; a plan already there under the same key is kept."""
-    cv2.setNumThreads(1)
+    start_task(job)
     folder = OutputFolder(job.out).work(job.slide_id, job.work_key)
     if not _plan_is_whole(folder):
         make_folder(folder)
@@ -85,7 +92,7 @@ def _plan(job: SlideJob) -> Planned:
 
 def run_batch(job: SlideJob, number: int) -> BatchReceipt:
     """Quantify one batch of tiles into one file; a whole file already there is kept."""
-    cv2.setNumThreads(1)
+    start_task(job)
     path = OutputFolder(job.out).batch(job.slide_id, job.work_key, number)
     planned = load_plan(job)
     tiles = batches_of(planned, job.parameters)[number]
@@ -106,7 +113,7 @@ def quantified_megapixels(tiles: list[Tile]) -> float:
 
 def commit_slide(job: SlideJob) -> CommitReceipt:
     """Merge a slide's batches, compute its metrics, draw it, and write the manifest last."""
-    cv2.setNumThreads(1)
+    start_task(job)
     out = OutputFolder(job.out)
     done = out.manifest(job.slide_id)
     if done is not None and out.is_committed(job.slide_id, job.key):
@@ -164,6 +171,7 @@ def _manifest(
         "key": job.key,
         "locked": job.locked.model_dump(mode="json") if job.locked is not None else None,
         "row": row,
+        "self_check": result.self_check,
         "dab_histogram_mod": [int(count) for count in result.dab_histogram],
         "source": files,
     }

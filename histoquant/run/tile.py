@@ -16,6 +16,7 @@ from histoquant.objects import (
     Planes,
     VesselCore,
     VesselResult,
+    cell_support_px,
     cell_territories,
     find_whole_vessels,
     measure_cells,
@@ -26,6 +27,7 @@ from histoquant.objects import (
 from histoquant.objects.stained import StainedObjects, find_stained, link_cells, stained_halo_px
 from histoquant.run.job import RunParameters
 from histoquant.run.plan import Planned
+from histoquant.run.self_check import near_open_edge, stained_unclosed
 from histoquant.run.stained_tile import cell_columns, owned_tables
 from histoquant.slides import Plane
 from histoquant.store.batch_file import Batch
@@ -118,8 +120,8 @@ def quantify_tile(plane: Plane, tile: Tile, planned: Planned) -> TileResult:
     window = _Window.around(tile, _halo_px(planned.plan.plane_mpp, marker), planned.plan.plane_size_px)
     planes = window.read(plane, planned)
     stained = find_stained(planes, planned.plan.threshold_od) if counts_area(marker) else None
-    tables = _cells(planes, window, tile, planned, stained)
-    counts = {"tiles": 1}
+    tables, unclosed = _cells(planes, window, tile, planned, stained)
+    counts = {"tiles": 1} | unclosed
     counted = _counted(planes, window, tile, planned)
     if stained is not None:
         core, start = (tile.y_px - window.y, tile.x_px - window.x), (tile.y_px, tile.x_px)
@@ -131,6 +133,7 @@ def quantify_tile(plane: Plane, tile: Tile, planned: Planned) -> TileResult:
         counts["vessels_low"], counts["vessels_high"] = vessels.count_low, vessels.count_high
         counts["vessels_oversize"] = int(vessels.oversize)
         counts["vessels_excluded"] = vessels.count_excluded
+        counts["vessels_unclosed"] = len(vessels.unclosed)
     dab = np.ascontiguousarray(planes.dab[_core(window, tile)])
     return TileResult(tables, _dab_histogram(dab, counted), counts)
 
@@ -147,9 +150,13 @@ def _halo_px(mpp: float, marker: MarkerDefinition) -> int:
 
 def _cells(
     planes: Planes, window: _Window, tile: Tile, planned: Planned, stained: StainedObjects | None
-) -> dict[str, pa.Table]:
-    """Cells the tile owns whose centroid lies in tissue, under artefacts apart; coordinates of the plane."""
-    marker = planned.plan.marker
+) -> tuple[dict[str, pa.Table], dict[str, int]]:
+    """Cells the tile owns whose centroid lies in tissue, under artefacts apart; coordinates of the plane.
+
+    Beside them, how many of those the window does not show whole.
+    """
+    marker, unclosed = planned.plan.marker, {}
+    edges = window.open_edges(planned.plan.plane_size_px)
     # searched at standard strength, measured as stained
     nuclei = segment_nuclei(planes.scaled(planned.plan.search_gain), marker)
     seed_y, seed_x = nuclei.seeds[:, 0] + window.y, nuclei.seeds[:, 1] + window.x
@@ -158,8 +165,11 @@ def _cells(
     seed_y, seed_x = seed_y[own], seed_x[own]
     territory = cell_territories(nuclei, marker, planes.mpp)
     measured = measure_cells(planes, nuclei, marker, territory, own)
+    near = near_open_edge(nuclei.labels, edges, cell_support_px(planes.mpp, marker))
+    unclosed["nuclei_unclosed"] = int(np.count_nonzero(near[own + 1]))
     if stained is not None:
         linked = link_cells(nuclei, stained, planes.mpp, territory)[own]
+        unclosed["stained_unclosed"] = stained_unclosed(stained, edges, linked)
         for name, column in cell_columns(stained, linked, (window.y, window.x), planes.mpp).items():
             measured = measured.append_column(name, pa.array(column))
     polygons = outlines(nuclei.labels, own)
@@ -177,7 +187,7 @@ def _cells(
     lists = pa.ListArray.from_arrays(2 * polygons.offsets, corners.ravel())
     cells = table.take(pa.array(kept)).append_column("outline", lists.take(pa.array(kept)))
     # what artefacts hold is counted once, to tell their effect, and never drawn
-    return {"cells": cells, "excluded_cells": table.take(pa.array(excluded))}
+    return {"cells": cells, "excluded_cells": table.take(pa.array(excluded))}, unclosed
 
 
 def _plane_centroid(

@@ -7,8 +7,8 @@ from typing import Any
 
 from histoquant._version import __version__
 from histoquant.errors import UsageError
+from histoquant.run.build import library_versions
 from histoquant.run.finished import FinishedRun, open_run, study_folder, write_tables
-from histoquant.run.summary import library_versions
 from histoquant.store.atomic import file_sha256, json_bytes, write_bytes, writing
 from histoquant.store.layout import OutputFolder
 from histoquant.store.lock import OutputLock

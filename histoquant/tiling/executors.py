@@ -8,14 +8,19 @@ import logging
 import re
 import secrets
 import signal
+import sys
 import tempfile
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from histoquant.errors import SlideFailedError, StoreError, UsageError
+
+_COUNT_EVERY_S: Final = 5.0
+_TLS_KEYS: Final = "dask config key distributed.comm.tls"
 
 
 class Done(NamedTuple):
@@ -100,19 +105,31 @@ class DaskExecutor:
         self._client: Any = None
         self._completed: Any = None
         self._names: dict[str, str] = {}
+        self._threads, self._counted_s = 0, -_COUNT_EVERY_S
         self._quiet = contextlib.ExitStack()
         # two runs on one scheduler must not be handed each other's receipts
         self._nonce = secrets.token_hex(8)
 
     @property
     def window(self) -> int:
-        """One task per thread: Dask blames every task that waits on a worker for the worker's death."""
-        return max(1, sum(int(count) for count in self._client.nthreads().values()))
+        """One task per thread: Dask blames every task that waits on a worker for the worker's death.
+
+        Threads are counted again every few seconds: on a cluster, workers come and go.
+        """
+        if time.monotonic() - self._counted_s >= _COUNT_EVERY_S:
+            try:
+                self._threads = sum(int(count) for count in self._client.nthreads().values())
+            except (OSError, TimeoutError) as error:
+                raise _cluster_gone() from error
+            self._counted_s = time.monotonic()
+        return max(1, self._threads)
 
     def __enter__(self) -> DaskExecutor:
         from distributed import Client, as_completed
         from distributed.utils import silence_logging_cmgr
 
+        if self._scheduler is not None:
+            _refuse_without_certificates(self._scheduler)
         # a lost connection is told once, in our words; Dask's own would scroll it away
         self._quiet.enter_context(silence_logging_cmgr(logging.CRITICAL + 1))
         if self._scheduler is None:
@@ -128,6 +145,8 @@ class DaskExecutor:
                 "--scheduler out to use this machine."
             ) from error
         self._completed = as_completed(loop=self._client.loop)
+        if self._scheduler is not None and not self._client.nthreads():
+            print(f"{self._scheduler}: no worker is there yet; waiting for the first.", file=sys.stderr)
         return self
 
     def __exit__(
@@ -206,7 +225,27 @@ def check_scheduler_address(address: str) -> None:
     if match["scheme"] == "tcp" and not loopback:
         raise UsageError(
             f"--scheduler {address}: a plain tcp scheduler lets anyone on the network run code. "
-            "Use tls:// with certificates (dask config key distributed.comm.tls)."
+            f"Use tls:// with certificates ({_TLS_KEYS})."
+        )
+
+
+def _refuse_without_certificates(address: str) -> None:
+    """Before a client is made: without them it fails in words of its own, and takes a minute to go away."""
+    from distributed.security import Security
+
+    if not address.startswith("tls://"):
+        return
+    try:
+        ready = Security().get_connection_args("client")["ssl_context"] is not None
+    except OSError as error:  # also what ssl raises for a file that holds no certificate
+        raise UsageError(
+            f"--scheduler {address}: the certificates in the Dask configuration cannot be read ({error}). "
+            f"See {_TLS_KEYS}."
+        ) from error
+    if not ready:
+        raise UsageError(
+            f"--scheduler {address}: no certificates are configured. Set ca-file, client.cert and client.key "
+            f"({_TLS_KEYS}), in ~/.config/dask or as DASK_DISTRIBUTED__COMM__TLS__CA_FILE and so on."
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,6 @@ from histoquant.errors import StoreError
 from histoquant.run.options import RunOptions
 from histoquant.run.runner import run_slides
 from histoquant.store.verify import verify
-from tests.cluster.conftest import Cluster
 
 
 def _bytes(out: Path) -> dict[str, bytes]:
@@ -28,7 +28,7 @@ def alone(slides: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_two_hosts_over_tls_give_the_bytes_of_one_process(
-    cluster: Cluster, slides: Path, alone: Path, tmp_path: Path
+    cluster: Any, slides: Path, alone: Path, tmp_path: Path
 ):
     address = cluster.scheduler()
     assert address.startswith("tls://127.0.0.1:")
@@ -40,9 +40,20 @@ def test_two_hosts_over_tls_give_the_bytes_of_one_process(
     assert verify(out) == []
 
 
+def test_a_worker_of_another_build_is_refused(
+    cluster: Any, slides: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Such as sources that were edited, or a library renewed, after the run began."""
+    address = cluster.scheduler()
+    cluster.worker(address, "127.0.0.2")
+    monkeypatch.setattr("histoquant.run.intake.build_digest", lambda: "of yesterday")
+    with pytest.raises(StoreError, match=r"another build.*same versions on both"):
+        run_slides(RunOptions((slides,), tmp_path / "out", scheduler=address))
+
+
 @pytest.mark.full
 def test_workers_that_keep_dying_and_a_lost_scheduler_lose_nothing(
-    cluster: Cluster, slides: Path, alone: Path, tmp_path: Path
+    cluster: Any, slides: Path, alone: Path, tmp_path: Path
 ):
     address = cluster.scheduler()
     out = tmp_path / "out"
@@ -71,7 +82,6 @@ def test_workers_that_keep_dying_and_a_lost_scheduler_lose_nothing(
     finally:
         over.set()
         chaos.join()
-    (cluster.folder / "scheduler.json").unlink(missing_ok=True)
     address = cluster.scheduler()
     cluster.worker(address, "127.0.0.2")
     assert run_slides(RunOptions((slides,), out, scheduler=address, tile_size_px=256)) == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from histoquant.run.job import RunParameters, SlideJob
 from histoquant.run.options import RunOptions
 from histoquant.run.runner import prepare_slides, run_slides, work_shard
 from histoquant.run.shards import Shard
-from histoquant.run.tasks import BatchReceipt, run_batch
+from histoquant.run.tasks import BatchReceipt, PlanReceipt, run_batch
 from histoquant.store.batch_file import Batch, write_batch
 from histoquant.store.layout import OutputFolder
 from histoquant.store.verify import verify
@@ -160,6 +161,24 @@ def test_an_interrupted_slide_keeps_its_batches(
     assert not set(redone) & set(kept)
     cells = Path("slides") / "P01_T1_V1_CD68" / "cells.parquet"
     assert (tmp_path / cells).read_bytes() == (done / cells).read_bytes()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_lost_in_compiled_code_still_ends_the_run(
+    slides: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+):
+    def swallowing(job: SlideJob) -> PlanReceipt:
+        try:
+            signal.raise_signal(number)
+        except KeyboardInterrupt as error:
+            raise RuntimeError("no compiled object yet") from error
+        raise AssertionError
+
+    before = signal.getsignal(number)
+    monkeypatch.setattr("histoquant.run.schedule.plan_slide", swallowing)
+    assert run_slides(RunOptions((slides,), tmp_path, workers=0)) == 130
+    assert not list((tmp_path / "slides").iterdir())
+    assert signal.getsignal(number) == before
 
 
 def test_one_bad_slide_is_a_row_and_the_others_go_on(slides: Path, tmp_path: Path):

@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+import dask
+import distributed
 import psutil
 import pytest
 
@@ -69,6 +71,28 @@ def test_a_scheduler_that_dies_is_told_as_such(tmp_path: Path):
         for process in (scheduler, worker):
             process.kill()
             process.wait()
+
+
+def test_tls_without_certificates_is_told_at_once(tmp_path: Path):
+    assert distributed.__version__  # its defaults must be there before any are set
+    started = time.monotonic()
+    with pytest.raises(UsageError, match=r"no certificates.*DASK_DISTRIBUTED__COMM__TLS__CA_FILE"):
+        open_executor(0, "tls://127.0.0.1:9").__enter__()
+    (tmp_path / "cert.pem").write_text("none")
+    keys = ("ca-file", "client.cert", "client.key")
+    spoilt = {f"distributed.comm.tls.{key}": str(tmp_path / "cert.pem") for key in keys}
+    with dask.config.set(spoilt), pytest.raises(UsageError, match="cannot be read"):
+        open_executor(0, "tls://127.0.0.1:9").__enter__()
+    assert time.monotonic() - started < 20
+
+
+def test_workers_that_join_later_are_given_work(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("histoquant.tiling.executors._COUNT_EVERY_S", 0.0)
+    with open_executor(1, None) as executor:
+        assert executor.window == 1
+        executor._cluster.scale(2)
+        executor._client.wait_for_workers(2, timeout=120)
+        assert executor.window == 2
 
 
 def _listening_addresses() -> set[str]:

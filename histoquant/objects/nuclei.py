@@ -22,6 +22,7 @@ from histoquant.objects.smoothing import smooth
 from histoquant.objects.split import split_necks
 
 Int32Array = npt.NDArray[np.int32]
+BoolArray = npt.NDArray[np.bool_]
 UInt8Array = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float64]
 
@@ -111,24 +112,64 @@ def segment_nuclei(planes: Planes, marker: MarkerDefinition, params: NucleiParam
     rules = NucleiParams.of_marker(marker) if params is None else params
     dark, levels = _view(planes, rules)
     # a nuclear stain is no nucleus's surroundings: a step that stays in brown parts grains of one nucleus
-    brown = _doubt(planes, rules) if rules.dab_weight > 0 else None
-    labels = _one_pass(levels, dark, brown, None, rules, planes.mpp)
+    doubt = _doubt(planes, rules) if rules.dab_weight > 0 else None
+    labels = _one_pass(levels, dark, doubt, None, rules, planes.mpp)
     if rules.second_length_um > 0:
         # nuclei that the first pass had to leave, because every region with them also held another, or
         # because the stain of the cell hides them
-        margin = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
-        taken = cv2.dilate((labels > 0).astype(np.uint8), margin, iterations=rules.margin_px(planes.mpp))
-        doubt = _doubt(planes, rules) if brown is None else brown
         second = rules.second()
         same = second.dab_weight == rules.dab_weight
         seen, at = (dark, levels) if same else _view(planes, second)
-        more = _one_pass(at, seen, doubt, taken, second, planes.mpp)
-        labels = np.where(more > 0, more + labels.max(initial=0), labels)
+        doubt = _doubt(planes, rules) if doubt is None else doubt
+        labels = _more(labels, at, seen, doubt, second, planes.mpp)
+    if rules.body_length_um > 0:
+        bodies = rules.bodies()
+        seen, at = _view(planes, bodies)
+        at[~_is_brown(planes, rules)] = 0
+        labels = _more(labels, at, seen, None, bodies, planes.mpp)
     labels = fill_holes(grow(labels, dark, levels, rules.grow_px(planes.mpp)))
     least_px = math.ceil(rules.area_min_um2 / planes.mpp**2)
-    labels = split_necks(labels, rules.neck_share, least_px)
+    labels = split_necks(labels, _neck_shares(labels, planes, rules), least_px)
     labels, seeds = renumber(labels, find_seeds(labels, dark))
     return Nuclei(labels, seeds, boundary_steps(labels, dark, rules.edge_reach_px(planes.mpp)) / _MOD)
+
+
+def _more(
+    labels: Int32Array,
+    levels: UInt8Array,
+    dark: Int32Array,
+    doubt: Int32Array | None,
+    rules: NucleiParams,
+    mpp: float,
+) -> Int32Array:
+    """Labels with those of one more pass over what they leave free."""
+    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+    taken = cv2.dilate((labels > 0).astype(np.uint8), cross, iterations=rules.margin_px(mpp))
+    more = _one_pass(levels, dark, doubt, np.asarray(taken, np.uint8), rules, mpp)
+    return np.asarray(np.where(more > 0, more + labels.max(initial=0), labels), np.int32)
+
+
+def _is_brown(planes: Planes, rules: NucleiParams) -> BoolArray:
+    """Pixels of which DAB makes enough of the stain."""
+    blue, brown = (
+        smooth(np.maximum(stain, 0), rules.detail_um / planes.mpp)
+        for stain in (planes.hematoxylin, planes.dab)
+    )
+    return np.asarray(100 * brown >= round(100 * rules.brown_share) * blue, dtype=np.bool_)
+
+
+def _neck_shares(labels: Int32Array, planes: Planes, rules: NucleiParams) -> FloatArray:
+    """How narrow a neck of each object must be to be cut."""
+    count = int(labels.max(initial=0))
+    shares = np.full(count, rules.neck_share)
+    if rules.brown_neck_share != rules.neck_share:
+        # sums of whole numbers below 2^53: exact in any order
+        blue, brown = (
+            np.bincount(labels.ravel(), np.maximum(stain, 0).ravel(), count + 1)[1:]
+            for stain in (planes.hematoxylin, planes.dab)
+        )
+        shares[brown >= rules.brown_share * blue] = rules.brown_neck_share
+    return shares
 
 
 def _view(planes: Planes, rules: NucleiParams) -> tuple[Int32Array, UInt8Array]:

@@ -29,6 +29,13 @@ _NUCLEAR_SURROUND_UM, _NUCLEAR_SURROUND_SHARE = 3.0, 0.8
 # membrane cut face on, and unmixing leaves no blue of it. A macrophage's brown body is no nucleus.
 SECOND_DAB_WEIGHT = {**DAB_WEIGHT, "membrane": 0.4}
 
+# A third pass takes what is left as brown bodies, by all the stain there is: in a sheet the membranes above
+# and below fill most profiles with brown. Lymphocytes are no longer; other cells keep to two passes.
+_BODY_LENGTH_UM = {"membrane": 12.0}
+# A brown clump of a membrane marker is of lymphocytes, which are round: the slightest waist parts two.
+# What is blue may be a bean or a spindle, whose waist is its own.
+_BROWN_NECK = {"membrane": 0.9}
+
 
 @dataclass(frozen=True)
 class NucleiParams:
@@ -79,6 +86,10 @@ class NucleiParams:
         Least share of the boundary that must be free; the rest may touch nuclei found before.
     neck_share : float
         Nuclei are cut apart where the neck is no wider than this share of the narrower one; 0 for never.
+    brown_neck_share : float
+        As ``neck_share``, for what is brown.
+    brown_share : float
+        DAB over haematoxylin from which something is brown.
     second_length_um : float
         Longest side in the second pass, over what the first has left; 0 for one pass only.
     second_dab_weight : float
@@ -87,6 +98,11 @@ class NucleiParams:
         Least edge and least filling of the ellipse in the second pass, which sees more leftovers.
     margin_um : float
         Left free around nuclei of the first pass: their blurred edge is no nucleus.
+    body_length_um : float
+        Longest side in the third pass, for brown bodies in which no nucleus shows; 0 for no such pass.
+    body_edge_od, body_min_um2, body_surround_share : float
+        Least edge, least area and share of the surroundings in the third pass: a sliver of brown is no cell,
+        and bodies lie closer than nuclei.
     grow_um : float
         Parts of a clump grow back by up to this much, down to half the level at which they came apart.
     """
@@ -111,11 +127,17 @@ class NucleiParams:
     regrowth: float = 0.5
     free_min: float = 0.4
     neck_share: float = 0.8
+    brown_neck_share: float = 0.8
+    brown_share: float = 0.5
     second_length_um: float = 12.0
     second_dab_weight: float = -0.2
     second_edge_od: float = 0.05
     second_ellipse: float = 0.85
     margin_um: float = 1.0
+    body_length_um: float = 0.0
+    body_edge_od: float = 0.08
+    body_min_um2: float = 15.0
+    body_surround_share: float = 0.85
     grow_um: float = 1.0
 
     def __post_init__(self) -> None:
@@ -148,6 +170,8 @@ class NucleiParams:
         rules = cls(
             dab_weight=weight,
             second_dab_weight=SECOND_DAB_WEIGHT[marker.compartment],
+            brown_neck_share=_BROWN_NECK.get(marker.compartment, cls.neck_share),
+            body_length_um=_BODY_LENGTH_UM.get(marker.compartment, 0.0),
             ellipse_min=_ELLIPSE_MIN_NUCLEAR if weight > 0 else cls.ellipse_min,
             area_min_um2=marker.nucleus_min_um2,
             area_max_um2=marker.nucleus_max_um2,
@@ -181,6 +205,18 @@ class NucleiParams:
             ellipse_min=self.second_ellipse,
         )
 
+    def bodies(self) -> NucleiParams:
+        """Rules of the third pass: both stains make the body, and nothing is doubted for being brown."""
+        return replace(
+            self,
+            dab_weight=1.0,
+            dab_doubt=0.0,
+            length_max_um=self.body_length_um,
+            edge_min_od=self.body_edge_od,
+            area_min_um2=max(self.area_min_um2, self.body_min_um2),
+            surround_share=self.body_surround_share,
+        )
+
     def margin_px(self, mpp: float) -> int:
         """Pixels left free around nuclei of the first pass."""
         return max(1, round(self.margin_um / mpp))
@@ -200,9 +236,12 @@ class NucleiParams:
     def support_px(self, mpp: float) -> int:
         """How far around a pixel its label looks.
 
-        A region of the second pass lies within its longest side of the pixel; whether it may use a pixel
-        depends on the first pass, whose regions lie within their longest side of that one.
+        A region of a later pass lies within its longest side of the pixel; whether it may use a pixel
+        depends on the passes before, whose regions lie within their longest sides of that one.
         """
-        passes = self.length_max_px(mpp) + math.ceil(self.second_length_um / mpp) + self.margin_px(mpp)
+        passes = self.length_max_px(mpp)
+        for length_um in (self.second_length_um, self.body_length_um):
+            if length_um > 0:
+                passes += math.ceil(length_um / mpp) + self.margin_px(mpp)
         fir = radius_px(self.detail_um / mpp) + radius_px(self.surround_um / mpp)
         return passes + fir + 2 * self.edge_reach_px(mpp) + self.grow_px(mpp) + 2

@@ -13,6 +13,7 @@ from histoquant.objects.territory import UNIT
 
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
 
 # Chamfer steps as in `territory`.
 _DIAGONAL = 7
@@ -20,7 +21,7 @@ _DIAGONAL = 7
 _NECKLESS = 0.97
 
 
-def split_necks(labels: Int32Array, neck_share: float, least_px: int) -> Int32Array:
+def split_necks(labels: Int32Array, neck_share: float | FloatArray, least_px: int) -> Int32Array:
     """Cut objects where they narrow.
 
     The depth of a pixel is its distance to the object's edge. Flooded from the deepest pixels outwards,
@@ -30,8 +31,8 @@ def split_necks(labels: Int32Array, neck_share: float, least_px: int) -> Int32Ar
     Parameters
     ----------
     labels : ndarray of int32, shape (h, w)
-    neck_share : float
-        0 to 1; 0 cuts nothing.
+    neck_share : float, or ndarray of float64, shape (n,)
+        0 to 1, for all objects or for each; 0 cuts nothing.
     least_px : int
         Smallest part, pixels.
 
@@ -42,13 +43,15 @@ def split_necks(labels: Int32Array, neck_share: float, least_px: int) -> Int32Ar
     """
     out = labels.copy()
     areas = np.bincount(labels.ravel(), minlength=1)
-    _split_all(out, boxes(labels), areas.astype(np.int64), neck_share, least_px)
+    box = boxes(labels)
+    shares = np.ascontiguousarray(np.broadcast_to(np.asarray(neck_share, np.float64), len(box)))
+    _split_all(out, box, areas.astype(np.int64), shares, least_px)
     return out
 
 
 @njit(cache=True, nogil=True)
 def _split_all(
-    labels: Int32Array, box: Int32Array, areas: Int64Array, neck_share: float, least_px: int
+    labels: Int32Array, box: Int32Array, areas: Int64Array, neck_share: FloatArray, least_px: int
 ) -> None:
     fresh = box.shape[0]
     for i in range(box.shape[0]):
@@ -58,7 +61,7 @@ def _split_all(
         if _ellipse_share(labels[y0:y1, x0:x1] == i + 1) > _NECKLESS:
             continue
         depth = _depths(labels[y0:y1, x0:x1] == i + 1)
-        part = _flood_depths(depth, neck_share, least_px)
+        part = _flood_depths(depth, neck_share[i], least_px)
         most = part.max()
         for y in range(depth.shape[0]):
             for x in range(depth.shape[1]):

@@ -120,6 +120,19 @@ def test_definitions_are_frozen_and_checked() -> None:
             MarkerDefinition.model_validate({**marker.model_dump(), **wrong})
 
 
+@pytest.mark.parametrize("name", ["CD20", "membrane"])
+def test_a_ring_is_even_and_more_than_what_a_blue_nucleus_leaves(name: str) -> None:
+    marker = get_marker(name)
+    t = marker.threshold_od
+    # ring at the threshold, half ring of a neighbour, ring as weak beside a nucleus that shines through
+    half, most, blue = [1.001 * t, 2.0 * t, 1.1 * t], [1.0 * t, 0.5 * t, 1.1 * t], [1.8 * t, 1.8 * t, 8.0 * t]
+    cells = pd.DataFrame({"around_dab_p50_od": half, "around_dab_p25_od": most, "hematoxylin_od": blue})
+    assert stain_od(cells, marker)[0] == pytest.approx(1.001 * t, rel=0.01)
+    assert score(cells, marker).positive.tolist() == [True, False, False]
+    # stain and threshold measured twice as strong say the same
+    assert score(2.0 * cells, marker, 2.0 * t).positive.tolist() == [True, False, False]
+
+
 def test_a_share_that_was_not_stored_is_refused() -> None:
     marker = get_marker("cytoplasmic").model_copy(update={"min_stained_fraction": 0.95})
     with pytest.raises(UsageError, match="min_stained_fraction"):

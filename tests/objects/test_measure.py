@@ -201,6 +201,19 @@ def test_caps_are_told_by_what_the_slide_shows() -> None:
     assert is_cap({name: np.zeros(0) for name in cells}, CD68).shape == (0,)
 
 
+def test_what_hides_the_nucleus_of_a_lymphocyte_stands_for_it() -> None:
+    cells = {
+        "hematoxylin_od": np.array([0.4] * 9 + [0.02]),
+        "nucleus_area_um2": np.full(10, 30.0),
+        "nucleus_dab_od": np.array([0.1] * 9 + [0.7]),
+        "edge_od": np.full(10, np.nan),
+        "around_dab_p50_od": np.array([0.1] * 9 + [0.7]),
+    }
+    assert not is_cap(cells, CD20).any()
+    assert is_cap(cells, CD68).tolist() == [False] * 9 + [True]
+    assert nuclear_content(cells, CD20)[[0, 9]] == pytest.approx([12.0, 21.6])
+
+
 def test_a_shadow_is_told_by_an_edge_faint_beside_the_slides_sharp_ones() -> None:
     cells = {
         "hematoxylin_od": np.full(9, 0.3),

@@ -29,6 +29,13 @@ def _uniform(n: int, side: float, seed: int = 1) -> tuple[np.ndarray, np.ndarray
     return x, y
 
 
+def _apart(side: float, step: float, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Cells at distances that bodies keep, so that as many lie in a block as have room in it."""
+    x, y = (v.ravel() + step / 2 for v in np.meshgrid(*[np.arange(0, side, step)] * 2))
+    shift = np.random.default_rng(seed).uniform(-0.3 * step, 0.3 * step, (2, len(x)))
+    return x + shift[0], y + shift[1]
+
+
 def test_one_cell_is_told_from_objects_with_one_cell() -> None:
     ids = np.concatenate([np.arange(1, 31), np.repeat(99, 5), [0, 0, -1, -1]])
     areas = np.concatenate([np.full(30, 120.0), np.full(5, 900.0), [np.nan] * 4])
@@ -43,8 +50,9 @@ def test_objects_without_a_positive_nucleus_are_counted_apart() -> None:
 
 
 def test_a_sheet_that_shows_its_nuclei_is_counted_by_them() -> None:
-    x, y = _uniform(360, 300)
-    assert count_sheets(_sheet(10), _cells(x, y), CELL_UM2).added == 0
+    x, y = _apart(300, 15.0)
+    assert len(x) == 400
+    assert count_sheets(_sheet(400 / 36), _cells(x, y), CELL_UM2).added == 0
 
 
 def test_a_sheet_that_hides_its_nuclei_is_counted_by_area() -> None:
@@ -58,6 +66,19 @@ def test_brown_among_negative_cells_is_not_a_sheet() -> None:
     # at distances that cells keep, every fourth positive
     x, y = (v.ravel() + 11.0 for v in np.meshgrid(*[np.arange(0, 300, 22.0)] * 2))
     assert count_sheets(_sheet(10), _cells(x, y, np.arange(len(x)) % 4 == 0), CELL_UM2).added == 0
+
+
+def test_a_sheet_in_which_one_nucleus_in_six_is_hidden_is_counted_by_area() -> None:
+    x, y = (axis[np.arange(400) % 6 > 0] for axis in _apart(300, 15.0))
+    sheets = count_sheets(_sheet(400 / 36), _cells(x, y), CELL_UM2)
+    assert len(x) + sheets.added == pytest.approx(400, rel=0.03)
+
+
+def test_area_that_is_no_single_lymphocyte_counts_nothing() -> None:
+    # the same brown, told as cells of 90 um2: haze is measured, not membranes
+    x, y = _uniform(100, 300)
+    assert count_sheets(_sheet(10), _cells(x, y), 79.0).added > 50
+    assert count_sheets(_sheet(10), _cells(x, y), 90.0).added == 0
 
 
 def test_the_order_of_cells_does_not_matter() -> None:

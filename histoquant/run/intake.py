@@ -19,8 +19,9 @@ from histoquant.run.build import build_digest
 from histoquant.run.floors import check_floors
 from histoquant.run.job import RunParameters, SlideJob, file_state
 from histoquant.run.options import RunOptions, changed_marker, parse_settings
+from histoquant.run.rows import bare_row, without_folders
 from histoquant.run.study_markers import study_markers
-from histoquant.slides import find_slides
+from histoquant.slides import find_slides, printable_name
 from histoquant.store.atomic import file_sha256
 from histoquant.study.annotations import annotation_file
 from histoquant.study.identity import SlideIdentity, identify_slides
@@ -65,8 +66,21 @@ class Intake:
         return sorted(self.identities)
 
     def jobs(self, out: Path) -> list[SlideJob]:
-        """One job per usable slide, largest file first, so that no long slide starts last."""
-        jobs = [self.job(slide_id, out) for slide_id in sorted(self.markers)]
+        """One job per usable slide, largest file first, so that no long slide starts last.
+
+        A slide that cannot be looked up any more becomes a refused one.
+        """
+        jobs = []
+        for slide_id in sorted(self.markers):
+            try:
+                jobs.append(self.job(slide_id, out))
+            except OSError as error:
+                path = self.slides[slide_id]
+                reason = (
+                    f"UNREADABLE: {path.name}: cannot be looked up ({error.strerror}). Check link and disk."
+                )
+                identity = self.identities[slide_id]
+                self.refused[slide_id] = bare_row(printable_name(path), identity, "REFUSED", reason)
         return sorted(jobs, key=lambda job: (-job.size_bytes, job.slide_id))
 
     def job(self, slide_id: str, out: Path) -> SlideJob:
@@ -139,30 +153,7 @@ class Intake:
         else:
             said = without_folders(str(error), self.slides[slide_id])
             reason = f"INTERNAL: {type(error).__name__}: {said}. The traceback is in log.jsonl."
-        return _bare_row(self.slides[slide_id].name, self.identities[slide_id], status, reason)
-
-
-def without_folders(text: str, slide: Path) -> str:
-    """A message without the folders of a slide, which may be named after a patient; its file name stays."""
-    # whole paths first: a relative one is a part of them
-    for path in (slide.resolve(), slide.absolute(), slide):
-        for shown in (str(path), repr(str(path))[1:-1]):
-            text = text.replace(shown, path.name)
-        for shown in (str(path.parent), repr(str(path.parent))[1:-1]):
-            if len(shown) > 1:
-                text = text.replace(shown, "...")
-    return text
-
-
-def _bare_row(file: str, identity: SlideIdentity, status: str, reason: str) -> dict[str, Any]:
-    return {
-        "slide_id": identity.slide_id,
-        "file": file,
-        "status": status,
-        "reason": " ".join(reason.split()),
-        "flags": ";".join(identity.flags),
-        "marker": identity.marker,
-    }
+        return bare_row(printable_name(self.slides[slide_id]), self.identities[slide_id], status, reason)
 
 
 def take_in(options: RunOptions, *, calibrated: bool = True) -> Intake:
@@ -199,7 +190,7 @@ def take_in(options: RunOptions, *, calibrated: bool = True) -> Intake:
         slide_id = slide.identity.slide_id
         intake.slides[slide_id], intake.identities[slide_id] = slide.path, slide.identity
         reason = f"NOT_FOUND: {slide.message}"
-        intake.refused[slide_id] = _bare_row(slide.path.name, slide.identity, "FAILED", reason)
+        intake.refused[slide_id] = bare_row(printable_name(slide.path), slide.identity, "FAILED", reason)
     return intake
 
 
@@ -303,7 +294,7 @@ def _choose_marker(
             f"or name the file like P01_T1_V1_CD68. Known: {', '.join((*MARKERS, *own))}."
         )
         message = unknown.message if unknown else absent
-        row = _bare_row(path.name, identity, "REFUSED", f"NO_MARKER: {message}")
+        row = bare_row(printable_name(path), identity, "REFUSED", f"NO_MARKER: {message}")
         intake.refused[identity.slide_id] = row
         return
     marker = own.get(identity.marker) or get_marker(identity.marker)

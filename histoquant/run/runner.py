@@ -17,12 +17,13 @@ from histoquant.errors import StoreError
 from histoquant.run.cohort import with_cohort_flags
 from histoquant.run.crate import write_crate
 from histoquant.run.finished import study_for_log
-from histoquant.run.intake import Intake, take_in, without_folders
+from histoquant.run.intake import Intake, take_in
 from histoquant.run.interrupts import Interrupts
 from histoquant.run.job import SlideJob
 from histoquant.run.options import RunOptions
 from histoquant.run.progress import Counters, Reporter, open_reporter
 from histoquant.run.protocol import digest_of, protocol_of
+from histoquant.run.rows import without_folders
 from histoquant.run.schedule import Listener, Schedule
 from histoquant.run.shards import Shard, drop_order, read_order, write_order
 from histoquant.run.space import shortage

@@ -13,6 +13,7 @@ from histoquant.run.build import LIBRARIES, build_digest, library_versions
 from histoquant.run.control_rows import control_rows
 from histoquant.run.intake import IDENTITY_COLUMNS, Intake
 from histoquant.run.protocol import calibration_of, parameters_of
+from histoquant.slides import printable_name
 from histoquant.store.atomic import csv_bytes, json_bytes, parquet_bytes, write_bytes
 from histoquant.store.layout import OutputFolder
 from histoquant.study import biopsies
@@ -100,7 +101,9 @@ def _provenance(intake: Intake) -> dict[str, Any]:
         "parameters": parameters_of(intake),
         "calibration": calibration_of(intake),
         **_blinding(intake),
-        "slides": [{"slide_id": name, "file": intake.slides[name].name} for name in intake.slide_ids],
+        "slides": [
+            {"slide_id": name, "file": printable_name(intake.slides[name])} for name in intake.slide_ids
+        ],
         "platform": {"python": platform.python_version(), "machine": platform.machine()},
         "libraries": library_versions(LIBRARIES),
         "build": build_digest(),

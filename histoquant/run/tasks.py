@@ -20,7 +20,7 @@ from histoquant.run.plan import Planned, SlidePlan, plan_of
 from histoquant.run.regions import with_lumen
 from histoquant.run.source import refuse_other_bytes, source_facts, source_files, source_sha256
 from histoquant.run.tile import batches_of, quantify_tile, sum_tiles
-from histoquant.slides import Slide, open_slide, working_plane
+from histoquant.slides import Slide, open_slide, printable_name, working_plane
 from histoquant.slides.unread import Unread
 from histoquant.stains.uneven import HazeMap
 from histoquant.store.atomic import file_sha256, make_folder, parquet_bytes, write_bytes
@@ -146,7 +146,7 @@ def _row(job: SlideJob, plan: SlidePlan, result: SlideResult, files: list[dict[s
     flags = tuple(dict.fromkeys((*plan.flags, *plan.source.flags, *result.flags)))
     return {
         "slide_id": job.slide_id,
-        "file": job.path.name,
+        "file": printable_name(job.path),
         "status": "OK_WITH_FLAGS" if flags else "OK",
         "reason": "",
         "flags": ";".join(flags),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from histoquant.slides.files import slide_files
 from histoquant.slides.find import find_slides
-from histoquant.slides.names import SLIDE_SUFFIXES, slide_name
+from histoquant.slides.names import SLIDE_SUFFIXES, printable_name, slide_name
 from histoquant.slides.opening import Preflight, open_slide, preflight
 from histoquant.slides.plane import Plane, working_plane
 from histoquant.slides.slide import Slide
@@ -17,6 +17,7 @@ __all__ = [
     "find_slides",
     "open_slide",
     "preflight",
+    "printable_name",
     "slide_files",
     "slide_name",
     "working_plane",

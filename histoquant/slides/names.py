@@ -25,6 +25,11 @@ def slide_name(path: Path) -> str:
     return path.stem
 
 
+def printable_name(path: Path) -> str:
+    """File name for tables: bytes that are no UTF-8, which no table can hold, become question marks."""
+    return path.name.encode("utf-8", "replace").decode()
+
+
 def display_name(path: Path) -> str:
     """File name for messages, which are one line: anything unprintable becomes a question mark."""
     return "".join(c if c.isprintable() else "?" for c in path.name or str(path))

@@ -113,7 +113,8 @@ def _sync_folder(folder: Path) -> None:
 def json_bytes(value: Any) -> bytes:
     """Encode as JSON with sorted keys and no NaN, the same bytes for the same value."""
     text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False, default=_plain)
-    return (text + "\n").encode()
+    # bytes of a file name that are no UTF-8 stand as \udcXX, which is how JSON spells them
+    return (text + "\n").encode("utf-8", "backslashreplace")
 
 
 def _plain(value: Any) -> Any:

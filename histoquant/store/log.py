@@ -41,7 +41,8 @@ class RunLog:
             **fields,
             SEAL: self._digest.hexdigest(),
         }
-        self._append(json.dumps(line, ensure_ascii=False, default=str).encode() + b"\n")
+        text = json.dumps(line, ensure_ascii=False, default=str)
+        self._append(text.encode("utf-8", "backslashreplace") + b"\n")
 
     def close(self) -> None:
         """Close the file."""

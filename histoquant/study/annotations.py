@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -41,8 +42,9 @@ class Region:
 def annotation_file(slide: Path) -> Path | None:
     """The GeoJSON beside a slide: ``P01.svs.geojson`` or ``P01.geojson``; None where there is neither."""
     for path in (slide.with_name(slide.name + ".geojson"), slide.with_suffix(".geojson")):
-        if path.is_file():
-            return path
+        with contextlib.suppress(OSError):  # the longer name may be too long
+            if path.is_file():
+                return path
     return None
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import json
 import math
 import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from histoquant.errors import StoreError
@@ -40,6 +43,50 @@ def test_json_refuses_nan_and_sorts_keys():
     assert atomic.json_bytes({"b": np.int64(2), "a": np.array([1.5])}) == expected
     with pytest.raises(ValueError, match="JSON"):
         atomic.json_bytes({"x": math.nan})
+
+
+def test_every_kind_of_cell_has_one_spelling():
+    table = pd.DataFrame(
+        {
+            "a": [True, None],
+            "b": [["x", 1], ()],
+            "c": [np.bool_(False), pd.NA],
+            "d": [math.inf, 2],
+            "e": ["+", -1],
+        },
+        dtype=object,
+    )
+    assert atomic.csv_bytes(table).decode() == "a,b,c,d,e\ntrue,x;1,false,,'+\n,,,2,-1\n"
+    with pytest.raises(TypeError, match="set has no JSON form"):
+        atomic.json_bytes({"x": {1}})
+
+
+def test_a_name_that_is_no_utf8_comes_back_from_json():
+    name = os.fsdecode(b"P01_\xff.svs")
+    data = atomic.json_bytes({"file": name})
+    assert data.isascii()
+    assert json.loads(data) == {"file": name}
+
+
+def test_lists_come_back_from_parquet():
+    table = pa.table({"x": [[1, 2], []]}).replace_schema_metadata({"pandas": "{}"})
+    assert pd.read_parquet(io.BytesIO(atomic.parquet_bytes(table)))["x"].map(list).tolist() == [[1, 2], []]
+
+
+def test_nothing_is_open_for_all_to_write(tmp_path: Path):
+    before = os.umask(0)
+    try:
+        atomic.make_folder(tmp_path / "a" / "b")
+        atomic.make_folder(tmp_path / "a" / "b")
+        atomic.write_bytes(tmp_path / "a" / "b" / "x", b"x")
+    finally:
+        os.umask(before)
+    modes = [path.stat().st_mode & 0o777 for path in (tmp_path / "a", tmp_path / "a" / "b")]
+    assert modes == [0o775, 0o775]
+    assert (tmp_path / "a" / "b" / "x").stat().st_mode & 0o777 == 0o664
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="cannot be written"):
+        atomic.make_folder(tmp_path / "file" / "b")
 
 
 def test_parquet_bytes_depend_on_the_table_only():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from histoquant.store.batch_file import Batch, read_batch, write_batch
+from histoquant.store.batch_file import Batch, join_batches, read_batch, write_batch
 
 
 def _batch() -> Batch:
@@ -34,3 +34,10 @@ def test_absent_cut_and_altered_files_are_not_believed(tmp_path: Path):
     for at in range(0, len(whole), 97):
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
         assert read_batch(path) is None
+
+
+def test_joined_batches_hold_all_rows_in_order_and_the_sums():
+    other = Batch({"cells": pa.table({"x": [9]})}, {"tiles": 1, "histogram": [2, 3]})
+    joined = join_batches([_batch(), other])
+    assert joined.tables["cells"].column("x").to_pylist() == [1, 2, 3, 9]
+    assert joined.counts == {"tiles": 5, "histogram": [2, 8]}

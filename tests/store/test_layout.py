@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from histoquant.store.atomic import write_bytes
 from histoquant.store.layout import OutputFolder
 
 
@@ -21,3 +22,26 @@ def test_commit_is_believed_only_while_every_byte_holds(tmp_path: Path):
     assert not out.is_committed("P01", "k1")
     (folder / "manifest.json").write_text("{cut")
     assert out.changed_files("P01") == ["manifest.json"]
+
+
+def test_sweeping_removes_what_no_run_finished_and_nothing_else(tmp_path: Path):
+    out = OutputFolder(tmp_path)
+    folder = out.clear_slide("P01")
+    for path in (tmp_path / "tmp.host.1.ab", folder / "tmp.host.1.cd", folder / "cells.parquet"):
+        path.write_bytes(b"x")
+    out.sweep()
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["cells.parquet"]
+    assert list(out.clear_slide("P01").iterdir()) == []
+
+
+def test_work_of_each_plan_lies_apart_and_goes_together(tmp_path: Path):
+    out = OutputFolder(tmp_path)
+    batches = [out.batch("P01", key * 64, 3) for key in "ab"]
+    assert {path.name for path in batches} == {"batch-000003.hqb"}
+    for path in batches:
+        path.parent.mkdir(parents=True)
+        write_bytes(path, b"x")
+    assert out.work("P01", "a" * 64).is_dir()
+    out.drop_work("P01")
+    assert list((tmp_path / ".work").iterdir()) == []
+    out.drop_work("P01")  # nothing there is nothing to do

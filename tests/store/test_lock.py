@@ -8,12 +8,14 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from histoquant.errors import OutputLockedError
-from histoquant.store.lock import STALE_AFTER_S, OutputLock
+from histoquant.store import lock as lock_module
+from histoquant.store.lock import STALE_AFTER_S, OutputLock, live_holders
 
 
 def _hold(path: Path, host: str, pid: int, age_s: float = 0.0) -> None:
@@ -127,3 +129,69 @@ def test_shards_work_side_by_side_and_the_whole_run_alone(tmp_path: Path):
         with pytest.raises(OutputLockedError), OutputLock(tmp_path, "1-of-3"):
             pass
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+def test_the_heartbeat_touches_the_lock_and_ends_where_it_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(lock_module, "HEARTBEAT_S", 0.01)
+    with OutputLock(tmp_path) as held:
+        os.utime(held.path, (0, 0))
+        _wait_until(lambda: held.path.stat().st_mtime > 0)
+        held.path.unlink()
+        _wait_until(lambda: not held._thread.is_alive())
+
+
+def _wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_claim_on_a_dead_lock_keeps_others_out_until_it_is_stale_itself(tmp_path: Path):
+    _hold(tmp_path / ".lock", "some-other-host", 1, STALE_AFTER_S + 60)
+    claim = tmp_path / ".lock.takeover"
+    claim.touch()
+    with pytest.raises(OutputLockedError, match="starts now"), OutputLock(tmp_path):
+        pass
+    os.utime(claim, (0, 0))
+    with OutputLock(tmp_path):
+        assert not claim.exists()
+
+
+def test_of_two_that_take_over_the_slower_one_gives_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    _hold(tmp_path / ".lock", "some-other-host", 1, STALE_AFTER_S + 60)
+    contender = OutputLock(tmp_path)
+    monkeypatch.setattr(contender, "_create", lambda: False)
+    with pytest.raises(OutputLockedError, match="starts now"), contender:
+        pass
+    assert not (tmp_path / ".lock.takeover").exists()
+
+
+def test_another_users_process_counts_as_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refused(pid: int, signal: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "kill", refused)
+    _hold(tmp_path / ".lock", socket.gethostname(), 1)
+    with pytest.raises(OutputLockedError), OutputLock(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("content", ["", "[1]", '{"host"'])
+def test_a_lock_cut_short_counts_by_its_age(tmp_path: Path, content: str):
+    (tmp_path / ".lock").write_text(content)
+    with pytest.raises(OutputLockedError), OutputLock(tmp_path):
+        pass
+    os.utime(tmp_path / ".lock", (0, 0))
+    with OutputLock(tmp_path):
+        pass
+
+
+def test_holders_are_told_without_taking_a_lock(tmp_path: Path):
+    assert live_holders(tmp_path) == []
+    _hold(tmp_path / ".lock", "some-other-host", 7)
+    _hold(tmp_path / ".lock.1-of-2", "some-other-host", 8)
+    _hold(tmp_path / ".lock.2-of-2", "some-other-host", 9, STALE_AFTER_S + 60)
+    assert live_holders(tmp_path) == ["process 7 on some-other-host", "process 8 on some-other-host"]

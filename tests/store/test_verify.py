@@ -11,7 +11,7 @@ from histoquant.errors import StoreError
 from histoquant.store.atomic import write_bytes
 from histoquant.store.layout import OutputFolder
 from histoquant.store.log import RunLog, first_broken_line
-from histoquant.store.verify import SEALS, verify, write_seals
+from histoquant.store.verify import SEALS, renew_seals, verify, write_seals
 
 
 @pytest.fixture
@@ -97,3 +97,17 @@ def test_a_log_cut_off_in_a_line_goes_on_sealed(tmp_path: Path):
     assert [json.loads(line)["event"] for line in content.splitlines()[::2]] == ["one", "three"]
     assert first_broken_line(content) is None
     assert first_broken_line(content.replace(b'"two"', b'"TWO"')) == 3
+
+
+def test_what_is_rewritten_after_the_run_is_sealed_again_and_nothing_else(finished: Path):
+    write_bytes(finished / "report.html", b"new")
+    write_bytes(finished / "slides.csv", b"slide_id\n")
+    renew_seals(finished, ["report.html"])
+    assert [fault.file for fault in verify(finished)] == ["slides.csv"]
+    renew_seals(finished, ["slides.csv"])
+    assert verify(finished) == []
+
+
+def test_without_a_finished_run_nothing_is_sealed(tmp_path: Path):
+    renew_seals(tmp_path, ["report.html"])
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,32 @@
+"""Rows of slides without numbers: the reason, and nothing that a reason must not say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from histoquant.study.identity import SlideIdentity
+
+
+def without_folders(text: str, slide: Path) -> str:
+    """A message without the folders of a slide, which may be named after a patient; its file name stays."""
+    # whole paths first: a relative one is a part of them
+    for path in (slide.resolve(), slide.absolute(), slide):
+        for shown in (str(path), repr(str(path))[1:-1]):
+            text = text.replace(shown, path.name)
+        for shown in (str(path.parent), repr(str(path.parent))[1:-1]):
+            if len(shown) > 1:
+                text = text.replace(shown, "...")
+    return text
+
+
+def bare_row(file: str, identity: SlideIdentity, status: str, reason: str) -> dict[str, Any]:
+    """Row of a slide that gives no numbers: who it is, and the reason in one line that any file can hold."""
+    return {
+        "slide_id": identity.slide_id,
+        "file": file,
+        "status": status,
+        "reason": " ".join(reason.split()).encode("utf-8", "replace").decode(),
+        "flags": ";".join(identity.flags),
+        "marker": identity.marker,
+    }

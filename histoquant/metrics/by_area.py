@@ -18,8 +18,8 @@ SEEDS_FAIL = 1.1
 """Cells by area over cells by nuclei from which nuclei are said to be hidden. Over phantoms in which nearly
 every nucleus shows it is 0.97 to 1.06, on two real lymphoid fields 1.03 and 1.05."""
 LARGEST_CELL_UM2 = 80.0
-"""A lymphocyte is 7 to 10 um wide; what one cell seems to cover beyond that is unspecific stain around it, and
-area counts nothing. Phantoms give 42 to 57 um2, in cloudy ground stain 90."""
+"""A lymphocyte is 7 to 10 um wide; what one cell seems to cover beyond that is unspecific stain around it,
+and area counts nothing. Phantoms give 42 to 59 um2; cloudy ground stain that was not taken off, 90."""
 LEAST_CELLS = 10.0
 """Cells by area in a neighbourhood of 3 x 3 blocks below which it is no sheet."""
 

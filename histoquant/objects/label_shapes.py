@@ -8,6 +8,7 @@ from numba import njit
 
 Int32Array = npt.NDArray[np.int32]
 UInt8Array = npt.NDArray[np.uint8]
+BoolArray = npt.NDArray[np.bool_]
 
 
 def grow(labels: Int32Array, dark: Int32Array, levels: UInt8Array, steps: int) -> Int32Array:
@@ -31,9 +32,12 @@ def grow(labels: Int32Array, dark: Int32Array, levels: UInt8Array, steps: int) -
     if steps == 0:
         return labels
     lowest = _lowest(labels, levels, int(labels.max(initial=0)))
-    grown = labels
+    grown, spare = labels, np.empty_like(labels)
     for _ in range(steps):
-        grown = np.asarray(_grow_once(grown, dark, levels, lowest), dtype=np.int32)
+        np.copyto(spare, grown)
+        _grow_once(grown, dark, levels, lowest, spare)
+        # the labels given stay as they are
+        grown, spare = spare, np.empty_like(labels) if grown is labels else grown
     return grown
 
 
@@ -50,7 +54,8 @@ def fill_holes(labels: Int32Array) -> Int32Array:
         Pixels of other objects inside a hole stay theirs.
     """
     filled = labels.copy()
-    _fill(filled, boxes(labels))
+    box = boxes(labels)
+    _fill(filled, box, _broken(labels, len(box)))
     return filled
 
 
@@ -115,24 +120,29 @@ def _lowest(labels: Int32Array, levels: UInt8Array, count: int) -> UInt8Array:
 
 
 @njit(cache=True, nogil=True)
-def _grow_once(labels: Int32Array, dark: Int32Array, levels: UInt8Array, lowest: UInt8Array) -> Int32Array:
+def _grow_once(
+    labels: Int32Array, dark: Int32Array, levels: UInt8Array, lowest: UInt8Array, out: Int32Array
+) -> None:
     height, width = labels.shape
-    out = labels.copy()
     for y in range(height):
         for x in range(width):
             if labels[y, x] > 0 or levels[y, x] == 0:
                 continue
-            best = dark[y, x] - 1
-            for side in range(4):
-                yo = y + (side == 3) - (side == 0)
-                xo = x + (side == 2) - (side == 1)
-                if not (0 <= yo < height and 0 <= xo < width):
-                    continue
-                label = labels[yo, xo]
-                if label > 0 and dark[yo, xo] > best and 2 * levels[y, x] > lowest[label]:
-                    best = dark[yo, xo]
-                    out[y, x] = label
-    return out
+            up = labels[y - 1, x] if y > 0 else 0
+            left = labels[y, x - 1] if x > 0 else 0
+            right = labels[y, x + 1] if x < width - 1 else 0
+            down = labels[y + 1, x] if y < height - 1 else 0
+            if up | left | right | down == 0:
+                continue
+            best, twice = dark[y, x] - 1, 2 * levels[y, x]
+            if up > 0 and dark[y - 1, x] > best and twice > lowest[up]:
+                best, out[y, x] = dark[y - 1, x], up
+            if left > 0 and dark[y, x - 1] > best and twice > lowest[left]:
+                best, out[y, x] = dark[y, x - 1], left
+            if right > 0 and dark[y, x + 1] > best and twice > lowest[right]:
+                best, out[y, x] = dark[y, x + 1], right
+            if down > 0 and dark[y + 1, x] > best and twice > lowest[down]:
+                out[y, x] = down
 
 
 @njit(cache=True, nogil=True)
@@ -153,7 +163,27 @@ def _boxes(labels: Int32Array, count: int) -> Int32Array:
 
 
 @njit(cache=True, nogil=True)
-def _fill(labels: Int32Array, box: Int32Array) -> None:
+def _broken(labels: Int32Array, count: int) -> BoolArray:
+    """Objects with a gap in one of their rows: no other can have a hole."""
+    broken = np.zeros(count, np.bool_)
+    row, last = np.full(count + 1, -1, np.int32), np.empty(count + 1, np.int32)
+    for y in range(labels.shape[0]):
+        before = np.int32(0)
+        for x in range(labels.shape[1]):
+            label = labels[y, x]
+            if label != before:
+                if before > 0:
+                    row[before], last[before] = y, x
+                if label > 0 and row[label] == y and last[label] < x:
+                    broken[label - 1] = True
+                before = label
+        if before > 0:
+            row[before], last[before] = y, labels.shape[1]
+    return broken
+
+
+@njit(cache=True, nogil=True)
+def _fill(labels: Int32Array, box: Int32Array, broken: BoolArray) -> None:
     room = 1
     for i in range(box.shape[0]):
         room = max(room, (box[i, 2] - box[i, 0]) * (box[i, 3] - box[i, 1]))
@@ -162,7 +192,7 @@ def _fill(labels: Int32Array, box: Int32Array) -> None:
     for i in range(box.shape[0]):
         y0, x0, y1, x1 = box[i]
         height, width = y1 - y0, x1 - x0
-        if height < 3 or width < 3:
+        if not broken[i]:
             continue
         marks[: height * width] = 0
         outside = marks[: height * width].reshape((height, width))

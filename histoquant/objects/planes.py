@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from histoquant.errors import UsageError
 from histoquant.stains import StainVectors, total_od_mod, unmix_mod
@@ -18,6 +19,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 # Below 0.1 um/px a nucleus has more pixels than any lens resolves; above 2 it has fewer than ten.
 MPP_RANGE = (0.1, 2.0)
+_GAIN_BITS = GAIN_UNIT.bit_length() - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,5 +150,13 @@ class Planes:
 
 
 def _scaled(plane: Int16Array, gain: int) -> Int16Array:
-    wide = (plane.astype(np.int32) * gain + GAIN_UNIT // 2) // GAIN_UNIT
-    return np.asarray(np.clip(wide, -32768, 32767), dtype=np.int16)
+    out = np.empty_like(plane)
+    _scale(plane.ravel(), gain, out.ravel())
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _scale(plane: Int16Array, gain: int, out: Int16Array) -> None:
+    for i in range(plane.size):
+        wide = (plane[i] * gain + (GAIN_UNIT >> 1)) >> _GAIN_BITS
+        out[i] = min(max(wide, -32768), 32767)

@@ -19,6 +19,9 @@ FloatArray = npt.NDArray[np.float64]
 _DIAGONAL = 7
 # Two blurred discs that overlap, as the tests draw them, fill 0.95 of their ellipse of inertia.
 _NECKLESS = 0.97
+# Rows of what is known of each pixel of an object; the order is not needed once parts are numbered.
+_ORDER, _PART, _UP, _PEAK, _SIZE, _BESIDE = range(6)
+_NUMBER = _ORDER
 
 
 def split_necks(labels: Int32Array, neck_share: float | FloatArray, least_px: int) -> Int32Array:
@@ -54,29 +57,39 @@ def _split_all(
     labels: Int32Array, box: Int32Array, areas: Int64Array, neck_share: FloatArray, least_px: int
 ) -> None:
     fresh = box.shape[0]
+    room = 4
+    for i in range(box.shape[0]):
+        room = max(room, (box[i, 2] - box[i, 0] + 2) * (box[i, 3] - box[i, 1] + 2))
+    # of the largest object, for all of them: depth; order, parts, up, peak, size, beside
+    depths, parts = np.empty(room, np.int32), np.empty(6 * room, np.int32)
     for i in range(box.shape[0]):
         if areas[i + 1] < 2 * least_px:
             continue
-        y0, x0, y1, x1 = box[i]
-        if _ellipse_share(labels[y0:y1, x0:x1] == i + 1) > _NECKLESS:
+        part = labels[box[i, 0] : box[i, 2], box[i, 1] : box[i, 3]]
+        if _ellipse_share(part, i + 1) > _NECKLESS:
             continue
-        depth = _depths(labels[y0:y1, x0:x1] == i + 1)
-        part = _flood_depths(depth, neck_share[i], least_px)
-        most = part.max()
-        for y in range(depth.shape[0]):
-            for x in range(depth.shape[1]):
-                if part[y, x] > 1:
-                    labels[y0 + y, x0 + x] = fresh + part[y, x] - 1
+        height, width = part.shape[0] + 2, part.shape[1] + 2
+        depth = depths[: height * width].reshape((height, width))
+        _set_depths(part, i + 1, depth)
+        of_pixel = parts[: 6 * height * width].reshape((6, height * width))
+        if _flood_depths(depth, neck_share[i], of_pixel) < 2:
+            continue
+        most = _number(of_pixel, least_px)
+        number = of_pixel[_NUMBER].reshape((height, width))
+        for y in range(part.shape[0]):
+            for x in range(part.shape[1]):
+                if number[y + 1, x + 1] > 1:
+                    part[y, x] = fresh + number[y + 1, x + 1] - 1
         fresh += max(0, most - 1)
 
 
 @njit(cache=True, nogil=True)
-def _ellipse_share(mask: npt.NDArray[np.bool_]) -> float:
+def _ellipse_share(labels: Int32Array, label: int) -> float:
     """Share of its ellipse of inertia that a shape fills."""
     n = sx = sy = sxx = syy = sxy = 0
-    for y in range(mask.shape[0]):
-        for x in range(mask.shape[1]):
-            if mask[y, x]:
+    for y in range(labels.shape[0]):
+        for x in range(labels.shape[1]):
+            if labels[y, x] == label:
                 n += 1
                 sx += x
                 sy += y
@@ -90,13 +103,13 @@ def _ellipse_share(mask: npt.NDArray[np.bool_]) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _depths(mask: npt.NDArray[np.bool_]) -> Int32Array:
-    """Chamfer distance to the nearest pixel outside, in fifths of a pixel; 0 outside."""
-    height, width = mask.shape
-    depth = np.zeros((height + 2, width + 2), np.int32)
+def _set_depths(labels: Int32Array, label: int, depth: Int32Array) -> None:
+    """Chamfer distance to the nearest pixel outside, in fifths of a pixel; 0 outside and in the frame."""
+    height, width = labels.shape
+    depth[:] = 0
     for y in range(1, height + 1):
         for x in range(1, width + 1):
-            if mask[y - 1, x - 1]:
+            if labels[y - 1, x - 1] == label:
                 best = min(depth[y - 1, x], depth[y, x - 1]) + UNIT
                 depth[y, x] = min(best, min(depth[y - 1, x - 1], depth[y - 1, x + 1]) + _DIAGONAL)
     for y in range(height, 0, -1):
@@ -104,14 +117,11 @@ def _depths(mask: npt.NDArray[np.bool_]) -> Int32Array:
             if depth[y, x] > 0:
                 best = min(depth[y, x], min(depth[y + 1, x], depth[y, x + 1]) + UNIT)
                 depth[y, x] = min(best, min(depth[y + 1, x + 1], depth[y + 1, x - 1]) + _DIAGONAL)
-    inner = np.empty((height, width), np.int32)
-    inner[:] = depth[1:-1, 1:-1]
-    return inner
 
 
 @njit(cache=True, nogil=True)
-def _by_depth(flat: Int32Array) -> Int64Array:
-    """Pixels inside, the deepest first, in raster order within a depth."""
+def _sort_by_depth(flat: Int32Array, order: Int32Array) -> int:
+    """Pixels inside, the deepest first, in raster order within a depth; returns how many."""
     deepest = flat.max()
     start = np.zeros(deepest + 2, np.int64)
     for p in range(flat.size):
@@ -119,37 +129,32 @@ def _by_depth(flat: Int32Array) -> Int64Array:
             start[deepest - flat[p] + 1] += 1
     for d in range(deepest + 1):
         start[d + 1] += start[d]
-    order = np.empty(start[deepest + 1], np.int64)
     for p in range(flat.size):
         if flat[p] > 0:
             order[start[deepest - flat[p]]] = p
             start[deepest - flat[p]] += 1
-    return order
+    return int(start[deepest])
 
 
 @njit(cache=True, nogil=True)
-def _flood_depths(depth: Int32Array, neck_share: float, least_px: int) -> Int32Array:
-    """Parts 1 to n of one object, numbered by their first raster pixel; deeper pixels first."""
-    height, width = depth.shape
+def _flood_depths(depth: Int32Array, neck_share: float, of_pixel: Int32Array) -> int:
+    """Parts of one object, deeper pixels first; returns how many stay apart.
+
+    ``of_pixel`` receives for each pixel 1 plus the first pixel of its part, and for each first pixel the
+    part it was joined to, its greatest depth, its size, and the part beside it across a neck or -1.
+    """
+    width = depth.shape[1]
     flat = depth.ravel()
-    order = _by_depth(flat)
-    up = np.arange(flat.size)
-    part = np.zeros(flat.size, np.int64)
-    peak = np.zeros(flat.size, np.int64)
-    size = np.zeros(flat.size, np.int64)
-    beside = np.full(flat.size, -1, np.int64)
-    for t in range(order.size):
-        p = order[t]
-        y = p // width
-        x = p - y * width
-        steepest = np.int64(-1)
-        home = np.int64(-1)
-        for dy in range(-1, 2):
-            for dx in range(-1, 2):
-                if not (0 <= y + dy < height and 0 <= x + dx < width):
-                    continue
-                q = (y + dy) * width + x + dx
-                if q == p or part[q] == 0:
+    order, part, up = of_pixel[_ORDER], of_pixel[_PART], of_pixel[_UP]
+    part[:] = 0
+    count = 0
+    for t in range(_sort_by_depth(flat, order)):
+        p = np.int64(order[t])
+        steepest = home = np.int64(-1)
+        for dy in (-width, 0, width):
+            for dx in (-1, 0, 1):
+                q = p + dy + dx
+                if part[q] == 0:
                     continue
                 if steepest < 0 or flat[q] > flat[steepest]:
                     steepest = q
@@ -157,60 +162,46 @@ def _flood_depths(depth: Int32Array, neck_share: float, least_px: int) -> Int32A
                 if home < 0:
                     home = root
                 elif root != home:
-                    home = _meet(home, root, flat[p], neck_share, up, peak, size, beside)
+                    home, joined = _meet(home, root, flat[p], neck_share, of_pixel)
+                    count -= joined
         if home < 0:
             home = p
-            peak[p] = flat[p]
+            count += 1
+            up[p], of_pixel[_PEAK, p], of_pixel[_SIZE, p], of_pixel[_BESIDE, p] = p, flat[p], 0, -1
         else:
             # uphill, so that no part creeps around another one
             home = _top(up, part[steepest] - 1)
         part[p] = home + 1
-        size[home] += 1
-    parts: Int32Array = _numbered(part, up, size, beside, least_px, height, width)
-    return parts
+        of_pixel[_SIZE, home] += 1
+    return count
 
 
 @njit(cache=True, nogil=True)
-def _meet(
-    a: int,
-    b: int,
-    neck: int,
-    share: float,
-    up: Int64Array,
-    peak: Int64Array,
-    size: Int64Array,
-    beside: Int64Array,
-) -> int:
-    """Join two parts unless a neck keeps them apart; the deeper, then the earlier, is the home."""
+def _meet(a: int, b: int, neck: int, share: float, of_pixel: Int32Array) -> tuple[int, int]:
+    """Join two parts (1) unless a neck keeps them apart (0); the deeper, then the earlier, is the home."""
+    peak, beside = of_pixel[_PEAK], of_pixel[_BESIDE]
     if peak[b] > peak[a] or (peak[b] == peak[a] and b < a):
         a, b = b, a
     if neck <= share * peak[b]:
         if beside[b] < 0:
             beside[b] = a
-        return a
-    up[b] = a
-    size[a] += size[b]
-    return a
+        return a, 0
+    of_pixel[_UP, b] = a
+    of_pixel[_SIZE, a] += of_pixel[_SIZE, b]
+    return a, 1
 
 
 @njit(cache=True, nogil=True)
-def _top(up: Int64Array, p: int) -> int:
+def _top(up: Int32Array, p: int) -> int:
     while up[p] != p:
         p = up[p]
     return p
 
 
 @njit(cache=True, nogil=True)
-def _numbered(
-    part: Int64Array,
-    up: Int64Array,
-    size: Int64Array,
-    beside: Int64Array,
-    least_px: int,
-    height: int,
-    width: int,
-) -> Int32Array:
-    """Parts in raster order; one too small goes back to the deeper part it was cut from."""
+def _number(of_pixel: Int32Array, least_px: int) -> int:
+    """Parts 1 to n in raster order, in place of the order; one too small goes back to where it was cut off."""
+    part, up, size, beside = of_pixel[_PART], of_pixel[_UP], of_pixel[_SIZE], of_pixel[_BESIDE]
     for p in range(part.size):
         if part[p] == p + 1:
             root = _top(up, p)
@@ -218,14 +209,15 @@ def _numbered(
                 target = _top(up, beside[root])
                 up[root] = target
                 size[target] += size[root]
-    number = np.zeros(part.size, np.int32)
-    out = np.zeros((height, width), np.int32)
+    number, of_part = of_pixel[_NUMBER], of_pixel[_PEAK]
+    number[:] = 0
+    of_part[:] = 0
     count = 0
     for p in range(part.size):
         if part[p] > 0:
             root = _top(up, part[p] - 1)
-            if number[root] == 0:
+            if of_part[root] == 0:
                 count += 1
-                number[root] = count
-            out[p // width, p - (p // width) * width] = number[root]
-    return out
+                of_part[root] = count
+            number[p] = of_part[root]
+    return count

@@ -16,11 +16,13 @@ from histoquant.objects.boundary import boundary_steps
 from histoquant.objects.choose import ScoreRules
 from histoquant.objects.flood import best_labels
 from histoquant.objects.label_shapes import fill_holes, find_seeds, grow, renumber
+from histoquant.objects.lookup import levels_above, mix, overlay, share_of, share_table
 from histoquant.objects.nuclei_params import NucleiParams
 from histoquant.objects.planes import Planes
 from histoquant.objects.smoothing import smooth
 from histoquant.objects.split import split_necks
 
+Int16Array = npt.NDArray[np.int16]
 Int32Array = npt.NDArray[np.int32]
 BoolArray = npt.NDArray[np.bool_]
 UInt8Array = npt.NDArray[np.uint8]
@@ -142,11 +144,12 @@ def _more(
     rules: NucleiParams,
     mpp: float,
 ) -> Int32Array:
-    """Labels with those of one more pass over what they leave free."""
+    """The labels, in place, with those of one more pass over what they leave free."""
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
     taken = cv2.dilate((labels > 0).astype(np.uint8), cross, iterations=rules.margin_px(mpp))
     more = _one_pass(levels, dark, doubt, np.asarray(taken, np.uint8), rules, mpp)
-    return np.asarray(np.where(more > 0, more + labels.max(initial=0), labels), np.int32)
+    overlay(labels, more)
+    return labels
 
 
 def _is_brown(planes: Planes, rules: NucleiParams) -> BoolArray:
@@ -181,7 +184,7 @@ def _view(planes: Planes, rules: NucleiParams) -> tuple[Int32Array, UInt8Array]:
 def _doubt(planes: Planes, rules: NucleiParams) -> Int32Array:
     """What a step of darkness must exceed as well, for the brown beyond it."""
     brown = smooth(np.maximum(planes.dab, 0), rules.detail_um / planes.mpp)
-    return np.asarray(brown * round(100 * rules.dab_doubt) // 100, dtype=np.int32)
+    return share_of(brown, round(100 * rules.dab_doubt))
 
 
 def _one_pass(
@@ -196,7 +199,7 @@ def _one_pass(
     return best_labels(levels, dark, doubt, taken, reach, ScoreRules.of(rules, mpp))
 
 
-def darkness(planes: Planes, params: NucleiParams) -> Int32Array:
+def darkness(planes: Planes, params: NucleiParams) -> Int16Array:
     """Evidence of nucleus: haematoxylin plus a share of DAB, compressed, in thousandths of OD.
 
     Parameters
@@ -206,18 +209,17 @@ def darkness(planes: Planes, params: NucleiParams) -> Int32Array:
 
     Returns
     -------
-    ndarray of int32, shape (h, w)
+    ndarray of int16, shape (h, w)
     """
     percent = round(100 * params.dab_weight)
-    mixed = planes.hematoxylin.astype(np.int32)
-    if percent:
-        # negative DAB is blue that the vectors do not fit; it is no evidence against a nucleus
-        floor = round(params.dab_floor_od * _MOD) if percent > 0 else 0
-        mixed += np.maximum(planes.dab.astype(np.int32) - floor, 0) * percent // 100
-    np.clip(mixed, 0, _DARKEST_MOD, out=mixed)
+    # negative DAB is blue that the vectors do not fit; it is no evidence against a nucleus
+    floor = round(params.dab_floor_od * _MOD) if percent > 0 else 0
     knee = params.knee_od * _MOD
-    table = np.rint(knee * np.log1p(np.arange(_DARKEST_MOD + 1) / knee)).astype(np.int32)
-    return np.asarray(table[mixed], dtype=np.int32)
+    compressed = np.rint(knee * np.log1p(np.arange(_DARKEST_MOD + 1) / knee)).astype(np.int16)
+    out = np.empty(planes.shape, np.int16)
+    share = share_table(percent, np.iinfo(np.int16).max, floor)
+    mix(planes.hematoxylin, planes.dab, share, compressed, out)
+    return out
 
 
 def level_image(dark: Int32Array, planes: Planes, params: NucleiParams) -> UInt8Array:
@@ -237,9 +239,10 @@ def level_image(dark: Int32Array, planes: Planes, params: NucleiParams) -> UInt8
     # the surroundings' kernel runs on the smoothed plane: variances of Gaussians add
     rest_um = math.sqrt(max(0.0, params.surround_um**2 - params.detail_um**2))
     around = smooth(dark, rest_um / planes.mpp)
-    share = round(100 * params.surround_share)
-    above = dark - around * share // 100 - round(params.floor_od * _MOD)
+    most = int(max(dark.max(initial=0), around.max(initial=0)))
+    off = share_table(round(100 * params.surround_share), most) + round(params.floor_od * _MOD)
     step = max(1, round(params.level_od * _MOD))
-    levels = np.clip(above // step, 0, 255).astype(np.uint8)
-    levels[~planes.valid] = 0
-    return np.asarray(levels, dtype=np.uint8)
+    level = np.minimum(np.arange(most + 1) // step, 255).astype(np.uint8)
+    levels = np.empty(dark.shape, np.uint8)
+    levels_above(dark, around, planes.valid, off.astype(np.int32), level, levels)
+    return levels

@@ -200,7 +200,7 @@ def _top(up: Int32Array, p: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _number(of_pixel: Int32Array, least_px: int) -> int:
-    """Parts 1 to n in raster order, in place of the order; one too small goes back to where it was cut off."""
+    """Parts 1 to n in raster order, in place of the order; one too small goes back where it came from."""
     part, up, size, beside = of_pixel[_PART], of_pixel[_UP], of_pixel[_SIZE], of_pixel[_BESIDE]
     for p in range(part.size):
         if part[p] == p + 1:

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from histoquant.markers import get_marker
+from histoquant.objects import NucleiParams, Planes
+from histoquant.objects.lookup import overlay, share_of
+from histoquant.objects.nuclei import darkness, level_image
+from histoquant.objects.smoothing import smooth
+
+
+def _planes(seed: int) -> Planes:
+    rng = np.random.default_rng(seed)
+    blue, brown = rng.integers(-400, 5000, (2, 47, 61)).astype(np.int16)
+    brown[3, :4] = [-32768, -1, 0, 32767]
+    return Planes(blue, brown, blue, rng.random((47, 61)) < 0.9, 0.5)
+
+
+@pytest.mark.parametrize("name", ["CD68", "CD20", "nuclear", "HE"])
+def test_darkness_is_the_formula_pixel_by_pixel(name: str) -> None:
+    planes, params = _planes(1), NucleiParams.of_marker(get_marker(name))
+    found = darkness(planes, params)
+    percent = round(100 * params.dab_weight)
+    floor = round(1000 * params.dab_floor_od) if percent > 0 else 0
+    knee = 1000 * params.knee_od
+    for y, x in np.ndindex(7, 61):
+        mixed = int(planes.hematoxylin[y, x]) + max(int(planes.dab[y, x]) - floor, 0) * percent // 100
+        mixed = min(max(mixed, 0), 4000)
+        assert found[y, x] == np.rint(knee * math.log1p(mixed / knee))
+
+
+def test_levels_are_the_formula_pixel_by_pixel() -> None:
+    planes = _planes(2)
+    params = replace(NucleiParams(), floor_od=0.02, level_od=0.007, surround_share=0.8)
+    dark = smooth(darkness(planes, params), params.detail_um / planes.mpp)
+    around = smooth(dark, math.sqrt(params.surround_um**2 - params.detail_um**2) / planes.mpp)
+    wanted = np.clip((dark - around * 80 // 100 - 20) // 7, 0, 255)
+    wanted[~planes.valid] = 0
+    assert wanted.max() > 20
+    assert (level_image(dark, planes, params) == wanted).all()
+
+
+def test_shares_round_down_and_labels_go_on_from_the_last() -> None:
+    plane = np.random.default_rng(3).integers(0, 9000, (20, 30)).astype(np.int32)
+    assert (share_of(plane, 13) == plane * 13 // 100).all()
+    labels, more = np.array([[0, 2, 1]], np.int32), np.array([[1, 0, 2]], np.int32)
+    overlay(labels, more)
+    assert labels.tolist() == [[3, 2, 4]]

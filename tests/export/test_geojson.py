@@ -17,8 +17,10 @@ from histoquant.errors import StoreError, UsageError
 from histoquant.export import export_results
 
 
-def exported(results: Path, folder: Path, marker: str, **options: Any) -> list[dict[str, Any]]:
-    (path,) = export_results(results, "geojson", folder, slide_ids=[f"P01_T1_V1_{marker}"], **options)
+def exported(finished_results: Path, folder: Path, marker: str, **options: Any) -> list[dict[str, Any]]:
+    (path,) = export_results(
+        finished_results, "geojson", folder, slide_ids=[f"P01_T1_V1_{marker}"], **options
+    )
     data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     collection = json.loads(data)
     assert collection["type"] == "FeatureCollection"
@@ -40,10 +42,12 @@ def area_px(feature: dict[str, Any]) -> float:
     return sum(shoelace(rings[0]) - sum(map(shoelace, rings[1:])) for rings in polygons)
 
 
-def test_cells_keep_count_class_area_and_place(results: Path, tmp_path: Path) -> None:
-    cells = hq.load_results(results).cells("P01_T1_V1_CD68")
+def test_cells_keep_count_class_area_and_place(finished_results: Path, tmp_path: Path) -> None:
+    cells = hq.load_results(finished_results).cells("P01_T1_V1_CD68")
     features = [
-        one for one in exported(results, tmp_path, "CD68") if one["properties"]["objectType"] == "cell"
+        one
+        for one in exported(finished_results, tmp_path, "CD68")
+        if one["properties"]["objectType"] == "cell"
     ]
     assert len(features) == len(cells) > 100
     assert [kind(one) == "Positive" for one in features] == cells["positive"].tolist()
@@ -58,21 +62,23 @@ def test_cells_keep_count_class_area_and_place(results: Path, tmp_path: Path) ->
         np.testing.assert_array_equal(read, cells[name].to_numpy())
 
 
-def test_rings_are_closed_and_ids_are_unique_uuids_that_stay(results: Path, tmp_path: Path) -> None:
-    features = exported(results, tmp_path / "a", "CD31")
+def test_rings_are_closed_and_ids_are_unique_uuids_that_stay(finished_results: Path, tmp_path: Path) -> None:
+    features = exported(finished_results, tmp_path / "a", "CD31")
     for one in features:
         polygons = one["geometry"]["coordinates"]
         rings = polygons if one["geometry"]["type"] == "Polygon" else [r for p in polygons for r in p]
         assert all(ring[0] == ring[-1] and len(ring) >= 4 for ring in rings)
     ids = [str(UUID(one["id"])) for one in features]
     assert len(set(ids)) == len(ids)
-    assert ids == [one["id"] for one in exported(results, tmp_path / "b", "CD31")]
+    assert ids == [one["id"] for one in exported(finished_results, tmp_path / "b", "CD31")]
 
 
-def test_vessels_have_their_lumens_as_holes(results: Path, tmp_path: Path) -> None:
-    vessels = hq.load_results(results).vessels("P01_T1_V1_CD31")
+def test_vessels_have_their_lumens_as_holes(finished_results: Path, tmp_path: Path) -> None:
+    vessels = hq.load_results(finished_results).vessels("P01_T1_V1_CD31")
     features = [
-        one for one in exported(results, tmp_path, "CD31") if one["properties"]["objectType"] == "detection"
+        one
+        for one in exported(finished_results, tmp_path, "CD31")
+        if one["properties"]["objectType"] == "detection"
     ]
     assert [kind(one) == "Vessel" for one in features] == vessels["vessel"].tolist()
     walls = vessels["outer_area_um2"] - vessels["lumen_area_um2"]
@@ -83,29 +89,31 @@ def test_vessels_have_their_lumens_as_holes(results: Path, tmp_path: Path) -> No
     np.testing.assert_allclose(drawn, walls, rtol=0.1, atol=2)
 
 
-def test_tissue_is_one_annotation_of_the_slide_tables_area(results: Path, tmp_path: Path) -> None:
-    row = hq.load_results(results).slides.set_index("slide_id").loc["P01_T1_V1_CD20"]
-    tissue = [one for one in exported(results, tmp_path, "CD20") if kind(one) == "Tissue"]
+def test_tissue_is_one_annotation_of_the_slide_tables_area(finished_results: Path, tmp_path: Path) -> None:
+    row = hq.load_results(finished_results).slides.set_index("slide_id").loc["P01_T1_V1_CD20"]
+    tissue = [one for one in exported(finished_results, tmp_path, "CD20") if kind(one) == "Tissue"]
     assert len(tissue) == 1
     assert tissue[0]["properties"]["objectType"] == "annotation"
     whole = row["tissue_mm2"] + row["excluded_mm2"]
     assert area_px(tissue[0]) * 0.25e-6 == pytest.approx(whole, rel=0.02)
 
 
-def test_gzip_holds_the_same(results: Path, tmp_path: Path) -> None:
-    assert exported(results, tmp_path, "CD20") == exported(results, tmp_path, "CD20", compress=True)
+def test_gzip_holds_the_same(finished_results: Path, tmp_path: Path) -> None:
+    assert exported(finished_results, tmp_path, "CD20") == exported(
+        finished_results, tmp_path, "CD20", compress=True
+    )
 
 
-def test_exports_of_one_result_are_the_same_bytes(results: Path, tmp_path: Path) -> None:
-    first = export_results(results, "geojson", tmp_path / "a")
-    second = export_results(results, "geojson", tmp_path / "b")
+def test_exports_of_one_result_are_the_same_bytes(finished_results: Path, tmp_path: Path) -> None:
+    first = export_results(finished_results, "geojson", tmp_path / "a")
+    second = export_results(finished_results, "geojson", tmp_path / "b")
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
-    assert len(first) == len(pd.read_csv(results / "slides.csv"))
+    assert len(first) == len(pd.read_csv(finished_results / "slides.csv"))
 
 
-def test_what_cannot_be_exported_is_said(results: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_exported_is_said(finished_results: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="geojson, ome-zarr"):
-        export_results(results, "shapefile", tmp_path)
+        export_results(finished_results, "shapefile", tmp_path)
     with pytest.raises(StoreError, match="P09: not among"):
-        export_results(results, "geojson", tmp_path, slide_ids=["P09"])
+        export_results(finished_results, "geojson", tmp_path, slide_ids=["P09"])
     assert not list(tmp_path.iterdir())

@@ -41,9 +41,13 @@ def test_outlines_paint_the_labels_they_were_traced_from(seed: int, band_px: int
     np.testing.assert_array_equal(painted, labels)
 
 
-def test_ome_zarr_is_read_by_ome_zarr_with_ids_and_areas(results: Path, slides: Path, tmp_path: Path) -> None:
-    (path,) = export_results(results, "ome-zarr", tmp_path, slide_ids=["P01_T1_V1_CD20"], slides=slides)
-    cells = hq.load_results(results).cells("P01_T1_V1_CD20")
+def test_ome_zarr_is_read_by_ome_zarr_with_ids_and_areas(
+    finished_results: Path, finished_slides: Path, tmp_path: Path
+) -> None:
+    (path,) = export_results(
+        finished_results, "ome-zarr", tmp_path, slide_ids=["P01_T1_V1_CD20"], slides=finished_slides
+    )
+    cells = hq.load_results(finished_results).cells("P01_T1_V1_CD20")
     nodes = {
         Path(node.zarr.path).name if hasattr(node.zarr, "path") else "": node
         for node in Reader(parse_url(path))()
@@ -59,16 +63,16 @@ def test_ome_zarr_is_read_by_ome_zarr_with_ids_and_areas(results: Path, slides: 
         np.testing.assert_array_equal(np.asarray(coarser), np.asarray(finer)[::2, ::2])
     group = zarr.open_group(path, mode="r")
     assert group.attrs["ome"]["version"] == "0.5"
-    with hq.open_slide(slides / "P01_T1_V1_CD20.tif") as slide:
+    with hq.open_slide(finished_slides / "P01_T1_V1_CD20.tif") as slide:
         rgb = slide.read(0, 0, *slide.size_px)
     np.testing.assert_array_equal(np.moveaxis(np.asarray(group["0"]), 0, -1), rgb)
     np.testing.assert_array_equal(np.moveaxis(np.asarray(group["1"]), 0, -1), half_rgb(rgb))
 
 
-def test_ome_tiff_is_read_by_tifffile_with_levels_and_size(results: Path, tmp_path: Path) -> None:
-    paths = export_results(results, "ome-tiff", tmp_path, slide_ids=["P01_T1_V1_CD31"])
+def test_ome_tiff_is_read_by_tifffile_with_levels_and_size(finished_results: Path, tmp_path: Path) -> None:
+    paths = export_results(finished_results, "ome-tiff", tmp_path, slide_ids=["P01_T1_V1_CD31"])
     assert [path.name.split(".", 1)[1] for path in paths] == ["cells.ome.tiff", "vessels.ome.tiff"]
-    vessels = hq.load_results(results).vessels("P01_T1_V1_CD31")
+    vessels = hq.load_results(finished_results).vessels("P01_T1_V1_CD31")
     with tifffile.TiffFile(paths[1]) as tiff:
         series = tiff.series[0]
         image = series.asarray()
@@ -78,9 +82,9 @@ def test_ome_tiff_is_read_by_tifffile_with_levels_and_size(results: Path, tmp_pa
     assert set(np.unique(image)) - {0} == set(range(1, len(vessels) + 1))
 
 
-def test_anndata_holds_every_cell_of_the_study(results: Path, tmp_path: Path) -> None:
-    (path,) = export_results(results, "anndata", tmp_path)
-    read, loaded = anndata.read_h5ad(path), hq.load_results(results)
+def test_anndata_holds_every_cell_of_the_study(finished_results: Path, tmp_path: Path) -> None:
+    (path,) = export_results(finished_results, "anndata", tmp_path)
+    read, loaded = anndata.read_h5ad(path), hq.load_results(finished_results)
     assert read.n_obs == int(loaded.slides["nuclei"].sum())
     assert read.obs_names.is_unique
     for slide_id in loaded.slides["slide_id"]:
@@ -95,7 +99,7 @@ def test_anndata_holds_every_cell_of_the_study(results: Path, tmp_path: Path) ->
     assert read.var.loc["dab_od", "unit"] == "OD"
 
 
-def test_a_folder_of_other_slides_is_refused(results: Path, tmp_path: Path) -> None:
+def test_a_folder_of_other_slides_is_refused(finished_results: Path, tmp_path: Path) -> None:
     from histoquant.errors import StoreError
     from histoquant.phantoms import render_field
     from histoquant.phantoms.writer import write_slide
@@ -105,5 +109,7 @@ def test_a_folder_of_other_slides_is_refused(results: Path, tmp_path: Path) -> N
     rgb, _ = render_field("CD20", 200.0, seed=1)
     write_slide(other / "P01_T1_V1_CD20.tif", rgb, 0.5)
     with pytest.raises(StoreError, match="Name the folder of the slides that were quantified"):
-        export_results(results, "ome-zarr", tmp_path / "x", slide_ids=["P01_T1_V1_CD20"], slides=other)
+        export_results(
+            finished_results, "ome-zarr", tmp_path / "x", slide_ids=["P01_T1_V1_CD20"], slides=other
+        )
     assert not list((tmp_path / "x").iterdir())

@@ -1,0 +1,1 @@
+"""What a reader says of the count: a queue of fields, a log that is only added to, what follows."""

@@ -81,10 +81,9 @@ def assemble(planned: Planned, batches: list[Batch], slide_id: str) -> SlideResu
     SlideResult
     """
     plan, tissue = planned.plan, planned.tissue
-    found_cells = pa.concat_tables([batch.tables.pop("cells") for batch in batches])
-    whole_count = cells_unexcluded(plan, found_cells, batches)
+    found_cells = [batch.tables.pop("cells") for batch in batches]
+    whole_count = cells_unexcluded(plan, pa.concat_tables(found_cells), batches)
     cells = cell_table(plan, found_cells)
-    del found_cells  # a large slide's cells are not held twice
     vessels = vessel_table(plan, [batch.tables["vessels"] for batch in batches if "vessels" in batch.tables])
     histogram = np.array([batch.counts["dab_histogram"] for batch in batches], np.int64).sum(axis=0)
     low, high = _shifted_counts(plan, cells, batches)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,40 @@ _CELL_PLACE = ("seed_x_px", "seed_y_px", "centroid_x_px", "centroid_y_px")
 _VESSEL_PLACE = ("first_", "centroid_", "box_")
 
 
-def cell_table(plan: SlidePlan, table: pa.Table) -> pd.DataFrame:
-    """Cells by (y, x) of their seed, scored, in level-0 pixels and um."""
-    table = _counted_in_order(plan, table)
-    # views of the table: a slide of 400,000 cells has no room for copies
-    columns = {name: table[name].to_numpy() for name in table.column_names if name != "outline"}
+class _Lazily(Mapping[str, NDArray[Any]]):
+    """Columns of a table as arrays, each made when it is asked for and not kept."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return np.asarray(self._table[name].to_numpy())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._table.column_names)
+
+    def __len__(self) -> int:
+        return int(self._table.num_columns)
+
+
+def cell_table(plan: SlidePlan, parts: list[pa.Table]) -> pd.DataFrame:
+    """Cells by (y, x) of their seed, scored, in level-0 pixels and um.
+
+    ``parts`` is emptied, and column after column leaves it: a slide of 400,000 cells is not held twice.
+    """
+    table = pa.concat_tables(parts)
+    parts.clear()
+    pa.default_memory_pool().release_unused()
+    kept = _counted_in_order(plan, table)
+    outline = _outlines(plan, table["outline"], kept.to_numpy())
+    table = table.drop_columns(["outline"])
+    # Arrow keeps what it frees for itself, at the moment when a slide needs most
+    pa.default_memory_pool().release_unused()
+    columns: dict[str, NDArray[Any]] = {}
+    for name in table.column_names:
+        columns[name] = table[name].take(kept).combine_chunks().to_numpy(zero_copy_only=False)
+        table = table.drop_columns([name])
+    pa.default_memory_pool().release_unused()
     positive, unscorable = score(columns, plan.marker, plan.threshold_od)
     x_px, y_px = _level0(plan, columns["centroid_x_px"], columns["centroid_y_px"])
     x_um, y_um = _um(plan, x_px, y_px)
@@ -40,9 +70,9 @@ def cell_table(plan: SlidePlan, table: pa.Table) -> pd.DataFrame:
         "dab_od": stain_od(columns, plan.marker),
         "positive": positive,
         "unscorable": unscorable,
+        "outline_xy_px": outline,
     }
-    cells = pd.DataFrame({**place, **measured, **said}, copy=False)
-    return cells.assign(outline_xy_px=_outlines(plan, table["outline"].chunk(0)))
+    return pd.DataFrame({**place, **measured, **said}, copy=False)
 
 
 def positive_count(plan: SlidePlan, tables: list[pa.Table]) -> int:
@@ -54,12 +84,11 @@ def positive_count(plan: SlidePlan, tables: list[pa.Table]) -> int:
     return int(np.count_nonzero(positive & is_countable(columns, plan.marker, plan.plane_mpp)))
 
 
-def _counted_in_order(plan: SlidePlan, table: pa.Table) -> pa.Table:
-    """Cells by (y, x) of their seed in one chunk, without what only the whole slide can tell is no cell."""
-    columns = {name: table[name].to_numpy() for name in table.column_names if name != "outline"}
+def _counted_in_order(plan: SlidePlan, table: pa.Table) -> pa.Array:
+    """Rows by (y, x) of their seed, without what only the whole slide can tell is no cell."""
+    columns = _Lazily(table)
     order = np.lexsort((columns["seed_x_px"], columns["seed_y_px"]))
-    kept = order[is_countable(columns, plan.marker, plan.plane_mpp)[order]]
-    return table.take(pa.array(kept)).combine_chunks()
+    return pa.array(order[is_countable(columns, plan.marker, plan.plane_mpp)[order]])
 
 
 def _object_ids(y: NDArray[np.integer], x: NDArray[np.integer]) -> NDArray[np.int64]:
@@ -81,13 +110,30 @@ def _um(
     return (x_px + 0.5) * plan.mpp_xy[0], (y_px + 0.5) * plan.mpp_xy[1]
 
 
-def _outlines(plan: SlidePlan, lists: pa.ListArray) -> pd.Series:
-    """Flat x, y polygons from plane to level-0 pixels, kept as one Arrow array."""
-    points = np.array(lists.flatten().to_numpy(zero_copy_only=False), np.float32)
+def _outlines(plan: SlidePlan, lists: pa.ChunkedArray, kept: NDArray[np.int64]) -> pd.Series:
+    """Flat x, y polygons of these rows from plane to level-0 pixels, kept as one Arrow array.
+
+    Filled part by part: Arrow itself would join the parts before it takes rows from them.
+    """
+    sizes = [np.diff(chunk.offsets.to_numpy()).astype(np.int64) for chunk in lists.chunks]
+    size = np.concatenate([np.zeros(0, np.int64), *sizes])
+    offsets = np.concatenate([[0], np.cumsum(size[kept])]).astype(np.int32)
+    points = np.empty(int(offsets[-1]), np.float32)
+    place = np.full(len(size), -1, np.int64)
+    place[kept] = offsets[:-1]
+    row = 0
+    for chunk, own in zip(lists.chunks, sizes, strict=True):
+        to = place[row : row + len(own)]
+        here, start = np.flatnonzero(to >= 0), np.cumsum(own) - own
+        many = own[here]
+        within = np.arange(many.sum()) - np.repeat(np.cumsum(many) - many, many)
+        values = chunk.flatten().to_numpy(zero_copy_only=False)
+        points[np.repeat(to[here], many) + within] = values[np.repeat(start[here], many) + within]
+        row += len(own)
     for axis, factor in enumerate(plan.plane_factor_xy):
-        points[axis::2] = (points[axis::2] + np.float32(0.5)) * np.float32(factor) - np.float32(0.5)
-    lengths = np.diff(lists.offsets.to_numpy())
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+        points[axis::2] += np.float32(0.5)
+        points[axis::2] *= np.float32(factor)
+        points[axis::2] -= np.float32(0.5)
     moved = pa.ListArray.from_arrays(pa.array(offsets), pa.array(points))
     return pd.Series(moved, dtype=pd.ArrowDtype(moved.type))
 
@@ -102,20 +148,19 @@ def vessel_table(plan: SlidePlan, parts: list[pa.Table]) -> pd.DataFrame:
     x_um, y_um = _um(plan, x_px, y_px)
     vessel_id = _object_ids(table["first_y_px"].to_numpy(), table["first_x_px"].to_numpy())
     place = pd.DataFrame({"vessel_id": vessel_id, "x_px": x_px, "y_px": y_px, "x_um": x_um, "y_um": y_um})
-    for column in ("outer_xy_px", "lumens_xy_px"):
-        table[column] = [_polygon_level0(plan, value) for value in table[column]]
+    table["outer_xy_px"] = [_polygon_level0(plan, flat) for flat in table["outer_xy_px"]]
+    table["lumens_xy_px"] = [[_polygon_level0(plan, flat) for flat in all_] for all_ in table["lumens_xy_px"]]
     measured = table.drop(columns=[name for name in table.columns if name.startswith(_VESSEL_PLACE)])
     joined: pd.DataFrame = pd.concat([place, measured], axis=1)
     return joined
 
 
-def _polygon_level0(plan: SlidePlan, value: Any) -> Any:
-    """A flat polygon, or a list of them, from plane to level-0 pixels."""
-    if len(value) and isinstance(value[0], np.ndarray | list):
-        return [_polygon_level0(plan, part) for part in value]
-    points = np.asarray(value, np.float64).reshape(-1, 2)
+def _polygon_level0(plan: SlidePlan, flat: NDArray[np.int32]) -> NDArray[np.float64]:
+    """A flat x, y polygon from plane to level-0 pixels."""
+    points = np.asarray(flat, np.float64).reshape(-1, 2)
     x, y = _level0(plan, points[:, 0], points[:, 1])
-    return np.column_stack([x, y]).astype(np.float32).ravel().tolist()
+    # rounded to 32 bits, as an array: a list of Python's own numbers takes five times the room
+    return np.column_stack([x, y]).astype(np.float32).astype(np.float64).ravel()
 
 
 def aggregate_table(plan: SlidePlan, found: Aggregates | None) -> pd.DataFrame:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
-from histoquant.run.intake import take_in
+from histoquant.run.intake import Intake, take_in
+from histoquant.run.job import file_state
 from histoquant.run.options import RunOptions
 from histoquant.run.runner import EXIT_NONE_USABLE, EXIT_OK, EXIT_SOME_FAILED
+from histoquant.run.source import source_files, source_sha256
 from histoquant.slides import preflight
 
 _SHOWN = ("file", "status", "marker", "timepoint", "format", "size", "mpp", "mpp_source")
@@ -26,7 +29,11 @@ def inspect_slides(
         Exit status as of a run: 0 all usable, 3 some not, 4 none.
     """
     intake = take_in(RunOptions(slides=slides, study=study, marker=marker, mpp=mpp))
+    copies = _copies(intake)
     rows = [_row(intake, slide_id, mpp) for slide_id in intake.slide_ids]
+    for row in rows:
+        if row["slide_id"] in copies:
+            row["flags"].append("DUPLICATE")
     if as_json:
         print(json.dumps(rows, indent=1, ensure_ascii=False))
     else:
@@ -35,6 +42,20 @@ def inspect_slides(
     if not rows:
         print("histoquant: no slides found there.", file=sys.stderr)
     return EXIT_OK if rows and usable == len(rows) else EXIT_SOME_FAILED if usable else EXIT_NONE_USABLE
+
+
+def _copies(intake: Intake) -> set[str]:
+    """Ids of slides whose bytes another slide has as well; only files of equal size are read for it."""
+    by_size: dict[int, list[str]] = {}
+    for slide_id in intake.slide_ids:
+        with contextlib.suppress(OSError):  # what cannot be looked up is refused by its own row
+            by_size.setdefault(file_state(intake.slides[slide_id])[0], []).append(slide_id)
+    by_bytes: dict[str, list[str]] = {}
+    for slide_id in (one for ids in by_size.values() if len(ids) > 1 for one in ids):
+        with contextlib.suppress(OSError):
+            digest = source_sha256(source_files(intake.slides[slide_id]))
+            by_bytes.setdefault(digest, []).append(slide_id)
+    return {slide_id for ids in by_bytes.values() if len(ids) > 1 for slide_id in ids}
 
 
 def _row(intake: Any, slide_id: str, mpp: float | None) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import pytest
 import tifffile
 
 import histoquant.run.tasks as tasks
+from histoquant.run.inspect import inspect_slides
 from histoquant.run.options import RunOptions
 from histoquant.run.runner import run_slides
 
@@ -173,6 +174,18 @@ def test_the_same_bytes_twice_are_flagged(slides: Path, tmp_path: Path):
     assert status == 0
     flagged = rows["flags"].fillna("").str.split(";").map(lambda flags: "DUPLICATE" in flags)
     assert flagged.to_dict() == {FIRST: True, SECOND: False, "P09_T1_V1_CD68": True}
+
+
+def test_copies_are_told_before_a_run(slides: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    copy = tmp_path / "in"
+    shutil.copytree(slides, copy)
+    shutil.copy(copy / f"{FIRST}.tif", copy / "P09_T1_V1_CD68.tif")
+    with (copy / "P08_T1_V1_CD68.tif").open("wb") as file:  # of equal size, and no copy
+        file.write((copy / f"{FIRST}.tif").read_bytes()[:-1] + b"\0")
+    (copy / "P07_T1_V1_CD68.tif").symlink_to(copy / "gone.tif")
+    assert inspect_slides((copy,), None, None, None, as_json=True) == 3
+    rows = {row["slide_id"]: row["flags"] for row in json.loads(capsys.readouterr().out)}
+    assert {name for name, flags in rows.items() if "DUPLICATE" in flags} == {FIRST, "P09_T1_V1_CD68"}
 
 
 def test_mixed_colour_profiles_are_flagged_and_change_nothing_else(

@@ -39,6 +39,7 @@ _HATCHES: Final[dict[str, Hatch]] = {
     "pen": Hatch((0, 120, 90), "|"),
     "bubble": Hatch((104, 92, 24), "-"),
     "edge_dab": Hatch((150, 60, 0), "+"),
+    "crush": Hatch((0, 70, 200), "."),
 }
 _OTHER: Final[tuple[Hatch, ...]] = (
     Hatch((150, 90, 0), "."),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from histoquant.tiling.crush import crushed
 from histoquant.tiling.edge import edge_dab
 from histoquant.tiling.focus import blurred
 from histoquant.tiling.folds import folded
@@ -22,6 +23,7 @@ EXCLUSIONS: dict[int, str] = {
     4: "pen",
     5: "bubble",
     6: "edge_dab",
+    7: "crush",
 }
 _CODES = {name: code for code, name in EXCLUSIONS.items()}
 
@@ -48,7 +50,7 @@ class Found:
 def find_artefacts(
     survey: Survey, tissue: BoolMap, white: tuple[float, float, float], um: float, *, dab: bool = True
 ) -> Found:
-    """Find ink, bubbles, folds, blur, pigment and the edge effect.
+    """Find ink, bubbles, folds, blur, pigment, the edge effect and crushed cells.
 
     Parameters
     ----------
@@ -61,12 +63,14 @@ def find_artefacts(
     um : float
         Micrometres per map pixel.
     dab : bool
-        Whether the section is stained with DAB, so that its edge can hold too much of it.
+        Whether the section is stained with DAB, so that its edge can hold too much of it. Crushed cells are
+        looked for there only: under eosin dense fibres look the same.
 
     Returns
     -------
     Found
-        Where reasons meet, the gravest is given: ink, bubble, fold, blur, pigment, edge effect.
+        Where reasons meet, the gravest is given: ink, bubble, fold, blur, pigment, edge effect,
+        crushed cells.
     """
     od = mean_od(survey, white)
     ink = pen(survey, od, um)
@@ -79,6 +83,7 @@ def find_artefacts(
     rest = with_small_holes(rest, cover, survey.map_mpp_xy)
     under = cover & closed(rest, round(_UNDER_UM / um)) & (survey.counted > 0)
     reasons = {
+        "crush": crushed(survey, od, rest, um) if dab else np.zeros_like(rest),
         "edge_dab": edge_dab(survey, rest, um) if dab else np.zeros_like(rest),
         "pigment": pigment(survey),
         "blur": blurred(survey, rest, flat_blocks(survey) & ~rest, um),

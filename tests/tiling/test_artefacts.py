@@ -210,3 +210,28 @@ def test_brown_all_over_is_no_edge_effect(painter, mapper) -> None:  # type: ign
     section = painter(1600, 1280)
     section.od += 0.2 * section.tissue[..., None] * H_DAB.matrix[1]
     assert mapper(section.photograph()).excluded_mm2 == 0.0
+
+
+@pytest.mark.parametrize(("marker", "appearance"), [("CD68", "normal"), ("CD20", "pale")])
+def test_a_crushed_patch_but_not_the_stroma_around_it(mapper, marker: str, appearance: str) -> None:  # type: ignore[no-untyped-def]
+    patch = Artefact("crush", ((250.0, 260.0), (300.0, 280.0)), 105.0, seed=16)
+    rgb, _ = render_field(marker, SIDE_UM, 9, appearance, artefacts=(patch,))
+    found = mapper(rgb)
+    assert caught(found, patch) > 0.7
+    off = found.tissue & ~under(found, patch)
+    # the border fades over 22 um
+    assert (found.excluded[off] > 0).mean() < 0.04
+    assert found.excluded_by_reason_mm2["crush"] > 0.9 * found.excluded_mm2
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_stroma_that_swirls_and_runs_one_way_is_not_crushed(mapper, seed: int) -> None:  # type: ignore[no-untyped-def]
+    rgb, _ = render_field("CD31", SIDE_UM, seed, fibroblasts=1600.0)
+    assert mapper(rgb).excluded_mm2 == 0.0
+
+
+def test_crypts_and_the_stroma_between_them_are_not_crushed(mapper) -> None:  # type: ignore[no-untyped-def]
+    from skimage.data import immunohistochemistry
+
+    found = mapper(np.ascontiguousarray(immunohistochemistry()))
+    assert found.excluded_by_reason_mm2["crush"] == 0.0

@@ -153,14 +153,24 @@ def _models(tables: Tables) -> str:
 
 
 def _index(analysis: Mapping[str, Any]) -> str:
-    reference = as_text(analysis.get("reference"))
+    reference, weights = as_text(analysis.get("reference_sha256")), _weights(analysis)
+    if not reference:
+        return "No inflammation index was formed: there is no frozen reference to scale it by."
     return (
-        "The inflammation index (0 to 100) is the weighted mean of scaled components: ln CD68+ density, ln "
-        "CD20+ density outside aggregates, and the root of the aggregates' area share, against a frozen "
-        "reference"
-        + (f" ({reference})" if reference else "")
-        + ". It has no clinical validation, and CD31 takes no part in it."
+        "The inflammation index (0 to 100, exploratory) is the weighted mean of scaled components: ln CD68+ "
+        "density, ln CD20+ density outside aggregates, and the root of the aggregates' area share"
+        + (f" (weights {weights})" if weights else "")
+        + f", against a reference frozen beforehand (SHA-256 {reference[:12]}…). It has no clinical "
+        "validation, and CD31 takes no part in it."
     )
+
+
+def _weights(analysis: Mapping[str, Any]) -> str:
+    section = analysis.get("inflammation")
+    weights = section.get("weights") if isinstance(section, Mapping) else None
+    if not isinstance(weights, Mapping):
+        return ""
+    return ", ".join(f"{name.replace('_', ' ')} {number_text(value)}" for name, value in weights.items())
 
 
 def _outcomes(tables: Tables) -> str:

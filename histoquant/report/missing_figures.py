@@ -9,7 +9,7 @@ import pandas as pd
 
 from histoquant.report.figures.common import Figure, colour_of, measure_name, records, short_reason, some
 from histoquant.report.figures.forest import ForestPlan, ForestRow, draw_forest
-from histoquant.report.numbers import as_number, as_text, number_text
+from histoquant.report.numbers import MINUS, as_number, as_text, number_text
 from histoquant.report.reasons import speak
 from histoquant.report.study_words import Row, Tables, last_timepoint
 
@@ -43,7 +43,7 @@ def missing_forests(tables: Tables) -> list[Figure]:
             axis="ratio of geometric means, log axis" if log else "mean difference",
             ratio=log,
             caption="Mean change of the patients (t interval) under each way of treating what is missing."
-            + _tipping(rows, measure),
+            + _tipping(rows, measure, log),
             below="fell",
             above="rose",
         )
@@ -59,17 +59,22 @@ def _missing_row(row: Row, log: bool, colour: str) -> ForestRow:
         estimate, low, high = (None if v is None else math.exp(v) for v in (estimate, low, high))
     label = _SCENARIOS.get(as_text(row["scenario"]), as_text(row["scenario"]))
     shift = as_number(row["delta"])
-    label += f" by {shift:g}" if shift is not None else ""
+    label += f" by {_shift(shift, log)}" if shift is not None else ""
     filled = as_number(row["filled"])
     note = f"{number_text(filled)} assumed" if filled else f"n = {number_text(row['patients'])}"
     return ForestRow(label, estimate, low, high, note if estimate is not None else short_reason(row), colour)
 
 
-def _tipping(rows: list[Row], measure: str) -> str:
+def _shift(value: float, log: bool) -> str:
+    """A shift as one reads it: a factor on the log scale, else a difference with its sign."""
+    return f"×{math.exp(value):.2f}" if log else f"{value:+.2g}".replace("-", MINUS)
+
+
+def _tipping(rows: list[Row], measure: str, log: bool) -> str:
     for row in rows:
         if as_text(row["measure"]) == measure and as_text(row["scenario"]) == "tipping":
             shift = as_number(row["delta"])
             if shift is not None:
-                return f" The conclusion tips when missing changes are shifted by {shift:.3g}."
+                return f" The conclusion tips when missing changes are shifted by {_shift(shift, log)}."
             return f" Tipping point: {speak(as_text(row['reason']))}." if as_text(row["reason"]) else ""
     return ""

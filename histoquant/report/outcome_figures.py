@@ -120,7 +120,7 @@ def arm_forest(tables: Tables, log: bool) -> Figure | None:
         )
     plan = ForestPlan(
         name=f"arms-{'ratio' if log else 'difference'}",
-        title="Arms, adjusted for baseline",
+        title=f"Arms, adjusted for baseline: {'ratio' if log else 'difference'}",
         axis="ratio between arms, log axis" if log else "difference between arms",
         ratio=log,
         caption="Adjusted association, not an effect of treatment.",

@@ -50,7 +50,7 @@ def proportion_grid(tables: Tables) -> Grid | None:
     """Shares of outcomes."""
     columns: Columns = [
         ("Outcome", False, text_of("what")),
-        ("Of", False, lambda row: f"{as_text(row['unit'])} {as_text(row['among'])}".strip()),
+        ("Of", False, _among),
         ("Number", True, _fraction),
         ("% (95 %)", True, interval_of("percent", "low", "high")),
         ("Remark", False, reason_of),
@@ -59,6 +59,11 @@ def proportion_grid(tables: Tables) -> Grid | None:
         "Patients: exact interval. Tracts: bootstrap over patients, since tracts of one patient are alike."
     )
     return grid(caption, columns, records(tables.get("proportions")))
+
+
+def _among(row: Row) -> str:
+    unit, among = as_text(row["unit"]), as_text(row["among"])
+    return f"{among} {unit}" if among.startswith("all") else f"{unit} {among}".strip()
 
 
 def _fraction(row: Row) -> str:

@@ -155,11 +155,16 @@ def _scale(axes: Axes, lines: Sequence[_Line]) -> None:
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _draw_line(axes: Axes, line: _Line, color: str, dodge: float, strong: bool) -> None:
+def _draw_others(axes: Axes, lines: Sequence[_Line]) -> None:
+    """Everybody else in grey, as one broken line: a line of its own for each takes seconds over a trial."""
+    if lines:
+        x = np.concatenate([np.append(line.x, np.nan) for line in lines])
+        value = np.concatenate([np.append(line.value, np.nan) for line in lines])
+        axes.plot(x, value, color="#d5dae0", linewidth=0.9, zorder=1)
+
+
+def _draw_line(axes: Axes, line: _Line, color: str, dodge: float) -> None:
     x = line.x + dodge
-    if not strong:
-        axes.plot(x, line.value, color="#d5dae0", linewidth=0.9, zorder=1)
-        return
     label = short_label(" ".join(p for p in (line.patient, line.tract) if p) or "all", 24)
     bounded = np.isfinite(line.low) & np.isfinite(line.high) & np.isfinite(line.value)
     axes.vlines(x[bounded], line.low[bounded], line.high[bounded], color=color, linewidth=1.3, alpha=0.55)
@@ -218,7 +223,7 @@ def _one_panel(plot: TimepointPlot, lines: list[_Line], positions: dict[str, flo
     axes = figure.add_subplot()
     _scale(axes, lines)
     for i, (line, dodge) in enumerate(zip(lines, _dodges(lines, positions), strict=True)):
-        _draw_line(axes, line, LINES[i % len(LINES)], dodge, strong=True)
+        _draw_line(axes, line, LINES[i % len(LINES)], dodge)
     _x_axis(axes, positions, months)
     axes.set_ylabel(plot.ylabel)
     axes.set_xlabel("months" if months else "timepoint")
@@ -243,11 +248,9 @@ def _small_multiples(
     _scale(grid[0], lines)
     for at, (axes, patient) in enumerate(zip(grid, patients, strict=False)):
         own = [line for line in lines if line.patient == patient]
-        for line in lines:
-            if line.patient != patient:
-                _draw_line(axes, line, "", 0.0, strong=False)
+        _draw_others(axes, [line for line in lines if line.patient != patient])
         for line, dodge in zip(own, _dodges(own, positions), strict=True):
-            _draw_line(axes, line, colors[line.tract], dodge, strong=True)
+            _draw_line(axes, line, colors[line.tract], dodge)
         axes.set_title(short_label(patient, 18), loc="left", fontsize=8.5, fontweight="bold", pad=3)
         if len(colors) > 1:
             _name_tracts(axes, own, colors)

@@ -16,7 +16,6 @@ from histoquant.report.study_tables import STUDY_FOLDER, read_analysis, read_stu
 from histoquant.report.study_view import study_view
 from histoquant.store.atomic import csv_bytes, write_bytes, writing
 from histoquant.store.results import load_results
-from histoquant.store.verify import renew_seals
 
 FIGURES_FOLDER = "figures"
 
@@ -32,7 +31,7 @@ def write_study_report(out: Path) -> Path:
     Returns
     -------
     Path
-        The page. Same tables, same bytes.
+        The page. Same tables, same bytes. Checksums are for the caller to renew.
 
     Raises
     ------
@@ -47,9 +46,7 @@ def write_study_report(out: Path) -> Path:
     view = study_view(tables, results.slides, run, read_analysis(out))
     _write_figures(out / STUDY_FOLDER / FIGURES_FOLDER, view.figures)
     controls = [ControlSlide.model_validate(one) for one in run.get("controls") or ()]
-    page = write_report(out, results.slides, results.biopsies, run, controls, view)
-    renew_seals(out, [page.name])
-    return page
+    return write_report(out, results.slides, results.biopsies, run, controls, view)
 
 
 def _run(out: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from histoquant.errors import StudyError
+from histoquant.report.study_report import write_study_report
 from histoquant.run.finished import open_run, study_folder, write_tables
 from histoquant.store.atomic import file_sha256
 from histoquant.store.layout import OutputFolder
@@ -23,7 +24,7 @@ from histoquant.study.timeline import timeline
 
 
 def write_agreement(out: Path, reader_files: Sequence[Path], study_file: Path | None) -> pd.DataFrame:
-    """Compare readers with the machine and each other, and write the tables of agreement.
+    """Compare readers with the machine and each other, and put the tables of agreement into the report.
 
     Returns
     -------
@@ -45,6 +46,7 @@ def write_agreement(out: Path, reader_files: Sequence[Path], study_file: Path | 
         log = RunLog(out / LOG)
         log.write("agreement_written", readers={path.name: file_sha256(path) for path in reader_files})
         log.close()
+        write_study_report(out)
         write_seals(OutputFolder(out))
     return done["agreement"]
 

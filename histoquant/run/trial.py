@@ -1,4 +1,4 @@
-"""The rim of a study: reads a finished run and the study's tables, writes every table below ``OUT/study``."""
+"""The rim of a study: reads a finished run and the study's tables, writes ``OUT/study`` and the report."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from histoquant._version import __version__
 from histoquant.errors import UsageError
+from histoquant.report.study_report import write_study_report
 from histoquant.run.build import library_versions
 from histoquant.run.finished import FinishedRun, open_run, study_folder, write_tables
 from histoquant.store.atomic import file_sha256, json_bytes, write_bytes, writing
@@ -28,7 +29,7 @@ WORDING = (
 
 
 def write_study(out: Path, study_file: Path | None, outcomes_file: Path | None) -> tuple[Analysis, bool]:
-    """Analyse a finished run and write its tables.
+    """Analyse a finished run, write its tables, and put them into the report.
 
     Parameters
     ----------
@@ -72,6 +73,7 @@ def write_study(out: Path, study_file: Path | None, outcomes_file: Path | None) 
                 write_bytes(folder / "unblinded.json", json_bytes(_unblinding(outcomes_file, outcomes)))
         finally:
             log.close()
+        write_study_report(out)
         write_seals(OutputFolder(out))
     return analysis, finished.study is not None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,29 +42,6 @@ def write_seals(out: OutputFolder) -> None:
     content = log.read_bytes() if log.exists() else b""
     lines.append(f"# {LOG} {len(content)} {hashlib.sha256(content).hexdigest()}\n")
     write_bytes(out.root / SEALS, "".join(lines).encode())
-
-
-def renew_seals(root: Path, names: Iterable[str]) -> None:
-    """Seal top-level files that were rewritten after the run, leaving the digests of all others as they are.
-
-    Parameters
-    ----------
-    root : Path
-        Output folder.
-    names : iterable of str
-        File names; a file that was not sealed before is added. Without a finished run nothing happens.
-    """
-    seals = root / SEALS
-    if not seals.is_file():
-        return
-    *lines, log_line = seals.read_text("ascii").splitlines()
-    listed = {line[66:]: line for line in lines}
-    listed |= {name: f"{file_sha256(root / name)}  {name}" for name in names}
-    top = sorted(name for name in listed if "/" not in name)
-    slides = sorted(name for name in listed if "/" in name)
-    write_bytes(
-        seals, "".join(f"{line}\n" for line in [*(listed[n] for n in (*top, *slides)), log_line]).encode()
-    )
 
 
 def _sealed_names(out: OutputFolder) -> list[str]:

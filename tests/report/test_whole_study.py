@@ -1,0 +1,89 @@
+"""From a virtual trial's slides through `histoquant study` and `agreement` to the page."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from histoquant.errors import UsageError
+from histoquant.phantoms.trial import TIMEPOINTS
+from histoquant.phantoms.trial_tables import TableTrial, table_trial
+from histoquant.run.readers import write_agreement
+from histoquant.run.trial import write_study
+from histoquant.store.atomic import csv_bytes, parquet_bytes
+from histoquant.store.layout import OutputFolder
+from histoquant.store.verify import verify, write_seals
+from histoquant.study import biopsies, load_study
+
+PLAN = TableTrial(patients=6, tracts=8, seed=3, missing_share=0.1)
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run over a virtual trial, with a study file and the answers beside it."""
+    root = tmp_path_factory.mktemp("trial")
+    points = "".join(f'[[timepoints]]\nlabel = "{name}"\nmonth = {month}\n' for name, month, _ in TIMEPOINTS)
+    (root / "study.toml").write_text(points)
+    slides, answers = table_trial(PLAN)
+    answers[["patient", "response", "arm"]].to_csv(root / "outcomes.csv", index=False)
+    folder = root / "out"
+    (folder / "slides").mkdir(parents=True)
+    (folder / "slides.parquet").write_bytes(parquet_bytes(slides))
+    (folder / "slides.csv").write_bytes(csv_bytes(slides))
+    (folder / "biopsies.csv").write_bytes(csv_bytes(biopsies(slides, load_study(root))))
+    run = {"version": "0.1.0", "study": "Virtual trial", "parameters": {"working_mpp_um": 0.5, "markers": {}}}
+    (folder / "run.json").write_text(json.dumps(run))
+    write_seals(OutputFolder(folder))
+    return folder
+
+
+def test_a_study_goes_into_the_report_and_outcomes_change_nothing_blind(out: Path) -> None:
+    write_study(out, out.parent, None)
+    blind = (out / "report.html").read_text("utf-8")
+    assert 'id="changes"' in blind
+    assert 'id="response"' not in blind
+    assert verify(out) == []
+    estimate = pd.read_csv(out / "study" / "changes.csv").query("primary")["hl_ratio"].iloc[0]
+    assert f"month 4 against month 0: ×{estimate:.2f} (" in blind
+    # arms and outcomes dealt anew: whatever is blind must not notice
+    table = pd.read_csv(out.parent / "outcomes.csv")
+    table[["response", "arm"]] = table[["response", "arm"]].to_numpy()[::-1]
+    table.to_csv(out.parent / "permuted.csv", index=False)
+    write_study(out, out.parent, out.parent / "permuted.csv")
+    opened = (out / "report.html").read_text("utf-8")
+    assert 'id="response"' in opened
+    assert 'id="arms"' in opened
+    assert verify(out) == []
+    for section in ("short", "flow", "levels", "changes", "missing"):
+        cut = [re.search(rf'<section id="{section}">.*?</section>', page, re.S) for page in (blind, opened)]
+        assert cut[0] is not None
+        assert cut[1] is not None
+        assert cut[0].group() == cut[1].group()
+    write_study(out, out.parent, None)
+    assert (out / "report.html").read_text("utf-8") == blind
+
+
+def test_readers_go_into_the_report(out: Path) -> None:
+    pooled = pd.read_csv(out / "biopsies.csv")
+    reader = pooled[["patient", "tract", "timepoint"]].assign(
+        measure="cd68_per_mm2", value=pooled["cd68_per_mm2"] * 1.1, reader="anna"
+    )
+    reader.dropna().to_csv(out.parent / "anna.csv", index=False)
+    write_agreement(out, [out.parent / "anna.csv"], out.parent)
+    page = (out / "report.html").read_text("utf-8")
+    assert "CD68+ cells: machine and anna" in page
+    assert "×1.10" in page, "the planted factor is the bias"
+    assert verify(out) == []
+
+
+def test_masked_slides_are_not_studied(out: Path, tmp_path: Path) -> None:
+    run = json.loads((out / "run.json").read_text()) | {"blinding": {"key_sha256": "0" * 64}}
+    for name in ("slides.parquet", "slides.csv", "biopsies.csv"):
+        (tmp_path / name).write_bytes((out / name).read_bytes())
+    (tmp_path / "run.json").write_text(json.dumps(run))
+    with pytest.raises(UsageError, match="unblind"):
+        write_study(tmp_path, out.parent, None)

@@ -45,8 +45,8 @@ def methods(
 
 
 def _slides(run: Mapping[str, Any], slides: pd.DataFrame) -> str:
-    working = number_text((run.get("parameters") or {}).get("working_mpp_um"))
-    mpp = sorted({text for value in slides.get("mpp", ()) if (text := number_text(value))})
+    working = _short((run.get("parameters") or {}).get("working_mpp_um"))
+    mpp = sorted({text for value in slides.get("mpp", ()) if (text := _short(value))})
     scanned = f" The slides were scanned at {_listed(mpp)} µm per pixel." if mpp else ""
     blind = (
         " Slides were read under masks, with parameters frozen before, and joined to their identity "
@@ -103,12 +103,18 @@ def _setting(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float | int):
-        return number_text(value, 6) or ""
+        return _short(value)
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {_setting(one)}" for key, one in value.items())
     if isinstance(value, list | tuple):
         return " to ".join(_setting(one) for one in value) or "none"
     return as_text(value) or "none"
+
+
+def _short(value: Any) -> str:
+    """A setting without trailing zeros; empty where it is no number."""
+    number = as_number(value)
+    return "" if number is None else f"{number:.6g}"
 
 
 def _areas() -> str:
@@ -170,16 +176,16 @@ def _weights(analysis: Mapping[str, Any]) -> str:
     weights = section.get("weights") if isinstance(section, Mapping) else None
     if not isinstance(weights, Mapping):
         return ""
-    return ", ".join(f"{name.replace('_', ' ')} {number_text(value)}" for name, value in weights.items())
+    return ", ".join(f"{name.replace('_', ' ')} {_short(value)}" for name, value in weights.items())
 
 
 def _outcomes(tables: Tables) -> str:
     arms = " Arms are compared by ANCOVA on the baseline (HC3)." if "arms" in tables else ""
     return (
         "Outcomes were joined after every number above was fixed. Ordered response: Jonckheere-Terpstra; AUC "
-        "by DeLong on the logit scale; tracts by GEE clustered on patients. All of it is association: "
-        "without randomisation and an untreated group, treatment, healing and regression to the mean cannot "
-        "be told apart." + arms
+        "with Newcombe's interval; tracts by GEE clustered on patients. All of it is association: without "
+        "randomisation and an untreated group, treatment, healing and regression to the mean cannot be told "
+        "apart." + arms
     )
 
 

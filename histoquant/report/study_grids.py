@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 
-from histoquant.report.figures.common import is_true, number_of, records, timepoint_words
+from histoquant.report.figures.common import is_true, loss_words, number_of, records, timepoint_words
 from histoquant.report.numbers import as_number, as_text
 from histoquant.report.reasons import speak
 from histoquant.report.study_words import (
@@ -31,14 +31,12 @@ def change_grid(tables: Tables, roles: tuple[str, ...]) -> Grid | None:
     columns: list[tuple[str, bool, Cell]] = [
         ("Measure", False, lambda row: measure_of(row) + (" · primary" if is_true(row["primary"]) else "")),
         ("Timepoint", False, timepoint_of(timepoint_words(tables))),
-        ("Patients", True, count_of("patients")),
-        ("Tracts", True, count_of("tracts")),
+        ("Patients / tracts", True, lambda row: f"{count_of('patients')(row)} / {count_of('tracts')(row)}"),
         (
             "Hodges-Lehmann",
             True,
             scaled(("hl_ratio", "hl_ratio_low", "hl_ratio_high"), ("hl", "hl_low", "hl_high")),
         ),
-        ("attained %", True, count_of("hl_confidence_percent")),
         ("Wilcoxon p", True, p_of("wilcoxon_p")),
         ("Holm p", True, p_of("p_holm")),
         ("BH p", True, p_of("p_bh")),
@@ -121,7 +119,7 @@ def flow_grid(tables: Tables) -> Grid | None:
         ("Patients", True, count_of("patients")),
         ("Tracts", True, count_of("tracts")),
         ("Lost", True, count_of("lost")),
-        ("Why", False, lambda row: speak(as_text(row.get("reasons"))).replace("_", " ")),
+        ("Why", False, lambda row: loss_words(as_text(row.get("reasons")))),
         ("Remark", False, reason_of),
     ]
     return grid(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from histoquant.report.numbers import as_number, as_text, interval_text, number_text
+from histoquant.report.numbers import as_number, as_text, interval_text
 from histoquant.report.pictures import Embedded
 from histoquant.report.reasons import Explanation, explain, split_flags
 from histoquant.report.series import KEYS
@@ -183,5 +184,5 @@ def parameter_rows(value: Any, prefix: str = "") -> list[tuple[str, str]]:
         return [(prefix, ", ".join(as_text(v) for v in value))]
     if isinstance(value, bool):
         return [(prefix, "yes" if value else "no")]
-    number = number_text(value, 6) if isinstance(value, float) else None
+    number = f"{value:.6g}" if isinstance(value, float) and math.isfinite(value) else None
     return [(prefix, number or as_text(value))]

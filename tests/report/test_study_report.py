@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
+import cv2
+import numpy as np
 import pandas as pd
 import pytest
 from made_study import VISITS, Rows, made_tables, write_run, write_tables
 
 from histoquant.errors import StoreError
+from histoquant.report import encode_png
 from histoquant.report.study_report import write_study_report
 from histoquant.study.layout import BLIND_TABLES
 
@@ -253,3 +257,34 @@ def test_without_a_study_there_is_no_page(tmp_path: Path) -> None:
     write_run(tmp_path, 3)
     with pytest.raises(StoreError, match="histoquant study"):
         write_study_report(tmp_path)
+
+
+def _with_pictures(out: Path, slides: int) -> None:
+    """A run whose every slide has pictures as large as real ones: 12 Mpx overlays."""
+    write_run(out, slides)
+    write_tables(out, made_tables())
+    rng = np.random.default_rng(0)
+    sizes = {"overlay": (3000, 4000), "thumbnail": (900, 1200), "density": (600, 800), "fields": (1000, 1600)}
+    small = rng.integers(0, 255, (60, 80, 3)).astype(np.uint8)
+    files = {}
+    for name, (height, width) in sizes.items():
+        picture = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+        files[name] = encode_png(picture)
+    for number in range(slides):
+        folder = out / "slides" / f"S{number:03d}"
+        folder.mkdir(parents=True)
+        for name, data in files.items():
+            (folder / f"{name}.png").write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("slides", "limit_s"), [(10, 8.0), pytest.param(200, 20.0, marks=pytest.mark.full)], ids=["10", "200"]
+)
+def test_a_report_takes_seconds_and_can_be_mailed(tmp_path: Path, slides: int, limit_s: float) -> None:
+    """Seconds of processor time, on all threads together: the clock on the wall depends on the neighbours."""
+    _with_pictures(tmp_path, slides)
+    begun_s = time.process_time()
+    page = write_study_report(tmp_path)
+    assert time.process_time() - begun_s < limit_s
+    assert page.stat().st_size < 40_000_000
+    assert page.read_text("utf-8").count('alt="Overlay of') == slides

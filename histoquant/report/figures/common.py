@@ -99,6 +99,12 @@ def is_true(value: Any) -> bool:
     return value is True or as_text(value).lower() == "true"
 
 
+def loss_words(reasons: str) -> str:
+    """Reasons for losses, ``CODE n`` joined by semicolons, in words."""
+    spoken = speak(reasons).replace("_", " ")
+    return spoken.replace("BASELINE ", "at baseline ").replace("VISIT ", "at this visit ")
+
+
 def some(figure: Figure | None) -> list[Figure]:
     """A list of the figure, empty where there is none."""
     return [figure] if figure is not None else []

@@ -6,10 +6,9 @@ from typing import Any, Final
 
 import pandas as pd
 
-from histoquant.report.figures.common import Figure, records, timepoint_words
+from histoquant.report.figures.common import Figure, loss_words, records, timepoint_words
 from histoquant.report.figures.drawing import SMALL_PX, Drawing, wrapped
 from histoquant.report.numbers import as_number, as_text, number_text
-from histoquant.report.reasons import speak
 
 _COLUMN: Final = 138.0
 _GAP: Final = 10.0
@@ -90,7 +89,7 @@ def _lost(row: dict[str, Any], unit: str) -> str:
     lost = as_number(row.get("lost"))
     if not lost:
         return ""
-    reasons = speak(as_text(row.get("reasons"))).replace("_", " ")
+    reasons = loss_words(as_text(row.get("reasons")))
     count = number_text(lost)
     noun = unit if lost != 1 else unit[:-1]
     return f"−{count} {noun}" + (f": {reasons}" if reasons else "")

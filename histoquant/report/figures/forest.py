@@ -112,7 +112,7 @@ def _draw_row(drawing: Drawing, row: ForestRow, x: Scale, top: float) -> None:
         drawing.text(_WIDTH - 4, top + 15, row.note, "small", "end")
     y = top + 27
     if row.estimate is None:
-        drawing.text(_LEFT, y + 4, row.note or "not estimated", "small")
+        drawing.text(_LEFT, y + 4, row.note or "not estimated", "small over")
         return
     if row.low is not None and row.high is not None:
         drawing.line(x(row.low), y, x(row.high), y, f"bar s{row.colour}")

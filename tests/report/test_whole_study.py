@@ -19,7 +19,7 @@ from histoquant.store.layout import OutputFolder
 from histoquant.store.verify import verify, write_seals
 from histoquant.study import biopsies, load_study
 
-PLAN = TableTrial(patients=6, tracts=8, seed=3, missing_share=0.1)
+PLAN = TableTrial(patients=8, tracts=10, seed=3, missing_share=0.05)
 
 
 @pytest.fixture(scope="module")

@@ -30,6 +30,7 @@ from histoquant.phantoms.writer import write_slide
 from histoquant.run.build import build_digest
 from histoquant.run.options import RunOptions
 from histoquant.run.runner import run_slides
+from histoquant.tiling.executors import loopback_cluster
 
 TILES_PX: Final = (256, 300, 700, 1024, 4096)
 WORKERS: Final = (1, 2, 4)
@@ -90,29 +91,50 @@ def ways(quick: bool) -> list[Way]:
     return [Way("in process", 0, tile) for tile in TILES_PX] + local + remote
 
 
-class _Remote:
-    """One TLS cluster that grows to the number of workers a way asks for."""
+class Standing:
+    """Clusters that stand through all runs and grow to as many workers as a way asks for."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
-        self._address = cluster.scheduler()
-        self._workers = 0
+    def __init__(self, remote: Cluster, scratch: Path) -> None:
+        self._scratch = scratch
+        self._remote, self._remote_address = remote, remote.scheduler()
+        self._remote_workers = 0
+        self._local: Any = None
 
-    def address(self, workers: int) -> str:
+    def address(self, way: Way) -> str | None:
+        """Address of the scheduler for a way, with its workers there; None for in process."""
         from distributed import Client
 
-        while self._workers < workers:
-            self._workers += 1
-            self._cluster.worker(self._address, f"127.0.0.{self._workers + 1}")
-        with Client(self._address, timeout="60s", set_as_default=False) as client:
-            client.wait_for_workers(workers, timeout=120)
-        return self._address
+        if way.where == "in process":
+            return None
+        grow = self._grow_local if way.where == "local cluster" else self._grow_remote
+        address = grow(way.workers)
+        with Client(address, timeout="60s", set_as_default=False) as client:
+            client.wait_for_workers(way.workers, timeout=600)
+        return address
+
+    def _grow_local(self, workers: int) -> str:
+        # as a run starts it for itself, but kept from run to run
+        if self._local is None:
+            self._local = loopback_cluster(workers, str(self._scratch))
+        self._local.scale(workers)
+        return str(self._local.scheduler_address)
+
+    def _grow_remote(self, workers: int) -> str:
+        while self._remote_workers < workers:
+            self._remote_workers += 1
+            self._remote.worker(self._remote_address, f"127.0.0.{self._remote_workers + 1}")
+        return self._remote_address
+
+    def close(self) -> None:
+        """End the local one; the other ends with its context."""
+        if self._local is not None:
+            self._local.close()
 
 
-def run_way(way: Way, slides: Path, out: Path, remote: _Remote) -> dict[str, str]:
+def run_way(way: Way, slides: Path, out: Path, standing: Standing) -> dict[str, str]:
     """Digests of one run."""
-    scheduler = remote.address(way.workers) if way.where == "TLS cluster" else None
-    options = RunOptions((slides,), out, workers=way.workers, scheduler=scheduler, tile_size_px=way.tile_px)
+    scheduler = standing.address(way)
+    options = RunOptions((slides,), out, workers=0, scheduler=scheduler, tile_size_px=way.tile_px)
     status = run_slides(options)
     if status not in (0, 3):
         sys.exit(f"{way}: the run ended with status {status}")
@@ -171,11 +193,11 @@ def measure(folder: Path, data: Path | None, quick: bool, size_um: float, kept: 
         copy_real(slides, data)
     result: dict[str, Any] = {"build": build_digest(), "files": {}, "runs": [], "layouts": {}}
     with tls_cluster(folder / "cluster") as cluster:
-        remote = _Remote(cluster)
+        standing = Standing(cluster, folder / "scratch")
         for number, way in enumerate(ways(quick)):
             started_s = time.monotonic()
             out = folder / f"out-{number}"
-            found = run_way(way, slides, out, remote)
+            found = run_way(way, slides, out, standing)
             first = result["files"] = result["files"] or found
             differing = sorted(n for n in first.keys() | found.keys() if first.get(n) != found.get(n))
             spent_s = round(time.monotonic() - started_s, 1)
@@ -186,6 +208,7 @@ def measure(folder: Path, data: Path | None, quick: bool, size_um: float, kept: 
             kept.write_text(json.dumps(result, indent=1, sort_keys=True))
             if not differing:
                 shutil.rmtree(out)
+        standing.close()
     for marker in MARKERS:
         result["layouts"][marker] = compare_layouts(folder / "layouts", size_um, marker)
     kept.write_text(json.dumps(result, indent=1, sort_keys=True))

@@ -35,11 +35,11 @@ class Cluster:
         self.processes.append(process)
         return process
 
-    def scheduler(self) -> str:
-        """Start the scheduler and wait for its address."""
+    def scheduler(self, host: str = "127.0.0.1") -> str:
+        """Start the scheduler at an address of this machine and wait until it listens there."""
         where = self.folder / "scheduler.json"
         where.unlink(missing_ok=True)
-        self.start("scheduler", "--host", "tls://127.0.0.1", "--port", "0", "--scheduler-file", str(where))
+        self.start("scheduler", "--host", f"tls://{host}", "--port", "0", "--scheduler-file", str(where))
         until = time.monotonic() + _START_S
         while not (where.exists() and where.stat().st_size):
             if time.monotonic() > until:

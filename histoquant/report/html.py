@@ -42,6 +42,9 @@ _PICTURES: Final = (
 _FIELDS_FROM_BYTES: Final = (
     240_000  # a slide's budget below which fields would be too small to check: a link instead
 )
+_OVERLAY_FROM_BYTES: Final = (
+    24_000  # the same for an overlay: below, in a cohort of over a thousand slides, a stamp and a link
+)
 _SAFE_ID: Final = re.compile(r"[A-Za-z0-9._ -]{1,200}")
 
 
@@ -57,9 +60,11 @@ def _pictures_of(out_dir: Path, slide_id: str, budget_bytes: float) -> dict[str,
     found: dict[str, Embedded | None] = {name.removesuffix(".png"): None for name, *_ in _PICTURES}
     if folder is None:
         return found
-    roomy = budget_bytes >= _FIELDS_FROM_BYTES
+    roomy, tight = budget_bytes >= _FIELDS_FROM_BYTES, budget_bytes < _OVERLAY_FROM_BYTES
     for name, longest_px, with_fields, without in _PICTURES:
         share = with_fields if roomy else without
+        if tight:
+            share = float(name == "thumbnail.png")
         picture = read_small(folder / name) if share else None
         if picture is not None:
             href = f"slides/{quote(slide_id)}/{name}"
@@ -67,14 +72,10 @@ def _pictures_of(out_dir: Path, slide_id: str, budget_bytes: float) -> dict[str,
     return found
 
 
-def _fields_link(out_dir: Path, slide_id: str) -> str:
-    """Return the relative link to a slide's full-resolution fields, empty where there are none."""
+def _link(out_dir: Path, slide_id: str, name: str) -> str:
+    """Return the relative link to one of a slide's pictures, empty where it is missing."""
     folder = _slide_folder(out_dir, slide_id)
-    return (
-        f"slides/{quote(slide_id)}/fields.png"
-        if folder is not None and (folder / "fields.png").is_file()
-        else ""
-    )
+    return f"slides/{quote(slide_id)}/{name}" if folder is not None and (folder / name).is_file() else ""
 
 
 def _slide_views(out_dir: Path, slides: pd.DataFrame) -> list[SlideView]:
@@ -85,7 +86,8 @@ def _slide_views(out_dir: Path, slides: pd.DataFrame) -> list[SlideView]:
         number, record = item
         slide_id = as_text(record.get("slide_id"))
         pictures = _pictures_of(out_dir, slide_id, budget)
-        return slide_view(number, record, pictures, _fields_link(out_dir, slide_id))
+        links = {name: _link(out_dir, slide_id, f"{name}.png") for name in ("fields", "overlay")}
+        return slide_view(number, record, pictures, links)
 
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         return list(pool.map(view, enumerate(records, start=1)))

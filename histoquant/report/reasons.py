@@ -48,6 +48,10 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "NOT_FOUND": ("The file is not there.", "Check the path and the slide table."),
     "Z_STACK": ("The slide holds several focal planes.", "Export one plane."),
     "NO_TISSUE": ("No tissue was found.", "Look at the thumbnail; rescan if the tissue is there."),
+    "WINDOW_TOO_SMALL": (
+        "An object reached further than the program looks around it, so it may depend on the tile size.",
+        "The manifest counts them (self_check). This is a fault of the program: report it.",
+    ),
     "LITTLE_TISSUE": (
         "The tissue area is too small for a stable density.",
         "Read the interval; use another section of the block.",

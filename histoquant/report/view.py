@@ -89,7 +89,7 @@ class SlideView:
     flags: tuple[Explanation, ...]
     reason: Explanation | None
     pictures: Mapping[str, Embedded | None] = field(default_factory=dict)
-    fields_href: str = ""
+    links: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def usable(self) -> bool:
@@ -128,9 +128,12 @@ def _facts(row: Row, marker: str) -> tuple[Fact, ...]:
 
 
 def slide_view(
-    number: int, row: Row, pictures: Mapping[str, Embedded | None], fields_href: str = ""
+    number: int,
+    row: Row,
+    pictures: Mapping[str, Embedded | None],
+    links: Mapping[str, str] | None = None,
 ) -> SlideView:
-    """Return one row of ``slides.csv`` in words."""
+    """Return one row of ``slides.csv`` in words; ``links`` leads to pictures that are not embedded."""
     status = as_text(row.get("status")) or "FAILED"
     state, word = _STATES.get(status.upper(), ("failed", status))
     marker = as_text(row.get("marker"))
@@ -149,7 +152,7 @@ def slide_view(
         flags=tuple(explain(flag) for flag in split_flags(as_text(row.get("flags")))),
         reason=explain(reason) if reason else None,
         pictures=pictures,
-        fields_href=fields_href,
+        links=links or {},
     )
 
 

@@ -136,7 +136,7 @@ class DaskExecutor:
             # readable by this user alone, and gone afterwards
             scratch = tempfile.TemporaryDirectory(prefix="histoquant-", ignore_cleanup_errors=True)
             with _deaf_to_interrupts():
-                self._cluster = _loopback_cluster(self._workers, self._quiet.enter_context(scratch))
+                self._cluster = loopback_cluster(self._workers, self._quiet.enter_context(scratch))
         try:
             self._client = Client(self._cluster or self._scheduler, timeout="30s", set_as_default=False)
         except OSError as error:
@@ -249,7 +249,21 @@ def _refuse_without_certificates(address: str) -> None:
         )
 
 
-def _loopback_cluster(workers: int, scratch: str) -> Any:
+def loopback_cluster(workers: int, scratch: str) -> Any:
+    """A scheduler and worker processes on this machine that nothing outside it can reach.
+
+    Parameters
+    ----------
+    workers : int
+        Processes of one thread each.
+    scratch : str
+        Folder for Dask's own files.
+
+    Returns
+    -------
+    distributed.LocalCluster
+        To be closed by the caller.
+    """
     import dask
     from distributed import LocalCluster
 

@@ -168,6 +168,23 @@ def test_pictures_are_inside_the_page_and_link_to_the_full_ones(tmp_path: Path) 
     assert page.text.count("No overlay in the output folder.") == 1
 
 
+def test_a_cohort_of_thousands_has_stamps_and_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("histoquant.report.html.PICTURE_BUDGET_BYTES", 20_000)
+    folder = tmp_path / "slides" / "P01"
+    folder.mkdir(parents=True)
+    for name in ("thumbnail", "overlay", "density", "fields"):
+        (folder / f"{name}.png").write_bytes(encode_png(np.full((300, 400, 3), 200, np.uint8)))
+    _, page = _page(tmp_path, [_row("P01")])
+    pictures = [str(attrs["src"]) for tag, attrs in page.tags if tag == "img"]
+    photographs = [source for source in pictures if source.startswith("data:image/jpeg")]
+    assert len(photographs) == 1
+    assert len(photographs[0]) < 30_000
+    links = {attrs.get("href") for tag, attrs in page.tags if tag == "a"}
+    assert {"slides/P01/overlay.png", "slides/P01/fields.png"} <= links
+    assert "Overlay with counted objects" in page.text
+    assert "No overlay" not in page.text
+
+
 def test_ids_cannot_reach_pictures_outside_the_output_folder(tmp_path: Path) -> None:
     out = tmp_path / "out"
     (out / "slides").mkdir(parents=True)

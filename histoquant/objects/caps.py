@@ -21,6 +21,9 @@ EDGE_SHARE = 0.22
 _SHARP = 0.9
 # Brown around a nucleus, as a share of the threshold, from which on its edge may be hidden.
 _HIDING = 0.5
+# A lymphocyte of 8 um shows nothing of its nucleus of 5.5 um only where it is cut to less than 26 um2. Brown
+# so small that stands alone hides no nucleus: where none shows, there is none.
+_NO_NUCLEUS_UM2 = 28.0
 _UPPER_QUARTILE = 0.75
 # A lymphocyte filled with stain shows no blue: what hides its nucleus stands for it.
 _BROWN_SHARE = 0.5
@@ -88,5 +91,8 @@ def _is_shadow(cells: Mapping[str, npt.ArrayLike], marker: MarkerDefinition) -> 
     shadow = edge < EDGE_SHARE * np.quantile(known, _SHARP, method="lower")
     if marker.compartment == "membrane":
         around = np.asarray(cells["around_dab_p50_od"], dtype=np.float64)
-        shadow &= ~(around >= _HIDING * marker.threshold_od)
+        hidden = around >= _HIDING * marker.threshold_od
+        if "stain_object_um2" in cells:
+            hidden &= ~(np.asarray(cells["stain_object_um2"], dtype=np.float64) < _NO_NUCLEUS_UM2)
+        shadow &= ~hidden
     return np.asarray(shadow, dtype=np.bool_)

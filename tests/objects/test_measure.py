@@ -226,6 +226,9 @@ def test_a_shadow_is_told_by_an_edge_faint_beside_the_slides_sharp_ones() -> Non
     # a brown membrane hides the edge of its nucleus; other brown does not
     brown = cells | {"around_dab_p50_od": np.full(9, 0.5)}
     assert not is_cap(brown, CD20).any()
+    # unless it stands alone and is smaller than a lymphocyte cut beside its nucleus
+    for alone, gone in ((np.full(9, 20.0), True), (np.full(9, 45.0), False), (np.full(9, np.nan), False)):
+        assert is_cap(brown | {"stain_object_um2": alone}, CD20).tolist() == [False] * 8 + [gone]
     assert is_cap(brown, CD68).any()
     assert is_cap(brown, NUCLEAR).any()
     # a pale slide keeps what a strong one keeps, and a slide of faint nuclei only keeps them all

@@ -26,10 +26,18 @@ from histoquant.stains import (
 )
 from histoquant.stains.settings import ThresholdSource, rows_of, search_gain
 from histoquant.stains.strength import StainStrength, strength_histogram, strength_of
-from histoquant.stains.threshold import Threshold, slide_threshold
+from histoquant.stains.threshold import (
+    CELL_SPREADS,
+    NUCLEUS_SPREADS,
+    PIXEL_SPREADS,
+    Threshold,
+    slide_threshold,
+)
 from histoquant.stains.uneven import UNEVEN_BACKGROUND, HazeMap, Unevenness, find_unevenness
 from histoquant.tiling.survey import Survey, survey
 from histoquant.tiling.tissue_map import TissueMap, map_tissue
+
+_SPREADS = {"nuclear": NUCLEUS_SPREADS, "endothelial": PIXEL_SPREADS}
 
 
 class SlidePlan(BaseModel):
@@ -209,8 +217,8 @@ def _own_settings(
 ) -> tuple[StainSettings, tuple[str, ...]]:
     """What the slide says about its own stains, with warnings."""
     stained = marker.stains == "H-DAB"
-    of_pixels = marker.compartment == "endothelial"
-    threshold = slide_threshold(marker.threshold_od, marker.dab_standard_od, strength, of_pixels=of_pixels)
+    spreads = _SPREADS.get(marker.compartment, CELL_SPREADS)
+    threshold = slide_threshold(marker.threshold_od, marker.dab_standard_od, strength, spreads=spreads)
     if not stained:
         threshold = Threshold(marker.threshold_od, "default", "no DAB in haematoxylin-eosin")
     settings = StainSettings(

@@ -8,7 +8,7 @@ import pytest
 from histoquant.stains.level import level_above
 from histoquant.stains.settings import GAIN_UNIT, STANDARD_HEMATOXYLIN_OD, search_gain
 from histoquant.stains.strength import StainStrength, StrengthHistogram, strength_of
-from histoquant.stains.threshold import WEAK_STAIN, slide_threshold
+from histoquant.stains.threshold import NUCLEUS_SPREADS, PIXEL_SPREADS, WEAK_STAIN, slide_threshold
 
 SIZE, MPP = 400, 0.5
 
@@ -176,10 +176,12 @@ def test_without_stain_a_brown_background_asks_for_more() -> None:
 def test_a_threshold_lies_beyond_what_unstained_tissue_reaches() -> None:
     clouds = StainStrength(0.5, 0.5, 0.05, "", {"dab_background_spread_od": 0.06})
     assert slide_threshold(0.15, 0.5, clouds).od == 0.23
-    raised = slide_threshold(0.15, 0.5, clouds, of_pixels=True)
+    raised = slide_threshold(0.15, 0.5, clouds, spreads=PIXEL_SPREADS)
     assert raised.od == 0.35
     assert "unstained tissue reaches 0.350 OD" in raised.reason
+    assert slide_threshold(0.15, 0.5, clouds, spreads=NUCLEUS_SPREADS).od == 0.2  # its own lies higher
     clean = StainStrength(0.5, 0.5, 0.01, "", {"dab_background_spread_od": 0.02})
     assert (
-        slide_threshold(0.15, 0.5, clean, of_pixels=True).reason == slide_threshold(0.15, 0.5, clean).reason
+        slide_threshold(0.15, 0.5, clean, spreads=PIXEL_SPREADS).reason
+        == slide_threshold(0.15, 0.5, clean).reason
     )

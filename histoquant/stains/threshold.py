@@ -15,9 +15,9 @@ LEAST_OD = 0.06  # haze of 0.06 OD is usual
 # A marker's own threshold holds over a background up to this; what lies over it is added. Sections without
 # haze measure 0.01 - 0.03.
 CLEAN_BACKGROUND_OD = 0.03
-# Spreads of the background that unstained tissue does not exceed: means over a nucleus, means over the sides of
-# a cell, and single pixels, of which rendered fibres under haze reach 4. With 3 spreads for nuclei the share of
-# positives of one real section moved by 2.6 points between its three digitisations.
+# Spreads of the background that unstained tissue does not exceed: means over a nucleus, means over the
+# sides of a cell, and single pixels, of which rendered fibres under haze reach 4. With 3 spreads for nuclei
+# the share of positives of one real section moved by 2.6 points between its three digitisations.
 NUCLEUS_SPREADS, CELL_SPREADS, PIXEL_SPREADS = 2.0, 3.0, 5.0
 
 WEAK_STAIN = "WEAK_STAIN"

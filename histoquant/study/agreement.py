@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from histoquant.statistics.agreement import (
-    BOOTSTRAPS,
     bland_altman,
     concordance,
     icc_absolute,
@@ -28,6 +27,7 @@ from histoquant.study.timeline import Visit
 Row = dict[str, Any]
 Place = tuple[str, str, str, str]  # patient, tract, timepoint, slide_id
 _MIN_SUBJECTS = 4
+BOOTSTRAPS = 1_000
 
 
 def agreement_tables(
@@ -63,7 +63,7 @@ def agreement_tables(
                 compared = _pairs(about, a, b)
                 pairs += compared
                 rows.append(
-                    about | {"scale": scale_of(measure)} | _compare(compared, scale_of(measure), level, seed)
+                    about | {"scale": scale_of(measure)} | _compare(compared, scale_of(measure), level)
                 )
     return {
         "agreement": pd.DataFrame(rows),
@@ -136,13 +136,13 @@ def _pairs(about: Row, a: dict[Place, float], b: dict[Place, float]) -> list[Row
     ]
 
 
-def _compare(pairs: list[Row], scale: str, level: str, seed: int) -> Row:
+def _compare(pairs: list[Row], scale: str, level: str) -> Row:
     a = np.array([pair["a"] for pair in pairs], np.float64)
     b = np.array([pair["b"] for pair in pairs], np.float64)
     names = sorted({pair["patient"] for pair in pairs})
     cluster = np.array([names.index(pair["patient"]) for pair in pairs], np.int64)
     icc = icc_absolute(np.column_stack([a, b]))
-    ccc, limits = concordance(a, b), bland_altman(a, b, cluster, seed)
+    ccc, limits = concordance(a, b), bland_altman(a, b, cluster)
     graded = scale == "grade" and level == "level"
     kappa = quadratic_kappa(_grades(a, b)) if graded else Estimate()
     steady = np.ptp(a) > 0 and np.ptp(b) > 0 if a.size > 2 else False
@@ -218,7 +218,7 @@ def _rank_correlation(both: list[tuple[str, float, float]], seed: int) -> Estima
         rows_of.setdefault(patient, []).append(at)
     members, rng = list(rows_of.values()), np.random.default_rng(seed)
     drawn = []
-    for _ in range(BOOTSTRAPS // 2):
+    for _ in range(BOOTSTRAPS):
         rows = [at for pick in rng.integers(0, len(members), len(members)) for at in members[pick]]
         if np.ptp(x[rows]) > 0 and np.ptp(y[rows]) > 0:
             drawn.append(float(spearmanr(x[rows], y[rows]).statistic))

@@ -311,7 +311,7 @@ ccc number Lin's concordance
 ccc_low number lower 95 % limit
 ccc_high number upper limit
 bias number mean difference b - a; log scale: ln ratio
-bias_low number lower 95 % limit, cluster bootstrap by patient
+bias_low number lower 95 % limit over patients
 bias_high number upper limit
 loa_low number lower limit of agreement, bias - 1.96 sd
 loa_high number upper limit of agreement
@@ -346,7 +346,7 @@ reader text reader
 biopsies count biopsies with both
 patients count patients
 spearman number rank correlation with the inflammation index
-low number lower 95 % limit, cluster bootstrap by patient
+low number lower 95 % limit over patients
 high number upper limit
 reason text why a cell is empty
 """

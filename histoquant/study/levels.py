@@ -34,11 +34,12 @@ def level_table(measures: pd.DataFrame, visits: Sequence[Visit]) -> pd.DataFrame
                 "patients": levels.size,
                 "tracts": len(at),
             }
-            rows.append(row | _summary(levels, row["scale"] == LOG))
+            rows.append(row | summary_of_levels(levels, row["scale"] == LOG))
     return pd.DataFrame(rows)
 
 
-def _summary(levels: NDArray[np.float64], log: bool) -> dict[str, Any]:
+def summary_of_levels(levels: NDArray[np.float64], log: bool) -> dict[str, Any]:
+    """Median with its exact interval, quartiles, and why a cell is empty; as densities from logs."""
     names = ("median", "median_low", "median_high", "quartile_low", "quartile_high")
     if levels.size == 0:
         empty = dict.fromkeys((*names, "median_confidence_percent"), math.nan)

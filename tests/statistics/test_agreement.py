@@ -33,7 +33,7 @@ def test_golden_intraclass_correlations() -> None:
 
 def test_golden_concordance_and_limits() -> None:
     assert concordance(X, Y).value == pytest.approx(0.98855, abs=5e-6)
-    compared = bland_altman(X, Y, np.arange(5), 1)
+    compared = bland_altman(X, Y, np.arange(5))
     assert compared.bias.value == pytest.approx(0.4)
     assert (compared.loa_low, compared.loa_high) == pytest.approx((-4.112, 4.912), abs=5e-4)
     assert compared.smallest_detectable == pytest.approx(1.959964 * np.std(Y - X, ddof=1))
@@ -64,8 +64,8 @@ def test_whole_patients_are_drawn() -> None:
     patient = np.repeat(np.arange(10), 8)
     difference = rng.normal(0, 1, 10)[patient] + rng.normal(0, 0.1, 80)
     a = rng.normal(size=80)
-    clustered = bland_altman(a, a + difference, patient, 3).bias
-    each_alone = bland_altman(a, a + difference, np.arange(80), 3).bias
+    clustered = bland_altman(a, a + difference, patient).bias
+    each_alone = bland_altman(a, a + difference, np.arange(80)).bias
     assert clustered.high - clustered.low > 1.8 * (each_alone.high - each_alone.low)
 
 
@@ -88,4 +88,4 @@ def test_degenerate_readings_give_reasons() -> None:
     assert concordance(values, values).value == 1.0
     assert concordance(values, np.ones(6)).value == 0.0
     assert quadratic_kappa(np.diag([5, 0, 0])).reason == "NO_VARIATION (one grade only)"
-    assert bland_altman(values, values, np.zeros(6, int), 1).bias.reason == "FEW_PATIENTS (1 of at least 2)"
+    assert bland_altman(values, values, np.zeros(6, int)).bias.reason == "FEW_PATIENTS (1 of at least 2)"

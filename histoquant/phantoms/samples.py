@@ -120,11 +120,15 @@ def write_planned(folder: Path, planned: PlannedSlide, quality: int) -> Truth:
 
 
 def _write_tables(folder: Path, trial: Trial, seed: int) -> None:
-    """Write study.toml, slides.csv, missing.csv and truth/outcomes.csv."""
+    """Write study.toml, the tables it names, and truth/outcomes.csv."""
     table = pd.DataFrame([_slide_row(slide) for slide in trial.slides])
     table.to_csv(folder / "slides.csv", index=False)
     missing = pd.DataFrame(trial.missing, columns=["patient", "tract", "timepoint", "reason"])
     missing.to_csv(folder / "missing.csv", index=False)
+    tracts = pd.DataFrame([{"patient": c.patient, "tract": c.tract} for c in trial.courses])
+    tracts.to_csv(folder / "tracts.csv", index=False)
+    patients = tracts[["patient"]].drop_duplicates().assign(completed="yes", reason="")
+    patients.to_csv(folder / "patients.csv", index=False)
     outcomes = [
         {"patient": c.patient, "tract": c.tract, "arm": "exosome", "response": _response(c)}
         for c in trial.courses
@@ -156,6 +160,11 @@ def _study_text(seed: int) -> str:
         "",
         "[slides]",
         'table = "slides.csv"',
+        "",
+        "[tables]",
+        'patients = "patients.csv"',
+        'tracts = "tracts.csv"',
+        'missing = "missing.csv"',
     ]
     for label, month, doses in TIMEPOINTS:
         lines += ["", "[[timepoints]]", f'label = "{label}"', f"month = {month}", f"doses_before = {doses}"]

@@ -19,6 +19,7 @@ from histoquant.study.levels import level_table, trend_table
 from histoquant.study.measures import measure_table, measures_of
 from histoquant.study.model_table import model_table
 from histoquant.study.outcomes import Outcomes
+from histoquant.study.partial_index import partial_changes
 from histoquant.study.remarks import remarks
 from histoquant.study.response import proportion_table, response_groups, response_points, response_table
 from histoquant.study.rules import did_you_mean
@@ -93,6 +94,9 @@ def analyse_biopsies(
     )
     measures = measure_table(pooled, visits, tables, scores)
     tracts = tract_changes(measures, visits)
+    partial = partial_changes(pooled, visits, study)
+    if not partial.empty:
+        tracts = pd.concat([tracts, partial[tracts.columns]], ignore_index=True)
     patients = patient_changes(tracts)
     found = {
         "flow": flow_table(measures, tracts, visits, tables),

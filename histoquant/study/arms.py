@@ -30,7 +30,9 @@ def arm_table(measures: pd.DataFrame, tracts: pd.DataFrame, outcomes: Outcomes) 
     """
     analysed = measures.set_index(["patient", "tract", "measure", "timepoint"])["analysed"]
     rows = []
-    for _, group in tracts.groupby(["measure", "timepoint"], sort=False):
+    # a partial index has a change and no level of its own to adjust for
+    levelled = tracts[tracts["measure"].isin(set(measures["measure"]))]
+    for _, group in levelled.groupby(["measure", "timepoint"], sort=False):
         known = group[group["change"].notna()]
         keys = list(zip(known["patient"], known["tract"], known["measure"], known["baseline"], strict=True))
         before = pd.Series(analysed.reindex(keys).to_numpy(float), index=known.index)

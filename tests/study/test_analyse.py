@@ -312,3 +312,33 @@ def test_zero_at_baseline_is_a_finite_change(slides: pd.DataFrame, study: Study)
         0.5 / areas["P01_T1_V1_CD68"]
     )
     assert row["change"].item() == pytest.approx(expected)
+
+
+def test_a_partial_index_is_paired_on_the_markers_of_both_visits(
+    tmp_path: Path, slides: pd.DataFrame, outcomes: Outcomes
+) -> None:
+    few = slides[slides["patient"] < "P07"]
+    Reference.from_biopsies(biopsies(slides), "V1").save(tmp_path / "reference.json")
+    section = '[inflammation]\nreference = "reference.json"\npartial = "renormalise"\n'
+    (tmp_path / "study.toml").write_text(POINTS + section)
+    gone = (few["patient"] == "P01") & (few["marker"] == "CD20") & (few["timepoint"] == "V3")
+    analysis = analyse(few[~gone], load_study(tmp_path))
+    clean(dict(analysis.tables))
+    clean(unblinded(analysis, outcomes, TrialTables(), 1))
+    tracts = analysis.tables["tract_changes"]
+    partial = tracts[tracts["measure"].str.startswith("inflammation_score_partial")]
+    assert set(partial["measure"]) == {"inflammation_score_partial_cd68"}
+    assert set(zip(partial["patient"], partial["timepoint"], strict=True)) == {("P01", "V3")}
+    whole = tracts[(tracts["measure"] == "inflammation_score") & (tracts["patient"] == "P01")]
+    assert whole[whole["timepoint"] == "V3"]["change"].isna().all()
+    assert whole[whole["timepoint"] == "V2"]["change"].notna().all()
+    # both visits are scored on CD68 alone: the change is that of its place on the reference
+    reference = Reference.load(tmp_path / "reference.json")
+    value = {
+        label: np.log((row["positive"] + 0.5) / row["tissue_mm2"])
+        for label in ("V1", "V3")
+        for row in [few.set_index("slide_id").loc[f"P01_T1_{label}_CD68"]]
+    }
+    places = {label: reference.position("cd68", float(v))[0] for label, v in value.items()}
+    row = partial[partial["tract"] == "T1"].iloc[0]
+    assert row["change"] == pytest.approx(100 * (places["V3"] - places["V1"]))

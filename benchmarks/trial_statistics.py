@@ -99,6 +99,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=100, help="of the recovery of planted changes")
     parser.add_argument("--simulations", type=int, default=1000, help="of each quick test and interval")
     parser.add_argument("--models", type=int, default=200, help="of each model")
+    parser.add_argument("--first", type=int, default=0, help="first seed of the models, to share them out")
     parser.add_argument("--only", nargs="*", default=("recovery", "tests", "models", "power"))
     given = parser.parse_args()
     if "recovery" in given.only:
@@ -106,7 +107,7 @@ def main() -> None:
     null, held = Tally(), Tally()
     for seed in range(given.simulations if "tests" in given.only else 0):
         simulate(seed, null, held)
-    for seed in range(given.models if "models" in given.only else 0):
+    for seed in range(given.first, given.first + (given.models if "models" in given.only else 0)):
         simulate_models(seed, null, held)
     head = "| {} | % | +- | trials | |\n|---|---|---|---|---|\n"
     print("### Type I error at nominal 5 %\n\n" + head.format("test") + "\n".join(null.rows(3, 7)))
@@ -167,7 +168,10 @@ def simulate(seed: int, null: Tally, held: Tally) -> None:
     _paired(rng, seed, null, held)
     _groups(rng, seed, null, held)
     _arms(rng, null, held)
-    _readers(rng, seed, held)
+    _readers(rng, held)
+    middle = summary_of_levels(rng.normal(5, 0.4, 20), True)
+    median = Estimate(middle["median"], middle["median_low"], middle["median_high"])
+    held.held("median of 20 levels, order statistics", median, math.exp(5))
 
 
 def _paired(rng: np.random.Generator, seed: int, null: Tally, held: Tally) -> None:
@@ -187,9 +191,6 @@ def _paired(rng: np.random.Generator, seed: int, null: Tally, held: Tally) -> No
     held.held("Hodges-Lehmann, 8 patients", hodges_lehmann(shifted[:8])[0], -0.5)
     plain = rng.normal(-0.8, 1, 20)
     held.held("standardised response mean", response_mean(plain), -0.8)
-    middle = summary_of_levels(rng.normal(5, 0.4, 20), True)
-    median = Estimate(middle["median"], middle["median_low"], middle["median_high"])
-    held.held("median of 20 levels, order statistics", median, math.exp(5))
     area, rate = 2.0, 40.0
     interval = poisson_interval(int(rng.poisson(area * rate)), area)
     held.add("density, Poisson", bool(interval.low <= rate <= interval.high))  # type: ignore[operator]
@@ -231,7 +232,7 @@ def _compared(first: int, second: int) -> Events:
     return compare_events(first, 10, second, 10)
 
 
-def _readers(rng: np.random.Generator, seed: int, held: Tally) -> None:
+def _readers(rng: np.random.Generator, held: Tally) -> None:
     """60 slides of 20 patients; patients, slides and reading errors vary; the second reader reads higher."""
     patient = np.repeat(np.arange(20), 3)
     truth = rng.normal(0, 0.8, 20)[patient] + rng.normal(0, 0.6, 60)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, Final
+
+COHORT_FLAGS: Final = ("DUPLICATE", "COLOUR_PROFILE_DIFFERS")
+"""All flags that are given here."""
 
 
-def with_cohort_flags(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def with_cohort_flags(rows: list[dict[str, Any]], *, masked: bool = False) -> list[dict[str, Any]]:
     """Rows with the flags that no slide can know by itself.
 
     Parameters
     ----------
     rows : list of dict
         All rows of a run.
+    masked : bool
+        Slides are read blind: copies are not told, for some are shown twice on purpose.
 
     Returns
     -------
@@ -22,7 +27,7 @@ def with_cohort_flags(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         (of equally many, than the one whose digest comes first; none comes before all).
     """
     usable = [row for row in rows if str(row["status"]).startswith("OK")]
-    copies = Counter(row["source_sha256"] for row in usable if row.get("source_sha256"))
+    copies = Counter(row["source_sha256"] for row in usable if row.get("source_sha256") and not masked)
     profiles: dict[Any, Counter[str]] = {}
     for row in usable:
         profiles.setdefault(row["marker"], Counter())[row.get("icc_sha256") or ""] += 1

@@ -24,6 +24,7 @@ from histoquant.run.study_markers import study_markers
 from histoquant.slides import find_slides, printable_name
 from histoquant.store.atomic import file_sha256
 from histoquant.study.annotations import annotation_file
+from histoquant.study.design import BlindingSection
 from histoquant.study.identity import SlideIdentity, identify_slides
 from histoquant.study.study_file import Study, load_study
 
@@ -59,6 +60,11 @@ class Intake:
     identities: dict[str, SlideIdentity] = field(default_factory=dict)
     markers: dict[str, MarkerDefinition] = field(default_factory=dict)
     refused: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def blinding(self) -> BlindingSection | None:
+        """What ties a blind folder to its key; None where slides are not masked."""
+        return self.study.design.blinding if self.study is not None else None
 
     @property
     def slide_ids(self) -> list[str]:

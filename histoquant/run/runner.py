@@ -143,7 +143,7 @@ def _nothing_there(options: RunOptions) -> int:
 
 def _warn_if_not_frozen(intake: Intake) -> None:
     """Say before hours of work that `histoquant unblind` will refuse their result."""
-    section = intake.study.design.blinding if intake.study is not None else None
+    section = intake.blinding
     if section is not None and digest_of(protocol_of(intake)) != section.protocol_sha256:
         print(
             "histoquant: warning: these are not the parameters frozen at blinding; the run goes on, but "
@@ -212,7 +212,7 @@ class _Run:
         rows = [self._rows[slide_id] for slide_id in sorted(self._rows)]
         if self._shard is not None:
             return self._conclude(rows)
-        rows = with_cohort_flags(rows)
+        rows = with_cohort_flags(rows, masked=self._intake.blinding is not None)
         run = write_summary(self._out, rows, self._intake)
         status = self._conclude(rows)
         write_crate(self._out, rows, run)

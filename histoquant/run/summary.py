@@ -112,5 +112,4 @@ def _provenance(intake: Intake) -> dict[str, Any]:
 
 def _blinding(intake: Intake) -> dict[str, Any]:
     """The digests that the blind folder carries, so that the finished run is tied to one key."""
-    section = intake.study.design.blinding if intake.study is not None else None
-    return {} if section is None else {"blinding": section.model_dump(mode="json")}
+    return {} if intake.blinding is None else {"blinding": intake.blinding.model_dump(mode="json")}

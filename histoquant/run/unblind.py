@@ -13,8 +13,10 @@ from typing import Any
 
 import pandas as pd
 
+from histoquant.calibration.model import ControlSlide
 from histoquant.errors import StoreError, UsageError
 from histoquant.report.html import write_report
+from histoquant.run.cohort import COHORT_FLAGS, with_cohort_flags
 from histoquant.run.protocol import deviations, digest_of
 from histoquant.run.summary import slides_table
 from histoquant.store.atomic import csv_bytes, file_sha256, json_bytes, parquet_bytes, write_bytes, writing
@@ -212,7 +214,8 @@ def unmasked(slides: pd.DataFrame, key: BlindKey) -> tuple[pd.DataFrame, pd.Data
     rows.sort(key=lambda row: row["original_id"])
     tables = []
     for reading in (1, 2):
-        own = [row for row in rows if by_mask[row["slide_id"]].reading == reading]
+        # what slides tell of each other is told anew: second showings took part in it
+        own = with_cohort_flags([row for row in rows if by_mask[row["slide_id"]].reading == reading])
         table = slides_table(own)
         table.insert(1, "original_id", pd.Series([row["original_id"] for row in own], dtype="string"))
         tables.append(table)
@@ -220,9 +223,10 @@ def unmasked(slides: pd.DataFrame, key: BlindKey) -> tuple[pd.DataFrame, pd.Data
 
 
 def _unmasked(row: dict[Any, Any], entry: KeyEntry) -> dict[str, Any]:
-    flags = [flag for flag in (row.get("flags") or "").split(";") if flag]
-    flags = list(dict.fromkeys([*flags, *entry.flags]))
-    status = "OK_WITH_FLAGS" if flags and row["status"] == "OK" else row["status"]
+    own = [flag for flag in (row.get("flags") or "").split(";") if flag and flag not in COHORT_FLAGS]
+    flags = list(dict.fromkeys([*own, *entry.flags]))
+    usable = str(row["status"]).startswith("OK")
+    status = ("OK_WITH_FLAGS" if flags else "OK") if usable else row["status"]
     identity = {name: getattr(entry, name) for name in _IDENTITY}
     return {
         **{str(name): value for name, value in row.items()},
@@ -255,7 +259,9 @@ def _write(
     write_bytes(target / "duplicates.csv", csv_bytes(again))
     for path, table in readings.items():
         write_bytes(target / f"reader-{path.stem}.csv", csv_bytes(joined_readings(table, key.entries, path)))
-    write_report(target, shown, per_biopsy, run)
+    controls = _controls(run, key)
+    run["controls"] = [control.model_dump(mode="json") for control in controls]
+    write_report(target, shown, per_biopsy, run, controls)
     write_bytes(target / "run.json", json_bytes(run))
     write_bytes(target / LOG, (options.out / LOG).read_bytes())
     write_seals(OutputFolder(target))
@@ -264,6 +270,18 @@ def _write(
 def _sources(key: BlindKey) -> list[dict[str, str]]:
     first = [entry for entry in key.entries if entry.reading == 1]
     return [{"slide_id": entry.masked_id, "file": entry.source} for entry in first]
+
+
+def _controls(run: Mapping[str, Any], key: BlindKey) -> list[ControlSlide]:
+    """Control slides of the run under their own names and batches, in the order of batch and name."""
+    by_file = {Path(entry.file).name: entry for entry in key.entries}
+    found = []
+    for one in run.get("controls") or ():
+        control = ControlSlide.model_validate(one)
+        entry = by_file[control.slide]
+        named = {"slide": Path(entry.source).name, "batch": entry.batch or control.batch}
+        found.append(control.model_copy(update=named | {"clone": entry.clone}))
+    return sorted(found, key=lambda control: (control.marker, control.batch, control.slide))
 
 
 def _copy_slides(out: Path, target: Path, slide_ids: Sequence[str]) -> None:

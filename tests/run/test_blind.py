@@ -22,6 +22,7 @@ from histoquant.run.blind import BlindOptions, blind_slides
 from histoquant.run.blind_copy import masked_name, masked_parts
 from histoquant.run.options import RunOptions
 from histoquant.run.runner import run_slides
+from histoquant.run.trial import write_study
 from histoquant.run.unblind import UnblindOptions, unblind_results
 from histoquant.slides import find_slides
 from histoquant.store.layout import OutputFolder
@@ -126,6 +127,8 @@ def test_blind_folder_holds_masks_and_markers_only(blinded: tuple[Path, Path, Pa
     assert list(table["slide"]) == sorted(table["slide"])
     assert sorted(path.name for path in find_slides([folder])) == list(table["slide"])
     assert {path.stat().st_mtime for path in (folder, *folder.rglob("*"))} == {946684800.0}
+    results = (blinded[2] / "slides.csv").read_text()
+    assert "DUPLICATE" not in results, "a flag would name the slides that are shown twice"
     kept = read_key(key)[0]
     assert kept.duplicates == 1
     assert len(table) == 4
@@ -174,6 +177,9 @@ def test_unblinding_gives_what_an_open_run_gives(
     assert list(scores["score"]) == list(scores["reading"])
     assert set(scores["slide_id"]) == set(joined.slides["slide_id"])
     assert "unblinding" in json.loads((target / "run.json").read_text())
+    write_study(target, source, None)
+    assert "No change from baseline can be told" in (target / "report.html").read_text("utf-8")
+    assert verify(target) == []
     with pytest.raises(UsageError, match="not empty"):
         unblind_results(options)
 

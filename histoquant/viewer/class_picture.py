@@ -63,7 +63,7 @@ class ClassPicture:
         parts = (*parts, *[slice(None)] * (2 - len(parts)))
         spans = [self._span(part, length) for part, length in zip(parts, self.shape, strict=True)]
         (top, bottom, down), (left, right, across) = spans
-        picture = np.zeros((max(0, bottom - top), max(0, right - left)), np.uint8)
+        picture: UInt8Array = np.zeros((max(0, bottom - top), max(0, right - left)), np.uint8)
         if picture.size:
             rings = self._rings
             _paint(
@@ -80,7 +80,7 @@ class ClassPicture:
         picture = picture[::down, ::across]
         for axis in (1, 0):
             if not isinstance(parts[axis], slice):
-                picture = picture.take(0, axis=axis)
+                picture = np.asarray(picture.take(0, axis=axis), np.uint8)
         return picture
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:

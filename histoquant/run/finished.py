@@ -103,11 +103,13 @@ def study_folder(out: Path) -> Path:
     return folder
 
 
-def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
-    """Write each table as CSV and as Parquet."""
+def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
+    """Write each table as CSV and as Parquet; returns SHA-256 by file name."""
+    digests = {}
     for name, table in tables.items():
-        write_bytes(folder / f"{name}.csv", csv_bytes(table))
-        write_bytes(folder / f"{name}.parquet", parquet_bytes(table))
+        digests[f"{name}.csv"] = write_bytes(folder / f"{name}.csv", csv_bytes(table))
+        digests[f"{name}.parquet"] = write_bytes(folder / f"{name}.parquet", parquet_bytes(table))
+    return digests
 
 
 def study_for_log(study: Study | None, root: Path) -> str | None:

@@ -58,23 +58,21 @@ def write_study(out: Path, study_file: Path | None, outcomes_file: Path | None) 
     analysis = analyse(finished.slides, finished.study, tables)
     with OutputLock(out):
         folder = study_folder(out)
-        write_tables(folder, analysis.tables)
-        write_bytes(folder / "analysis.json", json_bytes(_provenance(finished, analysis)))
+        # older tables with outcomes would not belong to these
+        _remove_unblinded(folder)
+        written = write_tables(folder, analysis.tables)
+        record = {**_provenance(finished, analysis), "written": written}
+        write_bytes(folder / "analysis.json", json_bytes(record))
         log = RunLog(out / LOG)
         try:
             log.write("study_written", analysis_sha256=file_sha256(folder / "analysis.json"))
-            if outcomes_file is None:
-                _remove_unblinded(folder)
-            else:
-                outcomes = read_outcomes(outcomes_file)
-                # before any row is joined, so that the log has it even if the disk then fails
-                log.write("outcomes_joined", file=outcomes_file.name, sha256=file_sha256(outcomes_file))
-                write_tables(folder, unblinded(analysis, outcomes, tables, finished.seed))
-                write_bytes(folder / "unblinded.json", json_bytes(_unblinding(outcomes_file, outcomes)))
+            if outcomes_file is not None:
+                _join(outcomes_file, finished, (analysis, tables), log)
         finally:
+            # wrong outcomes leave a whole blind study
             log.close()
-        write_study_report(out)
-        write_seals(OutputFolder(out))
+            write_study_report(out)
+            write_seals(OutputFolder(out))
     return analysis, finished.study is not None
 
 
@@ -86,8 +84,18 @@ def _refuse_masked(finished: FinishedRun) -> None:
         )
 
 
+def _join(
+    outcomes_file: Path, finished: FinishedRun, blind: tuple[Analysis, TrialTables], log: RunLog
+) -> None:
+    """Join the outcomes: the log has it before any row is joined, even if the disk then fails."""
+    folder, outcomes = study_folder(finished.root), read_outcomes(outcomes_file)
+    log.write("outcomes_joined", file=outcomes_file.name, sha256=file_sha256(outcomes_file))
+    written = write_tables(folder, unblinded(blind[0], outcomes, blind[1], finished.seed))
+    record = {**_unblinding(outcomes_file, outcomes), "written": written}
+    write_bytes(folder / "unblinded.json", json_bytes(record))
+
+
 def _remove_unblinded(folder: Path) -> None:
-    """Tables with outcomes beside newer ones without would not belong together."""
     names = [f"{name}{ending}" for name in UNBLINDED_TABLES for ending in (".csv", ".parquet")]
     for name in [*names, "unblinded.json"]:
         with writing(folder / name):

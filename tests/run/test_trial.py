@@ -97,6 +97,7 @@ def test_wrong_outcomes_leave_the_blind_tables(finished: Path) -> None:
         call("study", finished, "--outcomes", finished.parent / "outcomes.csv")
     assert (finished / "study" / "changes.csv").is_file()
     assert not (finished / "study" / "response.csv").exists()
+    assert verify(finished) == []
 
 
 def test_without_a_study_file_labels_are_the_timeline(finished: Path) -> None:

@@ -43,7 +43,7 @@ def write_crate(out: OutputFolder, rows: list[dict[str, Any]], run: dict[str, An
     """
     started, ended = _dates(out.root / "log.jsonl")
     results = _results(out, rows)
-    inputs = [_input(row) for row in rows]
+    inputs = list({entity["@id"]: entity for entity in map(_input, rows)}.values())  # a copy is one file
     parameters = _parameters(run)
     libraries = _libraries(run)
     folder: Entity = {
@@ -55,7 +55,8 @@ def write_crate(out: OutputFolder, rows: list[dict[str, Any]], run: dict[str, An
         "datePublished": ended,
         "license": "Not stated: the results belong to whoever owns the slides.",
         "conformsTo": {"@id": _PROFILE},
-        "hasPart": _links(results),
+        # slides lie elsewhere and are named by their digest; the format wants every file here
+        "hasPart": _links([*results, *(entity for entity in inputs if entity["@type"] == "File")]),
         "mentions": {"@id": "#run"},
     }
     action: Entity = {
@@ -150,10 +151,10 @@ def _parameters(run: dict[str, Any]) -> list[Entity]:
 
 def _input(row: dict[str, Any]) -> Entity:
     digest = row.get("source_sha256")
-    named = {"@type": "File", "name": row["file"]}
     if not digest:  # never read to its end
-        return {"@id": f"#slide-{row['slide_id']}", **named, "description": row["reason"]}
-    return {"@id": f"hash://sha256/{digest}", **named, "sha256": digest}
+        name = f"#slide-{row['slide_id']}"
+        return {"@id": name, "@type": "CreativeWork", "name": row["file"], "description": row["reason"]}
+    return {"@id": f"hash://sha256/{digest}", "@type": "File", "name": row["file"], "sha256": digest}
 
 
 def _results(out: OutputFolder, rows: list[dict[str, Any]]) -> list[Entity]:

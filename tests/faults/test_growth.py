@@ -35,7 +35,7 @@ WARM = 0.2
 """Share of the slides after which caches are filled."""
 
 
-@pytest.mark.parametrize("count", [30, pytest.param(1000, marks=pytest.mark.full)])
+@pytest.mark.parametrize("count", [12, pytest.param(1000, marks=pytest.mark.full)])
 def test_nothing_grows_with_the_number_of_slides(count: int, field: np.ndarray, tmp_path: Path):
     folder = tmp_path / "in"
     folder.mkdir()

@@ -7,6 +7,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ import pytest
 import tifffile
 
 import histoquant.run.tasks as tasks
+from histoquant.errors import UsageError
 from histoquant.run.inspect import inspect_slides
+from histoquant.run.intake import take_in
 from histoquant.run.options import RunOptions
 from histoquant.run.runner import run_slides
 
@@ -82,7 +85,7 @@ def test_a_tolerated_share_is_left_out_and_reported(
     assert not ((cells.x_px >= 256) & (cells.y_px >= 256)).any()
 
 
-@pytest.mark.parametrize("tile_px", [256, 300])
+@pytest.mark.parametrize("tile_px", [pytest.param(256, marks=pytest.mark.full), 300])
 def test_what_is_missing_does_not_depend_on_the_tiling(tile_px: int, copy: Path, tmp_path: Path):
     _spoil_tile(copy / f"{SECOND}.tif", 3)
     (copy / f"{FIRST}.tif").unlink()
@@ -97,6 +100,16 @@ def test_what_is_missing_does_not_depend_on_the_tiling(tile_px: int, copy: Path,
 
 def _slide_files(out: Path) -> list[bytes]:
     return [path.read_bytes() for path in sorted((out / "slides" / SECOND).glob("*.parquet"))]
+
+
+def test_the_study_file_decides_unless_the_command_does(copy: Path, tmp_path: Path):
+    (copy / "study.toml").write_text("[run]\nunread-limit = 2.0\ncross-check = 3\n")
+    asked = RunOptions((copy,), tmp_path / "out")
+    for options, expected in ((asked, (2.0, 3)), (replace(asked, unread_limit_percent=0.0), (0.0, 3))):
+        parameters = take_in(options).parameters
+        assert (parameters.unread_limit_percent, parameters.cross_check_tiles) == expected
+    with pytest.raises(UsageError, match="unread_limit_percent: 50"):
+        take_in(replace(asked, unread_limit_percent=50.0))
 
 
 def test_a_tile_that_fails_only_later_is_never_passed_over(
@@ -236,6 +249,34 @@ def test_a_byte_appended_in_the_middle_of_a_run_fails_the_slide(
     assert rows.loc[SECOND, "reason"].startswith("CHANGED: ")
     assert pd.isna(rows.loc[SECOND, "nuclei"])
     assert slide_bytes(tmp_path / "out", FIRST) == slide_bytes(intact, FIRST)
+
+
+def test_twins_that_say_their_resolution_differently_have_the_same_numbers(field: np.ndarray, tmp_path: Path):
+    """F7: nothing but the source of the um/px moves, whoever states it."""
+    ome = (
+        '<?xml version="1.0"?><OME><Image ID="Image:0"><Pixels ID="P:0" SizeX="320" SizeY="320" SizeZ="1" '
+        'SizeC="3" SizeT="1" Type="uint8" PhysicalSizeX="500" PhysicalSizeXUnit="nm" PhysicalSizeY="500" '
+        'PhysicalSizeYUnit="nm"><Channel SamplesPerPixel="3"/><TiffData IFD="0"/></Pixels></Image></OME>'
+    )
+    said: dict[str, dict[str, Any]] = {
+        "tags": {"resolution": (20000, 20000), "resolutionunit": "CENTIMETER"},
+        "ome": {"description": ome},
+        "option": {},
+    }
+    found = {}
+    for name, options in said.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        tifffile.imwrite(
+            folder / f"{FIRST}.tif", field, tile=(256, 256), photometric="rgb", compression="deflate",
+            metadata=None, **options,
+        )  # fmt: skip
+        status, rows = _run(folder, folder / "out", **({"mpp": 0.5} if name == "option" else {}))
+        assert status == 0
+        cells = (folder / "out" / "slides" / FIRST / "cells.parquet").read_bytes()
+        row = rows.loc[FIRST].drop(["mpp_source", "source_sha256"])
+        found[name] = (row.to_json(), cells)
+    assert found["tags"] == found["ome"] == found["option"]
 
 
 def test_two_readers_agree_on_a_good_slide(slides: Path, tmp_path: Path):

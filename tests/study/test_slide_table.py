@@ -68,6 +68,7 @@ def test_separators_line_ends_and_marks_of_spreadsheets(tmp_path: Path, separato
         ("slide,mpp\na.svs,nan\n", ["column mpp"]),
         ("slide,mpp\na.svs,inf\n", ["column mpp"]),
         ("slide,mpp\na.svs,0_5\n", ["column mpp"]),
+        ("slide,sha256\na.svs,abc\n", ["row 2", "column sha256", "'abc'", "64 digits"]),
         ("slide,control\na.svs,tonsil\n", ["row 2", "column control", "'tonsil'", "positive or negative"]),
         (
             "slide,timepoint\na.svs,M3\n",

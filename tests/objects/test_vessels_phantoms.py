@@ -10,7 +10,7 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 from histoquant.objects.planes import Planes
-from histoquant.objects.vessels import VesselCore, find_vessels
+from histoquant.objects.vessels import VesselCore, VesselParams, find_vessels
 from histoquant.phantoms import APPEARANCES, Truth, render_field
 from histoquant.stains import H_DAB
 
@@ -95,3 +95,12 @@ def test_a_negative_control_has_no_vessels():
     result = find_vessels(planes, VesselCore(0, 0, *planes.shape, (False,) * 4))
     assert result.table["vessel"].to_pylist().count(True) == 0
     assert result.count_low <= 1
+
+
+def test_no_wall_grows_into_what_unstained_tissue_reaches() -> None:
+    clean = VesselParams(threshold_od=0.3)
+    assert clean.over(0.1) is clean
+    hazy = clean.over(0.21)
+    assert hazy.low_fraction == pytest.approx(0.7)
+    assert hazy.wall_mean_share == 1.0
+    assert clean.over(0.9).low_fraction == 1.0

@@ -102,8 +102,11 @@ class SlidePlan(BaseModel):
 
     @property
     def unstained_od(self) -> float:
-        """DAB that unstained tissue hardly reaches: its background and three times the spread of that."""
-        told = self.strength_diagnostics
+        """DAB that unstained tissue hardly reaches under clouds of haze; 0 on a slide without them.
+
+        Its background and three times the spread of that.
+        """
+        told = self.strength_diagnostics if self.background_sha256 else {}
         return told.get("dab_background_od", 0.0) + 3 * told.get("dab_background_spread_od", 0.0)
 
 

@@ -68,14 +68,16 @@ def slide_threshold(
         every slide. The marker's own where the slide shows too little stain to tell, so that a negative
         control is never stretched into positives; more where its haematoxylin is stronger than standard,
         because the share of it that unmixing leaves in DAB grows with it, and where its background is
-        browner than a clean section's. Never less than what the slide's unstained tissue reaches.
+        browner than a clean section's, and never less then than what its unstained tissue reaches.
     """
     if standard_od is None:
         return Threshold(marker_od, "set", "given, and not adapted to the slide")
     found = _by_strength(marker_od, standard_od, strength)
     spread = strength.diagnostics.get("dab_background_spread_od", 0.0)
     reached = round(strength.background_od + spreads * spread, 3)
-    if reached <= found.od:
+    # where stain stands out from the background its strength says more: negative DAB of dark blue nuclei
+    # spreads the background, too
+    if strength.dab_od is not None or reached <= found.od:
         return found
     why = f"{found.reason}; raised because unstained tissue reaches {reached:.3f} OD"
     return Threshold(reached, "adapted", why, found.flags)

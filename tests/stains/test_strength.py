@@ -174,12 +174,12 @@ def test_without_stain_a_brown_background_asks_for_more() -> None:
 
 
 def test_a_threshold_lies_beyond_what_unstained_tissue_reaches() -> None:
-    clouds = StainStrength(0.5, 0.5, 0.05, "", {"dab_background_spread_od": 0.06})
+    told = {"dab_background_spread_od": 0.06}
+    clouds = StainStrength(0.5, None, 0.05, "DAB: too few stained pixels", told)
     assert slide_threshold(0.15, 0.5, clouds).od == 0.23
     raised = slide_threshold(0.15, 0.5, clouds, spreads=PIXEL_SPREADS)
     assert raised.od == 0.35
     assert "unstained tissue reaches 0.350 OD" in raised.reason
-    assert slide_threshold(0.15, 0.5, clouds, spreads=NUCLEUS_SPREADS).od == 0.2  # its own lies higher
-    clean = StainStrength(0.5, 0.5, 0.01, "", {"dab_background_spread_od": 0.02})
-    by_pixels = slide_threshold(0.15, 0.5, clean, spreads=PIXEL_SPREADS)
-    assert by_pixels.reason == slide_threshold(0.15, 0.5, clean).reason
+    assert slide_threshold(0.15, 0.5, clouds, spreads=NUCLEUS_SPREADS).od == 0.17
+    stands_out = StainStrength(0.5, 0.5, 0.01, "", told)
+    assert slide_threshold(0.15, 0.5, stands_out, spreads=PIXEL_SPREADS).od == 0.16

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+from importlib.resources import files
 from itertools import combinations
 
 import numpy as np
@@ -55,3 +57,59 @@ def test_exclusion_reasons_differ_in_pattern_not_only_in_colour() -> None:
     known = [palette.hatch_for(r).pattern for r in ("fold", "blur", "pigment", "pen", "bubble")]
     assert len(set(known)) == len(known)
     assert palette.hatch_for("something new") == palette.hatch_for("something new")
+
+
+def _colours(sheet: str, dark: bool) -> dict[str, palette.RGB]:
+    """Variables of the page's style sheet."""
+    light, _, night = sheet.partition("prefers-color-scheme: dark")
+    found = dict(re.findall(r"--([a-z0-9]+): (#[0-9a-fA-F]{3,6});", light))
+    if dark:
+        found |= dict(re.findall(r"--([a-z0-9]+): (#[0-9a-fA-F]{3,6});", night))
+    full = {
+        name: value if len(value) == 7 else "#" + "".join(c * 2 for c in value[1:])
+        for name, value in found.items()
+    }
+    return {name: (int(v[1:3], 16), int(v[3:5], 16), int(v[5:7], 16)) for name, v in full.items()}
+
+
+def _contrast(a: palette.RGB, b: palette.RGB) -> float:
+    """Contrast ratio of WCAG 2.1."""
+    lums = []
+    for color in (a, b):
+        srgb = np.asarray(color, float) / 255
+        linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+        lums.append(float(linear @ [0.2126, 0.7152, 0.0722]))
+    return (max(lums) + 0.05) / (min(lums) + 0.05)
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_words_and_marks_of_the_page_can_be_read(dark: bool) -> None:
+    sheet = (files("histoquant.report") / "templates" / "report.css").read_text("utf-8")
+    colours = _colours(sheet, dark)
+    for name in ("ink", "soft", "accent", "ok", "flag", "bad", "none"):
+        for ground in ("paper", "tint"):
+            assert _contrast(colours[name], colours[ground]) >= 4.5, f"{name} on {ground}"
+    for name in ("m1", "m2", "m3", "m4", "m5", "axis"):
+        assert _contrast(colours[name], colours["paper"]) >= 3, name
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("sight", _DEFICIENCY)
+def test_markers_keep_colours_of_their_own_for_every_sight(sight: str, dark: bool) -> None:
+    """They are also told apart by their titles and labels; responses, besides, by their shapes."""
+    sheet = (files("histoquant.report") / "templates" / "report.css").read_text("utf-8")
+    colours = _colours(sheet, dark)
+    for a, b in combinations(("m1", "m2", "m3"), 2):
+        apart = deltaE_ciede2000(_seen(colours[a], _DEFICIENCY[sight]), _seen(colours[b], _DEFICIENCY[sight]))
+        assert float(apart) > 12, f"{a} against {b}: {float(apart):.1f}"
+
+
+def test_figures_fall_back_to_the_colours_of_the_light_page() -> None:
+    folder = files("histoquant.report") / "templates"
+    light = _colours((folder / "report.css").read_text("utf-8"), dark=False)
+    used = dict(
+        re.findall(r"var\(--([a-z0-9]+), (#[0-9a-fA-F]{3,6})\)", (folder / "figures.css").read_text("utf-8"))
+    )
+    for name, value in used.items():
+        full = value if len(value) == 7 else "#" + "".join(c * 2 for c in value[1:])
+        assert (int(full[1:3], 16), int(full[3:5], 16), int(full[5:7], 16)) == light[name], name

@@ -132,7 +132,7 @@ def run(order: dict[str, Any]) -> tuple[int, int]:
     points = Points(order.get("fault", ""), order.get("point", 0))
     note_tiles(order["computed"])
     plant(points, order["out"])
-    intake_module.RunParameters = partial(RunParameters, batch_tiles=1)  # type: ignore[misc,assignment]
+    intake_module.RunParameters = partial(RunParameters, batch_tiles=1, tile_size_px=1024)  # type: ignore[misc,assignment]
     options = RunOptions((Path(order["slides"]),), Path(order["out"]), workers=0, tile_size_px=256)
     try:
         return run_slides(options), points.count

@@ -48,7 +48,7 @@ def _small_batches() -> Any:
 
     from histoquant.run.job import RunParameters
 
-    return partial(RunParameters, batch_tiles=1)
+    return partial(RunParameters, batch_tiles=1, tile_size_px=1024)
 
 
 def _log(folder: Path, name: str, *events: dict[str, Any]) -> None:

@@ -20,6 +20,7 @@ import histoquant as hq
 from histoquant.errors import StoreError, UsageError
 from histoquant.run.blind import BlindOptions, blind_slides
 from histoquant.run.blind_copy import masked_name, masked_parts
+from histoquant.run.inspect import inspect_slides
 from histoquant.run.options import RunOptions
 from histoquant.run.runner import run_slides
 from histoquant.run.trial import write_study
@@ -119,7 +120,9 @@ def test_no_word_of_the_trial_reaches_readers(
     assert CANARY not in said.out + said.err
 
 
-def test_blind_folder_holds_masks_and_markers_only(blinded: tuple[Path, Path, Path, Path]) -> None:
+def test_blind_folder_holds_masks_and_markers_only(
+    blinded: tuple[Path, Path, Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     source, folder, _, key = blinded
     table = pd.read_csv(folder / "slides.csv", dtype=str, keep_default_na=False)
     assert list(table.columns) == ["slide", "marker", "batch", "mpp", "control"]
@@ -129,6 +132,8 @@ def test_blind_folder_holds_masks_and_markers_only(blinded: tuple[Path, Path, Pa
     assert {path.stat().st_mtime for path in (folder, *folder.rglob("*"))} == {946684800.0}
     results = (blinded[2] / "slides.csv").read_text()
     assert "DUPLICATE" not in results, "a flag would name the slides that are shown twice"
+    inspect_slides((folder,), None, None, None, as_json=True)
+    assert "DUPLICATE" not in capsys.readouterr().out
     kept = read_key(key)[0]
     assert kept.duplicates == 1
     assert len(table) == 4

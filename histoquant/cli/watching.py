@@ -32,4 +32,4 @@ def status(
     for slide in found.under_way:
         typer.echo(f"  {slide.slide_id}: {slide.batches_done} of {slide.batches} batches")
     if found.seconds_left is not None:
-        typer.echo(f"about {found.seconds_left / 60:.0f} minutes left")
+        typer.echo(f"about {found.seconds_left / 60:.0f} min left")

@@ -27,6 +27,10 @@ _HEAD = (
 )
 
 
+# Kept beside the script, because it is judgement and not measured.
+_WHY = Path(__file__).parent / "performance_limits.md"
+
+
 def write_page(path: Path, found: Measured) -> None:
     """Write the page; its chart goes to ``images/performance`` beside it.
 
@@ -41,7 +45,7 @@ def write_page(path: Path, found: Measured) -> None:
     chart = path.parent / "images" / "performance" / "speed.png"
     chart.parent.mkdir(parents=True, exist_ok=True)
     _draw(found, chart)
-    path.write_text("".join(parts))
+    path.write_text("".join(parts) + "\n" + _WHY.read_text())
 
 
 def _ratio(found: Measured, slower: str, faster: str) -> float | None:

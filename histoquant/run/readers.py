@@ -11,10 +11,9 @@ from histoquant.errors import StudyError
 from histoquant.report.study_report import write_study_report
 from histoquant.run.finished import open_run, study_folder, write_tables
 from histoquant.store.atomic import file_sha256
-from histoquant.store.layout import OutputFolder
 from histoquant.store.lock import OutputLock
 from histoquant.store.log import RunLog
-from histoquant.store.verify import LOG, write_seals
+from histoquant.store.verify import LOG, seal_study
 from histoquant.study.agreement import agreement_tables
 from histoquant.study.biopsies import biopsies
 from histoquant.study.layout import READER_TABLES, shaped
@@ -47,7 +46,7 @@ def write_agreement(out: Path, reader_files: Sequence[Path], study_file: Path | 
         log.write("agreement_written", readers={path.name: file_sha256(path) for path in reader_files})
         log.close()
         write_study_report(out)
-        write_seals(OutputFolder(out))
+        seal_study(out)
     return done["agreement"]
 
 

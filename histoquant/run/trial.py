@@ -11,10 +11,9 @@ from histoquant.report.study_report import write_study_report
 from histoquant.run.build import library_versions
 from histoquant.run.finished import FinishedRun, open_run, study_folder, write_tables
 from histoquant.store.atomic import file_sha256, json_bytes, write_bytes, writing
-from histoquant.store.layout import OutputFolder
 from histoquant.store.lock import OutputLock
 from histoquant.store.log import RunLog
-from histoquant.store.verify import LOG, write_seals
+from histoquant.store.verify import LOG, seal_study
 from histoquant.study.analyse import Analysis, analyse, unblinded
 from histoquant.study.layout import UNBLINDED_TABLES
 from histoquant.study.outcomes import Outcomes, read_outcomes
@@ -72,7 +71,7 @@ def write_study(out: Path, study_file: Path | None, outcomes_file: Path | None) 
             # wrong outcomes leave a whole blind study
             log.close()
             write_study_report(out)
-            write_seals(OutputFolder(out))
+            seal_study(out)
     return analysis, finished.study is not None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +16,10 @@ from histoquant.store.log import first_broken_line
 SEALS = "SHA256SUMS"
 """In the form of sha256sum: top-level files and each slide's manifest, which lists the slide's files."""
 LOG = "log.jsonl"
-_LINE = re.compile(r"(?P<digest>[0-9a-f]{64})  (?P<name>[^/\\]+|slides/[^/\\]+/manifest\.json)")
+STUDY = "study/"
+"""Where a study's tables and figures lie; they are sealed one by one."""
+_NAME = rf"[^/\\]+|slides/[^/\\]+/manifest\.json|{STUDY}(?:figures/)?[^/\\]+"
+_LINE = re.compile(rf"(?P<digest>[0-9a-f]{{64}})  (?P<name>{_NAME})")
 _LOG_LINE = re.compile(rf"# {re.escape(LOG)} (?P<bytes>\d+) (?P<digest>[0-9a-f]{{64}})")
 # Grows and goes with each run; its own lines prove the log.
 _UNSEALED = {SEALS, LOG}
@@ -37,18 +40,65 @@ def write_seals(out: OutputFolder) -> None:
     out : OutputFolder
         With all tables and manifests in place.
     """
-    lines = [f"{file_sha256(out.root / name)}  {name}\n" for name in _sealed_names(out)]
+    lines = [_line(out, name) for name in _sealed_names(out)]
+    write_bytes(out.root / SEALS, "".join([*lines, _log_line(out)]).encode())
+
+
+def renew_seals(root: Path, names: Iterable[str]) -> None:
+    """Seal files that were rewritten after the run, and the longer log.
+
+    Every other digest stays as the run left it, so that a file changed since then is still found.
+
+    Parameters
+    ----------
+    root : Path
+        Output folder; without a finished run nothing is sealed.
+    names : iterable of str
+        As `SHA256SUMS` names them; one that was not sealed before is added.
+    """
+    seals = root / SEALS
+    if not seals.is_file():
+        return
+    out = OutputFolder(root)
+    *lines, log_line = seals.read_bytes().decode("ascii", "replace").splitlines(keepends=True) or [""]
+    listed = {line[66:].rstrip("\n"): line for line in lines}
+    listed |= {name: _line(out, name) for name in names}
+    there = [name for name in _sealed_names(out) if name in listed]
+    # what is listed and gone was there when it was sealed, but for a study's own files
+    gone = [name for name in listed if name not in there and not name.startswith(STUDY)]
+    if not any(_log_faults(root, log_line.rstrip("\n"))):
+        log_line = _log_line(out)
+    write_bytes(seals, "".join([*(listed[name] for name in (*there, *gone)), log_line]).encode())
+
+
+def seal_study(root: Path) -> None:
+    """Seal the report, tables and figures of a study; see `renew_seals`."""
+    renew_seals(root, ["report.html", *_study_names(OutputFolder(root))])
+
+
+def _line(out: OutputFolder, name: str) -> str:
+    return f"{file_sha256(out.root / name)}  {name}\n"
+
+
+def _log_line(out: OutputFolder) -> str:
     log = out.root / LOG
     content = log.read_bytes() if log.exists() else b""
-    lines.append(f"# {LOG} {len(content)} {hashlib.sha256(content).hexdigest()}\n")
-    write_bytes(out.root / SEALS, "".join(lines).encode())
+    return f"# {LOG} {len(content)} {hashlib.sha256(content).hexdigest()}\n"
 
 
 def _sealed_names(out: OutputFolder) -> list[str]:
     top = [path.name for path in out.root.iterdir() if path.is_file() and path.name not in _UNSEALED]
     named = [name for name in top if not name.startswith(("tmp.", ".lock"))]
     slides = [f"slides/{path.parent.name}/manifest.json" for path in _manifests(out)]
-    return sorted(named) + sorted(slides)
+    return sorted(named) + sorted(slides) + sorted(_study_names(out))
+
+
+def _study_names(out: OutputFolder) -> Iterator[str]:
+    """Tables and figures that a study left beside the run."""
+    for folder in (out.root / "study", out.root / "study" / "figures"):
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if path.is_file() and not path.name.startswith("tmp."):
+                yield path.relative_to(out.root).as_posix()
 
 
 def _manifests(out: OutputFolder) -> Iterator[Path]:

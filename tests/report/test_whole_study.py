@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +17,7 @@ from histoquant.run.readers import write_agreement
 from histoquant.run.trial import write_study
 from histoquant.store.atomic import csv_bytes, parquet_bytes
 from histoquant.store.layout import OutputFolder
-from histoquant.store.verify import verify, write_seals
+from histoquant.store.verify import seal_study, verify, write_seals
 from histoquant.study import biopsies, load_study
 
 PLAN = TableTrial(patients=8, tracts=10, seed=3, missing_share=0.05)
@@ -78,6 +79,34 @@ def test_readers_go_into_the_report(out: Path) -> None:
     assert "CD68+ cells: machine and anna" in page
     assert "×1.10" in page, "the planted factor is the bias"
     assert verify(out) == []
+
+
+def test_a_study_is_sealed_and_seals_no_older_change(out: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "out"
+    shutil.copytree(out, copy)
+    seal_study(copy)
+    sealed = (copy / "SHA256SUMS").read_bytes()
+    seal_study(copy)
+    assert (copy / "SHA256SUMS").read_bytes() == sealed
+    changes = copy / "study" / "changes.csv"
+    changes.write_bytes(changes.read_bytes().replace(b"0", b"1", 1))
+    (copy / "study" / "figures" / "flow.svg").unlink()
+    (copy / "study" / "figures" / "more.svg").write_text("<svg/>")
+    (copy / "slides.csv").write_bytes((copy / "slides.csv").read_bytes() + b"\n")
+    faults = {fault.file: fault.what for fault in verify(copy)}
+    assert faults == {
+        "slides.csv": "differs from what was written",
+        "study/changes.csv": "differs from what was written",
+        "study/figures/flow.svg": "is missing",
+        "study/figures/more.svg": "is not listed",
+    }
+    seal_study(copy)
+    assert [fault.file for fault in verify(copy)] == ["slides.csv"], (
+        "a study must not launder a changed table"
+    )
+    (copy / "log.jsonl").write_bytes((copy / "log.jsonl").read_bytes().replace(b"study", b"STUDY", 1))
+    seal_study(copy)
+    assert "log.jsonl" in {fault.file for fault in verify(copy)}
 
 
 def test_masked_slides_are_not_studied(out: Path, tmp_path: Path) -> None:

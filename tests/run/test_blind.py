@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -363,3 +365,22 @@ def test_labels_of_dicom_slides_stay_behind(tmp_path: Path) -> None:
         "P01-3.dcm": "BCD234/00002.dcm",
     }
     assert masked_name(parts) == "BCD234"
+
+
+def _histoquant(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from histoquant.cli import main; main()", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_commands_end_in_one_line(study: Path, tmp_path: Path) -> None:
+    blind, key = tmp_path / "blind", tmp_path / "key.json"
+    done = _histoquant("blind", study, "-o", blind, "--key", key, "--duplicates", "0")
+    assert done.returncode == 0, done.stderr
+    assert f"3 slides, masked in {blind}" in done.stdout
+    assert CANARY not in done.stdout + done.stderr
+    again = _histoquant("blind", study, "-o", blind, "--key", key)
+    absent = _histoquant("unblind", tmp_path, "--key", tmp_path / "no.json", "-o", tmp_path / "open")
+    for ended, said in ((again, "never overwritten"), (absent, "cannot be read")):
+        assert ended.returncode == 2
+        assert said in ended.stderr
+        assert len(ended.stderr.splitlines()) == 1

@@ -29,6 +29,7 @@ def through(folder: Path, **drawn: object) -> dict[str, pd.DataFrame]:
     return {path.stem: pd.read_csv(path) for path in (out / "study").glob("*.csv")}
 
 
+@pytest.mark.full
 def test_one_patient_with_too_little_tissue_gives_reasons(tmp_path: Path) -> None:
     tables = through(tmp_path, patients=1, seed=4, size_mm=0.3)
     flow = tables["flow"].set_index("step")

@@ -40,6 +40,9 @@ docs: $(READY) ## the documentation as pages in docs/_build/html
 accuracy: $(READY) ## measure what docs/accuracy.md says and write that page with its pictures
 	$(BIN)/python benchmarks/accuracy.py
 
+performance: $(READY) ## measure speed and write docs/performance.md
+	$(BIN)/python benchmarks/performance.py
+
 lock: ## renew requirements/dev.txt (needs uv)
 	uv pip compile pyproject.toml --group dev --all-extras --universal --python-version 3.11 --fork-strategy fewest \
 	  --generate-hashes --no-emit-index-url --no-header --upgrade -o requirements/dev.txt
@@ -47,4 +50,4 @@ lock: ## renew requirements/dev.txt (needs uv)
 clean: ## remove what the commands above made
 	rm -rf $(VENV) demo_results build dist docs/_build .pytest_cache .mypy_cache .ruff_cache
 
-.PHONY: help setup demo test full format docs accuracy lock clean
+.PHONY: help setup demo test full format docs accuracy performance lock clean

@@ -93,7 +93,9 @@ def concordance(a: Floats, b: Floats) -> Estimate:
     if not below > 0:
         return Estimate(reason="NO_VARIATION (all readings are equal)")
     ccc = 2 * float(((a - a.mean()) * (b - b.mean())).mean()) / below
-    if not min(var_a, var_b) > 0 or n < 4:
+    if n <= _MIN_READINGS:
+        return Estimate(ccc, reason=few("readings", n, _MIN_READINGS + 1))
+    if not min(var_a, var_b) > 0:
         return Estimate(ccc, reason="NO_VARIATION (one reader's values are all equal)")
     r = float(np.corrcoef(a, b)[0, 1])
     if not abs(r) < 1 or not 0 < abs(ccc) < 1:

@@ -17,6 +17,7 @@ from histoquant.statistics.estimate import TAIL, Estimate, few
 
 Floats = NDArray[np.float64]
 MIN_GROUP = 3
+_ROUNDING = 1e-9
 # All share one value: at least this many clusters for a design effect.
 _MIN_CLUSTERS = 5
 
@@ -37,10 +38,13 @@ def adjusted_difference(after: Floats, before: Floats, in_arm: NDArray[np.bool_]
     design = np.column_stack([np.ones(after.size), in_arm.astype(float), before - before.mean()])
     if np.linalg.matrix_rank(design) < design.shape[1]:
         return Estimate(reason="NO_VARIATION (baseline does not vary apart from the arm)")
+    leverage = (np.linalg.qr(design)[0] ** 2).sum(axis=1)
     with warnings.catch_warnings():
-        # a patient with a leverage of one has no HC3 error; the result is then not finite and said so
         warnings.simplefilter("ignore", RuntimeWarning)
         fit = sm.OLS(after, design).fit(cov_type="HC3", use_t=True)
+    if leverage.max() > 1 - _ROUNDING:
+        # HC3 divides this patient's residual by 1 - leverage, nothing by nothing: what comes out is rounding
+        return Estimate(float(fit.params[1]), reason="NO_STANDARD_ERROR (one patient alone sets the slope)")
     value, error = float(fit.params[1]), float(fit.bse[1])
     if not (math.isfinite(error) and error > 0):
         return Estimate(value, reason="NO_STANDARD_ERROR")

@@ -82,6 +82,7 @@ def test_degenerate_readings_give_reasons() -> None:
     assert icc_absolute(same).reason == "NO_VARIATION (all readings are equal)"
     assert concordance(same[:, 0], same[:, 1]).reason == "NO_VARIATION (all readings are equal)"
     assert icc_absolute(np.ones((2, 2))).reason == "FEW_READINGS (2 of at least 3)"
+    assert concordance(X[:3], Y[:3]).reason == "FEW_READINGS (3 of at least 4)"
     values = np.arange(6.0)
     perfect = icc_absolute(np.column_stack([values, values]))
     assert (perfect.value, perfect.reason) == (1.0, "NO_VARIATION (readers differ by a constant)")

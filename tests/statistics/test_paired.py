@@ -113,6 +113,15 @@ def test_one_pair_and_equal_pairs_give_reasons() -> None:
     assert signed_rank(np.zeros(8)).p == 1.0
 
 
+def test_changes_that_hardly_differ_end_with_a_reason() -> None:
+    hardly = 1.0 + 1e-6 * np.arange(6)
+    assert response_mean(hardly).reason == "NO_INTERVAL (the changes hardly differ)"
+    rounded = np.log(np.array([3.0, 5.0, 7.0, 11.0]) * 0.3) - np.log(np.array([3.0, 5.0, 7.0, 11.0]))
+    assert np.ptp(rounded) > 0
+    assert response_mean(rounded).reason == mean_change(rounded).reason
+    assert mean_change(rounded).reason == "NO_VARIATION (all changes are equal)"
+
+
 def test_adjusted_p_values() -> None:
     p = np.array([0.01, 0.02, 0.04])
     np.testing.assert_allclose(holm(p), [0.03, 0.04, 0.04])

@@ -54,6 +54,14 @@ def test_small_arms_and_flat_baselines_give_reasons() -> None:
     assert flat.reason == "NO_VARIATION (baseline does not vary apart from the arm)"
 
 
+def test_a_slope_set_by_one_patient_has_no_error() -> None:
+    after = np.random.default_rng(0).normal(size=12)
+    before = np.where(np.arange(12) == 3, 1.0, 0.0)
+    found = adjusted_difference(after, before, np.arange(12) < 6)
+    assert found.reason == "NO_STANDARD_ERROR (one patient alone sets the slope)"
+    assert np.isnan([found.low, found.high, found.p]).all()
+
+
 def test_events_of_nobody_and_of_everybody() -> None:
     assert compare_events(0, 10, 0, 10).boschloo_p == 1.0
     assert compare_events(10, 10, 10, 10).fisher_p == 1.0

@@ -158,11 +158,13 @@ def unblinded(
     Raises
     ------
     StudyError
-        If the outcomes are of other patients than the slides.
+        If the outcomes are of other patients than the slides, or of patients or tracts that the study's
+        tables do not list.
     """
     measures, tracts = analysis.working["measures"], analysis.working["tract_changes"]
     patients = analysis.working["patient_changes"]
     _same_patients(set(measures["patient"]), outcomes)
+    _only_enrolled(outcomes, tables)
     points = response_points(patients, outcomes)
     enrolled = [row.patient for row in tables.patients] or sorted(set(measures["patient"]))
     found = {
@@ -183,4 +185,20 @@ def _same_patients(measured: set[str], outcomes: Outcomes) -> None:
             f"the outcomes name none of the patients of the slides (outcomes: {example}; slides: "
             f"{sorted(measured)[0]}). If the slides were read under masked names, run `histoquant unblind` "
             "first; else correct the patient column."
+        )
+
+
+def _only_enrolled(outcomes: Outcomes, tables: TrialTables) -> None:
+    """Refuse strangers: a name spelt otherwise would lose its own response and be one patient more."""
+    patients = {row.patient for row in tables.patients}
+    tracts = {(row.patient, row.tract) for row in tables.tracts}
+    if patients and (strange := sorted(outcomes.patients - patients)):
+        raise StudyError(
+            f"the outcomes name {', '.join(strange[:5])}, not in the patients table."
+            f"{did_you_mean(strange[0], sorted(patients))} Correct the outcomes, or add the patient."
+        )
+    if tracts and (unlisted := sorted(outcomes.tract_response.keys() - tracts)):
+        named = ", ".join(" ".join(key) for key in unlisted[:5])
+        raise StudyError(
+            f"the outcomes name {named}, not in the tracts table. Correct the outcomes, or add the tract."
         )

@@ -16,6 +16,7 @@ from histoquant.study.outcomes import Outcomes
 
 Row = dict[str, Any]
 _ONE_ARM = "ONE_ARM (nothing to compare with)"
+_NO_ARMS = "NO_ARMS (the outcomes have no column arm)"
 
 
 def arm_table(measures: pd.DataFrame, tracts: pd.DataFrame, outcomes: Outcomes) -> pd.DataFrame:
@@ -57,7 +58,7 @@ def _compared(levels: pd.DataFrame, outcomes: Outcomes, log: bool) -> Iterator[R
     arm = pd.Series({patient: outcomes.arm.get(patient) for patient in levels.index}, dtype=object)
     if len(outcomes.arms) < 2:
         named = outcomes.arms[0] if outcomes.arms else None
-        reason = _ONE_ARM if named else "NO_ARMS (the outcomes have no column arm)"
+        reason = _ONE_ARM if named else _NO_ARMS
         yield _row((named, None), (int(arm.notna().sum()), 0), Estimate(reason=reason), log)
         return
     reference, *others = outcomes.arms
@@ -114,5 +115,5 @@ def _event(event: str, arm: str | None, reference: str | None, counts: tuple[int
         "high": found.difference.high,
         "fisher_p": found.fisher_p,
         "boschloo_p": found.boschloo_p,
-        "reason": found.difference.reason if reference else _ONE_ARM,
+        "reason": found.difference.reason if reference else _ONE_ARM if arm else _NO_ARMS,
     }

@@ -250,7 +250,7 @@ reason text why a cell is empty
 [proportions] One row per outcome share.
 what text `closed`, `closed or improved`, or an event
 unit text `patients` or `tracts`
-among text `with an outcome`, or `all enrolled` (unknown counted as not)
+among text `with an outcome`, or `all enrolled` (unknown counted as not; responses only)
 successes count numerator
 total count denominator
 percent number share

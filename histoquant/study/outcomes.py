@@ -71,7 +71,8 @@ def read_outcomes(path: Path) -> Outcomes:
     Raises
     ------
     StudyError
-        Names row, column and cure: unknown words, two arms for one patient, repeated rows.
+        Names row, column and cure: unknown words, two arms for one patient, one arm in two spellings,
+        repeated rows.
     """
     lines, faults = read_lines(path, _COLUMNS, ("patient",), kind="table of outcomes", blind=False)
     faults += repeat_faults(lines, ("patient", "tract"))
@@ -85,7 +86,7 @@ def read_outcomes(path: Path) -> Outcomes:
             if line.text(name) is not None and yes_no(line.text(name)) is None:
                 faults.append(line.fault(name, "is neither yes nor no; write one, or leave it empty"))
     arms, wrong = _single(lines, "arm")
-    refuse(path.name, [*faults, *wrong])
+    refuse(path.name, [*faults, *wrong, *_spelt_otherwise(lines)])
     if not lines:
         raise StudyError(f"{path.name}: no rows. Add one row per patient, or leave --outcomes out.")
     tract_response = {
@@ -117,6 +118,19 @@ def _single(lines: Iterable[Line], column: str) -> tuple[dict[str, str], list[st
             earlier = found[line.said["patient"]]
             faults.append(line.fault(column, f"contradicts {earlier!r} in an earlier row of the patient"))
     return found, faults
+
+
+def _spelt_otherwise(lines: Iterable[Line]) -> list[str]:
+    """Arms that differ in capitals only: two groups where the trial has one."""
+    first: dict[str, str] = {}
+    faults = []
+    for line in lines:
+        text = line.text("arm")
+        if text is not None and first.setdefault(text.casefold(), text) != text:
+            faults.append(
+                line.fault("arm", f"is {first[text.casefold()]!r} in an earlier row; spell it alike")
+            )
+    return faults
 
 
 def _derived(tracts: Mapping[tuple[str, str], str], stated: Mapping[str, str]) -> dict[str, str]:

@@ -20,6 +20,7 @@ from histoquant.study.outcomes import RESPONSES, Outcomes
 
 Row = dict[str, Any]
 CLOSED = RESPONSES[-1]
+_NO_TRACTS = "NO_TRACT_RESPONSE (no tract with a change has a response of its own)"
 
 
 def response_points(patients: pd.DataFrame, outcomes: Outcomes) -> pd.DataFrame:
@@ -117,7 +118,7 @@ def _patients(known: pd.DataFrame, seed: int) -> Row:
 
 def _tracts(rows: pd.DataFrame) -> Row:
     known = rows[rows["response"] != ""]
-    odds = Estimate()
+    odds = Estimate(reason=_NO_TRACTS)
     if len(known):
         closed = (known["response"] == CLOSED).to_numpy(bool)
         odds = clustered_odds(closed, -known["change"].to_numpy(float), known["patient"].to_numpy(object))
@@ -138,7 +139,8 @@ def proportion_table(outcomes: Outcomes, enrolled: Sequence[str]) -> pd.DataFram
     ----------
     outcomes : Outcomes
     enrolled : sequence of str
-        All enrolled patients; those without an outcome count as not, in rows of their own.
+        All enrolled patients; those without a response count as not, in rows of their own. Events have no
+        such rows.
     """
     return pd.DataFrame(list(_shares(outcomes, enrolled)))
 
@@ -156,14 +158,17 @@ def _shares(outcomes: Outcomes, enrolled: Sequence[str]) -> Iterator[Row]:
             share = clustered_share(success, cluster)
             yield _share(what, "tracts", "with an outcome", int(success.sum()), success.size, share)
     for event, happened_to in outcomes.events.items():
-        yield from _of_patients(event, dict(happened_to), enrolled)
+        # an event that nobody recorded is unknown: counted as not it would make harm look rarer than it is
+        yield from _of_patients(event, dict(happened_to))
 
 
-def _of_patients(what: str, happened: dict[str, bool], enrolled: Sequence[str]) -> Iterator[Row]:
+def _of_patients(what: str, happened: dict[str, bool], enrolled: Sequence[str] = ()) -> Iterator[Row]:
     if not happened:
         return
-    successes, everyone = sum(happened.values()), len({*enrolled, *happened})
-    for among, total in (("with an outcome", len(happened)), ("all enrolled", everyone)):
+    successes, among_all = sum(happened.values()), {"with an outcome": len(happened)}
+    if enrolled:
+        among_all["all enrolled"] = len({*enrolled, *happened})
+    for among, total in among_all.items():
         yield _share(what, "patients", among, successes, total, exact_share(successes, total))
 
 

@@ -157,6 +157,35 @@ def test_outcomes_of_strangers_are_refused(whole: Analysis) -> None:
         unblinded(whole, Outcomes(response={"X1": "closed"}), TrialTables(), 1)
 
 
+def test_outcomes_of_patients_or_tracts_that_are_not_listed_are_refused(
+    slides: pd.DataFrame, whole: Analysis
+) -> None:
+    patients = tuple(PatientRow(name, True, None) for name in sorted(set(slides["patient"])))
+    typed = Outcomes(response={"P01": "closed", "P2": "closed"})
+    with pytest.raises(StudyError, match=r"name P2, not in the patients table.*Did you mean 'P0?2"):
+        unblinded(whole, typed, TrialTables(patients), 1)
+    tracts = tuple(TractRow(patient.patient, "T1", None) for patient in patients)
+    odd = Outcomes(tract_response={("P01", "T9"): "closed"})
+    with pytest.raises(StudyError, match="name P01 T9, not in the tracts table"):
+        unblinded(whole, odd, TrialTables(patients, tracts), 1)
+
+
+def test_unknown_responses_count_as_not_and_unknown_events_do_not(whole: Analysis) -> None:
+    outcomes = Outcomes(response={"P01": "closed"}, events={"leak": {"P01": False, "P02": True}})
+    shares = unblinded(whole, outcomes, TrialTables(), 1)["proportions"]
+    told = {(row.what, row.among): (row.successes, row.total) for row in shares.itertuples()}
+    assert told[("closed", "all enrolled")] == (1, 20)
+    assert told[("leak", "with an outcome")] == (1, 2)
+    assert ("leak", "all enrolled") not in told
+
+
+def test_without_arms_and_tract_responses_the_reasons_say_so(whole: Analysis) -> None:
+    outcomes = Outcomes(response={"P01": "closed"}, events={"leak": {"P01": False}})
+    tables = unblinded(whole, outcomes, TrialTables(), 1)
+    assert set(tables["events"]["reason"]) == {"NO_ARMS (the outcomes have no column arm)"}
+    assert tables["response"]["reason"].str.contains("NO_TRACT_RESPONSE").all()
+
+
 def drop(condition: Callable[[pd.DataFrame], pd.Series]) -> Callable[[pd.DataFrame], pd.DataFrame]:
     return lambda slides: slides[~condition(slides)]
 

@@ -37,6 +37,7 @@ def test_arms_without_a_known_reference_go_by_name(tmp_path: Path) -> None:
         ("patient,response\nP1,healed\n", r"row 2, column response: 'healed' is no response; use one of"),
         ("patient,arm\nP1,a\nP1,b\n", r"row 3, column patient: 'P1' is already in row 2"),
         ("patient,tract,arm\nP1,T1,a\nP1,T2,b\n", r"row 3, column arm: 'b' contradicts 'a'"),
+        ("patient,arm\nP1,Placebo\nP2,placebo\n", r"row 3, column arm: 'placebo' is 'Placebo' in an earlier"),
         ("patient,event_leak\nP1,maybe\n", r"row 2, column event_leak: 'maybe' is neither yes nor no"),
         ("patient,respons\nP1,closed\n", r"unknown column 'respons'. Did you mean 'response'"),
         ("arm\na\n", r"row 1: no column 'patient'"),

@@ -192,8 +192,10 @@ def _outcomes(tables: Tables) -> str:
 def _agreement() -> str:
     return (
         "Agreement: ICC(A,1), two-way, absolute agreement, single reader; Bland-Altman limits on logs; Lin's "
-        "concordance; quadratic-weighted kappa for grades; intervals by bootstrap over patients where no "
-        "exact one exists."
+        "concordance; quadratic-weighted kappa for grades. The interval of the bias allows for several "
+        "readings of one patient (cluster-robust t), that of a rank correlation is drawn over patients; "
+        "those of ICC, concordance and kappa take readings as independent and are too narrow where patients "
+        "have several."
     )
 
 

@@ -7,7 +7,15 @@ from typing import Final
 
 import pandas as pd
 
-from histoquant.report.figures.common import Figure, colour_of, measure_name, records, short_reason, some
+from histoquant.report.figures.common import (
+    Figure,
+    change_unit,
+    colour_of,
+    measure_name,
+    records,
+    short_reason,
+    some,
+)
 from histoquant.report.figures.forest import ForestPlan, ForestRow, draw_forest
 from histoquant.report.numbers import MINUS, as_number, as_text, number_text
 from histoquant.report.reasons import speak
@@ -15,9 +23,9 @@ from histoquant.report.study_words import Row, Tables, last_timepoint
 
 _SCENARIOS: Final = {
     "observed": "as observed",
-    "complete": "patients with every timepoint",
-    "closed_best": "closed, no tissue: best change seen",
-    "closed_worst": "closed, no tissue: worst change seen",
+    "complete": "tracts with every timepoint",
+    "closed_best": "closed, no tissue: greatest fall seen",
+    "closed_worst": "closed, no tissue: greatest rise seen",
     "delta": "missing changes shifted",
     "tipping": "shift at which the conclusion tips",
 }
@@ -40,7 +48,7 @@ def missing_forests(tables: Tables) -> list[Figure]:
         plan = ForestPlan(
             name=f"missing-{measure}",
             title=f"What is missing: {name}",
-            axis="ratio of geometric means, log axis" if log else "mean difference",
+            axis="ratio of geometric means, log axis" if log else f"mean difference, {change_unit(measure)}",
             ratio=log,
             caption="Mean change of the patients (t interval) under each way of treating what is missing."
             + _tipping(rows, measure, log),

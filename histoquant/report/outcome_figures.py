@@ -10,6 +10,7 @@ import pandas as pd
 from histoquant.report.figures.bland_altman import draw_bland_altman
 from histoquant.report.figures.common import (
     Figure,
+    change_unit,
     colour_of,
     measure_name,
     measure_words,
@@ -44,7 +45,7 @@ def response_plots(tables: Tables) -> list[Figure]:
         plan = GroupPlan(
             name=f"response-{measure}",
             title=name,
-            axis=f"{'ratio' if log else 'change'}, {words.get(last, last)} over baseline",
+            axis=_response_axis(measure, words.get(last, last), log),
             caption="One mark per patient; line: median, short lines: quartiles; dashed: no change. "
             "Association, not effect.",
             log=log,
@@ -54,6 +55,10 @@ def response_plots(tables: Tables) -> list[Figure]:
         groups = [_response_group(tables, own, measure, last, response, log) for response in _RESPONSES]
         figures += some(draw_groups(plan, groups, pd.DataFrame(own)))
     return figures
+
+
+def _response_axis(measure: str, when: str, log: bool) -> str:
+    return f"ratio, {when} over baseline" if log else f"{change_unit(measure)}, {when} minus baseline"
 
 
 def _response_group(
@@ -121,11 +126,15 @@ def arm_forest(tables: Tables, log: bool) -> Figure | None:
     plan = ForestPlan(
         name=f"arms-{'ratio' if log else 'difference'}",
         title=f"Arms, adjusted for baseline: {'ratio' if log else 'difference'}",
-        axis="ratio between arms, log axis" if log else "difference between arms",
+        axis="ratio between arms, log axis" if log else f"difference between arms, {_units(rows)}",
         ratio=log,
         caption="Adjusted association, not an effect of treatment.",
     )
     return draw_forest(plan, forest, pd.DataFrame(rows))
+
+
+def _units(rows: list[Row]) -> str:
+    return " or ".join(dict.fromkeys(change_unit(as_text(row["measure"])) for row in rows))
 
 
 def agreement_plots(tables: Tables) -> list[Figure]:

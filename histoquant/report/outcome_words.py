@@ -56,7 +56,8 @@ def proportion_grid(tables: Tables) -> Grid | None:
         ("Remark", False, reason_of),
     ]
     caption = (
-        "Patients: exact interval. Tracts: bootstrap over patients, since tracts of one patient are alike."
+        "Patients: exact interval (Clopper-Pearson); of all enrolled, an unknown response counts as not. "
+        "Tracts: Korn-Graubard, widened because tracts of one patient are alike."
     )
     return grid(caption, columns, records(tables.get("proportions")))
 

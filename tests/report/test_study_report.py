@@ -179,6 +179,15 @@ def test_marks_lie_where_their_values_say(whole: tuple[Path, str, _Reader]) -> N
     assert month_4 + 0.9 * 5.5 == pytest.approx(at(math.exp(-0.4)), abs=0.2)
 
 
+def test_axes_of_differences_name_their_unit(whole: tuple[Path, str, _Reader]) -> None:
+    figures = whole[0] / "study" / "figures"
+    said = {path.stem: path.read_text("utf-8") for path in figures.glob("*.svg")}
+    assert "mean difference, points" in said["missing-inflammation_score"]
+    assert "points, month 4 minus baseline" in said["response-inflammation_score"]
+    assert "ratio, month 4 over baseline" in said["response-cd68_per_mm2"]
+    assert "difference between arms, points" in said["arms-difference"]
+
+
 def test_no_outcome_file_no_outcome_section(tmp_path: Path) -> None:
     page, reader = _report(tmp_path, made_tables(), names=tuple(BLIND_TABLES))
     assert not set(reader.ids) & {"response", "arms", "agreement"}

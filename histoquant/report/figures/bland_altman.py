@@ -7,7 +7,14 @@ from typing import Any
 
 import pandas as pd
 
-from histoquant.report.figures.common import Figure, colour_of, measure_words, number_of, unit_words
+from histoquant.report.figures.common import (
+    Figure,
+    change_unit,
+    colour_of,
+    measure_words,
+    number_of,
+    unit_words,
+)
 from histoquant.report.figures.drawing import Drawing
 from histoquant.report.figures.scales import Scale, draw_x_axis, draw_y_axis, span
 from histoquant.report.numbers import as_text, number_text
@@ -52,11 +59,11 @@ def draw_bland_altman(row: dict[str, Any], pairs: list[dict[str, Any]], number: 
     title = f"{measure_words(measure, marker)}{'' if level else ', change'}: {a} and {b}"
     drawing = Drawing(f"agreement-{number}-{measure}", _WIDTH, _HEIGHT, title, _says(row, limits, log))
     drawing.text(4, 17, title if len(title) < 56 else title[:54] + "…", "head")
-    draw_y_axis(drawing, y, _LEFT, _WIDTH - _RIGHT, f"{b} {'over' if log else 'minus'} {a}")
+    draw_y_axis(drawing, y, _LEFT, _WIDTH - _RIGHT, _difference_axis(a, b, measure, log))
     what = (
         f"mean of both, {unit_words(measure)}"
         if level
-        else "mean change of both" + (", ln ratio" if log else "")
+        else f"mean change of both, {'ln ratio' if log else change_unit(measure)}".removesuffix(", ")
     )
     draw_x_axis(drawing, x, base, what)
     drawing.line(_LEFT, y(null), _WIDTH - _RIGHT, y(null), "null")
@@ -69,6 +76,10 @@ def draw_bland_altman(row: dict[str, Any], pairs: list[dict[str, Any]], number: 
     kind = "ratio" if log else "difference"
     caption = f"{len(points)} pairs. Solid: mean {kind}; dashed: 95 % limits of agreement."
     return Figure(drawing, caption, pd.DataFrame(pairs))
+
+
+def _difference_axis(a: str, b: str, measure: str, log: bool) -> str:
+    return f"{b} over {a}, ratio" if log else f"{b} minus {a}, {change_unit(measure)}".removesuffix(", ")
 
 
 def _shown(values: list[float], log: bool) -> list[float]:

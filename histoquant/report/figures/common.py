@@ -60,6 +60,14 @@ def unit_words(measure: str) -> str:
     return unit_of(measure).replace("/mm²", "per mm²")
 
 
+def change_unit(measure: str) -> str:
+    """Unit of a difference of two values as axes say it: ``points``, ``percentage points``."""
+    if measure.startswith(SCORE):
+        return "points"
+    unit = unit_of(measure)
+    return "percentage points" if unit == "%" else unit.replace("/mm²", "per mm²")
+
+
 def when(row: Any) -> str:
     """A timepoint in words: ``month 2`` where the month is known, else its label."""
     month = as_number(row.get("month"))

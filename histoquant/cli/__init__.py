@@ -7,7 +7,7 @@ import sys
 
 from histoquant.cli.application import app
 from histoquant.cli.exporting import export
-from histoquant.cli.reading import blind, unblind
+from histoquant.cli.reading import blind, review, unblind
 from histoquant.cli.results import verify
 from histoquant.cli.running import calibrate, inspect, run, worker
 from histoquant.cli.samples import samples
@@ -19,7 +19,7 @@ from histoquant.errors import HistoquantError, OutputLockedError
 # in the order of `histoquant --help`
 COMMANDS = (
     *(run, inspect, calibrate, worker, status, verify, study, agreement, reference, export, blind, unblind),
-    samples,
+    *(review, samples),
 )
 for _command in COMMANDS:
     app.command()(_command)

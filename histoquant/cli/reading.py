@@ -1,4 +1,4 @@
-"""Reading blind: blind, unblind."""
+"""Reading blind: blind, unblind, review."""
 
 from __future__ import annotations
 
@@ -84,3 +84,34 @@ def unblind(
 
     who = actor if actor is not None else getpass.getuser()
     raise typer.Exit(unblind_results(UnblindOptions(out, key, target, study, tuple(reader or ()), who)))
+
+
+def review(
+    out: Annotated[Path, typer.Argument(help="A finished output folder.", show_default=False)],
+    reader: Annotated[str | None, typer.Option(help="Who reads. Default: the user.")] = None,
+    fields: Annotated[int, typer.Option(min=0, help="Fields in the queue; 0 shows slides whole.")] = 20,
+    field_um: Annotated[float, typer.Option(help="Edge of a field, um.")] = 250.0,
+    seed: Annotated[int | None, typer.Option(help="Draws the queue. Default: by chance.")] = None,
+    slides: Annotated[Path | None, typer.Option(help="Folder of the slides. Default: beside OUT.")] = None,
+    lock: Annotated[
+        bool, typer.Option("--lock", help="Sign the reading off: nothing more is added.")
+    ] = False,
+) -> None:
+    """Review what was counted, field by field under masked names, in napari; every click is kept.
+
+    Example: histoquant review results --reader anna
+    """
+    from histoquant.review.desk import Desk
+    from histoquant.review.log_file import SUFFIX, ReviewLog
+    from histoquant.review.session import FOLDER, QueueRules, write_reviewed
+
+    who = reader if reader is not None else getpass.getuser()
+    rules = QueueRules(fields, field_um, seed)
+    if lock:
+        with ReviewLog(out / FOLDER / f"{who}{SUFFIX}") as log:
+            Desk(log).lock()
+        write_reviewed(out)
+        return
+    from histoquant.viewer.review_window import review as show
+
+    show(out, who, rules, slides)

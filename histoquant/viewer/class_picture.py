@@ -48,6 +48,7 @@ class ClassPicture:
         self.shape = (-(-size_px[1] // step), -(-size_px[0] // step))
         self.dtype = np.dtype(np.uint8)
         self.ndim = 2
+        self.size = self.shape[0] * self.shape[1]
 
     @classmethod
     def levels(cls, rings: ObjectRings, classes: UInt8Array, size_px: tuple[int, int]) -> list[ClassPicture]:

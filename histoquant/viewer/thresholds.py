@@ -1,0 +1,94 @@
+"""Another threshold tried on the cell table: classes and numbers of the slide without a pixel read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from histoquant.metrics.density import density, poisson_interval
+from histoquant.viewer.slide_overlay import SlideOverlay, classes_of
+
+BINS = 120
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What a threshold makes of a slide.
+
+    Attributes
+    ----------
+    nuclei, positive : int
+    positive_percent : float or None
+    per_mm2, per_mm2_low, per_mm2_high : float or None
+        With the exact Poisson interval; None without tissue.
+    """
+
+    nuclei: int
+    positive: int
+    positive_percent: float | None
+    per_mm2: float | None
+    per_mm2_low: float | None
+    per_mm2_high: float | None
+
+
+class ThresholdTrial:
+    """A slide under a threshold that moves.
+
+    Every marker that scores cells does so by one number per cell, ``dab_od >= threshold``, so the cell table
+    is enough. What the machine counts beyond its nuclei (by stained area, in sheets) does not move with it
+    and is kept as it was counted.
+
+    Parameters
+    ----------
+    overlay : SlideOverlay
+        Its ``classes`` are changed in place.
+
+    Attributes
+    ----------
+    machine_od : float
+        Threshold of the run.
+    threshold_od : float
+        Threshold now.
+    """
+
+    def __init__(self, overlay: SlideOverlay) -> None:
+        self._overlay = overlay
+        cells = overlay.objects.cells
+        # NaN, where a cell could not be scored, compares as below every threshold
+        self.dab_od: NDArray[np.float64] = cells["dab_od"].to_numpy(zero_copy_only=False).astype(np.float64)
+        machine = int(np.count_nonzero(cells["positive"].to_numpy(zero_copy_only=False).astype(bool)))
+        self._beyond_nuclei = float(overlay.row["positive"]) - machine
+        self.machine_od = float(overlay.row["dab_threshold_od"])
+        self.threshold_od = self.machine_od
+
+    def histogram(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Cells per bin of OD, and the edges of the bins."""
+        known = self.dab_od[np.isfinite(self.dab_od)]
+        top = max(float(np.quantile(known, 0.999)) if known.size else 0.0, 2.5 * self.machine_od)
+        counts, edges = np.histogram(known, bins=BINS, range=(0.0, top))
+        return counts.astype(np.int64), edges
+
+    def move(self, threshold_od: float) -> Numbers:
+        """Reclassify every cell, in place, and count."""
+        self.threshold_od = threshold_od
+        positive = self.dab_od >= threshold_od
+        self._overlay.classes[:] = classes_of(positive)
+        return self._numbers(int(np.count_nonzero(positive)))
+
+    def _numbers(self, among_nuclei: int) -> Numbers:
+        nuclei = len(self.dab_od)
+        positive = round(among_nuclei + self._beyond_nuclei)
+        area_mm2 = float(self._overlay.row["tissue_mm2"])
+        if not area_mm2 > 0:
+            return Numbers(nuclei, positive, None, None, None, None)
+        interval = poisson_interval(positive, area_mm2)
+        return Numbers(
+            nuclei,
+            positive,
+            100.0 * positive / nuclei if nuclei else None,
+            density(positive, area_mm2).value,
+            interval.low,
+            interval.high,
+        )

@@ -18,6 +18,7 @@ from histoquant.store.atomic import csv_bytes, json_bytes, parquet_bytes
 from histoquant.store.layout import OutputFolder
 from histoquant.store.log import RunLog, first_broken_line
 from histoquant.store.verify import verify, write_seals
+from histoquant.study import biopsies
 from histoquant.study.layout import BLIND_TABLES, UNBLINDED_TABLES
 
 POINTS = "".join(f'[[timepoints]]\nlabel = "{label}"\nmonth = {month}\n' for label, month, _ in TIMEPOINTS)
@@ -33,6 +34,7 @@ def finished(tmp_path: Path) -> Path:
     table = slides_table(slides.assign(file=slides["slide_id"] + ".svs").to_dict("records"))
     (out / "slides.csv").write_bytes(csv_bytes(table))
     (out / "slides.parquet").write_bytes(parquet_bytes(table))
+    (out / "biopsies.csv").write_bytes(csv_bytes(biopsies(table)))
     (out / "run.json").write_bytes(json_bytes({"parameters": {"working_mpp_um": 0.5}}))
     log = RunLog(out / "log.jsonl")
     log.write("run_started", study="../study.toml")
@@ -50,7 +52,7 @@ def call(*words: object) -> str:
 
 
 def tables(out: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in (out / "study").iterdir()}
+    return {path.name: path.read_bytes() for path in (out / "study").iterdir() if path.is_file()}
 
 
 def test_from_a_run_to_tables_and_back(finished: Path) -> None:

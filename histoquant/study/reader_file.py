@@ -28,7 +28,7 @@ SCORES = ("geboes", "rhi", "ghas", "phri", "ibd_dca")
 _SAME = {"slide_id": "slide", "reading": "read"}
 _ALLOWED = ("marker", "section", "block", "original_id")
 _COLUMNS = ("reader", "value", "read", "measure", "slide", "patient", "tract", "timepoint")
-_SLIDE_AREA, _BIOPSY_AREA = "tissue_mm2", "{prefix}_tissue_mm2"
+_SLIDE_AREA, _BIOPSY_AREA, _OUTSIDE_AREA = "tissue_mm2", "{prefix}_tissue_mm2", "{prefix}_diffuse_mm2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +159,15 @@ class _Known:
         return math.nan if value is None or pd.isna(value) else float(value)
 
     def area_mm2(self, subject: Subject, measure: str) -> float:
-        prefix = measure.split("_", 1)[0]
-        area = self.value(subject, _SLIDE_AREA if subject.slide_id else _BIOPSY_AREA.format(prefix=prefix))
+        """Tissue that a density lies on; CD20 cells outside aggregates lie on what is outside."""
+        if subject.slide_id:
+            area = self.value(subject, _SLIDE_AREA)
+            if measure.startswith("diffuse_"):
+                area *= 1 - self.value(subject, "aggregate_area_percent") / 100
+        else:
+            prefix, _, rest = measure.partition("_")
+            outside = rest.startswith("diffuse_")
+            area = self.value(subject, (_OUTSIDE_AREA if outside else _BIOPSY_AREA).format(prefix=prefix))
         return area if area > 0 else math.nan
 
 

@@ -69,6 +69,22 @@ def test_a_reader_who_counts_a_fifth_more_is_biased_by_a_fifth(
     assert len(found["agreement_pairs"]) == row["readings"] + change["readings"]
 
 
+def test_half_a_cell_outside_aggregates_lies_on_the_tissue_outside(
+    tmp_path: Path, slides: pd.DataFrame, pooled: pd.DataFrame
+) -> None:
+    row = pooled[pooled["cd20_diffuse_mm2"] < pooled["cd20_tissue_mm2"]].iloc[0]
+    slide = slides.set_index(["patient", "tract", "timepoint", "marker"]).loc[
+        (row["patient"], row["tract"], row["timepoint"], "CD20")
+    ]
+    place = f"{row['patient']},{row['tract']},{row['timepoint']}"
+    (tmp_path / "r1.csv").write_text(
+        f"slide,patient,tract,timepoint,measure,value\n,{place},cd20_diffuse_per_mm2,300\n"
+        f"{slide['file']},,,,diffuse_per_mm2,300\n"
+    )
+    areas = list(read_readings([tmp_path / "r1.csv"], slides, pooled).area_mm2.values())
+    assert areas == pytest.approx([row["cd20_diffuse_mm2"]] * 2)
+
+
 def test_two_readers_a_second_read_and_grades(
     tmp_path: Path, slides: pd.DataFrame, pooled: pd.DataFrame
 ) -> None:

@@ -97,7 +97,7 @@ def test_without_reference_the_score_is_empty_and_says_how_to_get_one() -> None:
     assert math.isnan(row["inflammation_score"])
     assert pd.isna(row["inflammation_grade"])
     assert row["score_status"] == NO_REFERENCE
-    assert "Reference.from_biopsies" in NO_REFERENCE
+    assert "`histoquant reference`" in NO_REFERENCE
     assert "[inflammation] reference" in NO_REFERENCE
 
 

@@ -24,6 +24,8 @@ GRADES = (
 """Whole numbers from 0, compared by weighted kappa; all but the first come from readers only."""
 SCORES = ("geboes", "rhi", "ghas", "phri", "ibd_dca")
 """Histology indexes that these stains cannot give: imported, compared between readers, never computed."""
+LARGEST_GRADE = 20
+"""No histology grade in use goes further; a slip of the keyboard does."""
 # as `histoquant unblind` joins them: names of its own, and what the slide table says anyway
 _SAME = {"slide_id": "slide", "reading": "read"}
 _ALLOWED = ("marker", "section", "block", "original_id")
@@ -184,8 +186,8 @@ def _reading(line: Line, known: _Known) -> tuple[Reading | None, list[str]]:
     value, read = _number(line.text("value")), _number(line.text("read") or "1")
     if line.text("value") is not None and (math.isnan(value) or value < 0):
         faults.append(line.fault("value", "is not a number of 0 or more; write it like 12.5"))
-    elif scale_of(measure) == "grade" and value % 1:
-        faults.append(line.fault("value", "is not a whole grade"))
+    elif scale_of(measure) == "grade" and (value % 1 or value > LARGEST_GRADE):
+        faults.append(line.fault("value", f"is not a whole grade of 0 to {LARGEST_GRADE}"))
     if not (read >= 1 and read % 1 == 0):
         faults.append(line.fault("read", "is not 1, 2, ...; count this reader's reads of the slide"))
     if (line.text("reader") or "").casefold() == MACHINE:

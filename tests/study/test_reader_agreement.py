@@ -148,6 +148,7 @@ def test_what_unblind_joined_is_read(tmp_path: Path, slides: pd.DataFrame, poole
         ("patient,tract,timepoint,value\nP01,T1,V8,3\n", r"P01 T1 V8 is no biopsy of this run"),
         ("slide,value,arm\nP01_T1_V1_CD68,3,a\n", r"column 'arm' tells arm or outcome"),
         ("slide,value,measure\nP01_T1_V1_CD68,1.5,nancy\n", r"'1.5' is not a whole grade"),
+        ("slide,value,measure\nP01_T1_V1_CD68,100000,nancy\n", r"'100000' is not a whole grade"),
     ],
 )
 def test_faults_name_row_column_and_cure(

@@ -52,9 +52,9 @@ class ClassPicture:
 
     @classmethod
     def levels(cls, rings: ObjectRings, classes: UInt8Array, size_px: tuple[int, int]) -> list[ClassPicture]:
-        """The picture and its halvings until the longer side is at most 512."""
+        """The picture and its halvings until the longer side is at most 512; two or more, as napari asks."""
         found = [cls(rings, classes, size_px)]
-        while max(found[-1].shape) > LEAST_PX:
+        while len(found) < 2 or max(found[-1].shape) > LEAST_PX:
             found.append(cls(rings, classes, size_px, found[-1]._step * 2))
         return found
 
@@ -99,6 +99,8 @@ class ClassPicture:
             start, stop, step = part.indices(length)
             return start, stop, step
         at = int(part) + (length if part < 0 else 0)
+        if not 0 <= at < length:
+            raise IndexError(f"row or column {part} of {length}")
         return at, at + 1, 1
 
 

@@ -154,7 +154,7 @@ class ReviewPanel(QWidget):  # type: ignore[misc]
         self.progress.setText(f"{desk.place + 1} of {len(desk.items)};  {desk.done} judged")
         changes = len(review.classes) + len(review.deleted) + len(review.added)
         verdict = review.verdict or "not judged"
-        self.said.setText(f"{verdict};  {changes} cells corrected, {len(review.regions)} regions")
+        self.said.setText(f"{verdict};  cells corrected: {changes};  regions: {len(review.regions)}")
         for name, grade in self.grades.items():
             _quietly(grade, review.scores.get(name, -1))
         if self.comment.text() != review.comment:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from histoquant.metrics.aggregates import find_aggregates
-from histoquant.metrics.by_area import StainedArea, anucleate_objects, count_sheets, one_cell_um2
+from histoquant.metrics.by_area import SHARED, StainedArea, anucleate_objects, count_sheets, one_cell_um2
 from histoquant.metrics.cell_readouts import aggregate_columns, in_aggregates
 from histoquant.metrics.tissue import Tissue
 
@@ -17,9 +17,9 @@ def _cells(x: np.ndarray, y: np.ndarray, positive: np.ndarray | bool = True) -> 
 
 
 def _sheet(per_block: float, blocks: int = 6) -> StainedArea:
-    """Square sheet of 50 um blocks with room for this many cells each."""
+    """Square sheet of 50 um blocks with room for this many cells each, which share area as neighbours do."""
     y, x = (v.ravel() for v in np.mgrid[:blocks, :blocks])
-    area = np.full(blocks**2, per_block * CELL_UM2)
+    area = np.full(blocks**2, per_block * SHARED * CELL_UM2)
     total = float(area.sum())
     return StainedArea((total,) * 3, np.arange(1), (50.0, 50.0), np.column_stack([x, y]), area)
 

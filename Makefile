@@ -22,6 +22,7 @@ demo: $(READY) ## quantify sample_slides/ into demo_results/ and say where the r
 	@echo "Open demo_results/report.html"
 
 test: $(READY) ## lint, format check, types, tests
+	@scripts/system
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

@@ -40,8 +40,8 @@ REAL: Final = {
     "CMU-1-Small-Region.svs": ("HE",),
     "OS-2-vsi.ome.tif": ("CD31",),
 }
-# the log tells times; seals list its digest
-_NOT_COMPARED: Final = {"log.jsonl", "SHA256SUMS"}
+# the log and the crate tell times; seals list their digests
+_NOT_COMPARED: Final = {"log.jsonl", "SHA256SUMS", "ro-crate-metadata.json"}
 # where a file lies and when it was written is part of a plan's name, and so of what hangs on it
 _OBJECTS: Final = ("cells", "vessels", "aggregates", "regions", "bands")
 _TABLES: Final = (*(f"{name}.parquet" for name in _OBJECTS), ".png", "slides.csv", "biopsies.csv")

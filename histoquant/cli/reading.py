@@ -112,6 +112,8 @@ def review(
             Desk(log).lock()
         write_reviewed(out)
         return
+    from histoquant.viewer.review_window import leave_process
     from histoquant.viewer.review_window import review as show
 
     show(out, who, rules, slides)
+    leave_process()

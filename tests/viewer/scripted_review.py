@@ -19,7 +19,7 @@ from qtpy.QtWidgets import QAbstractButton, QApplication, QLabel, QLineEdit, QWi
 
 from histoquant.review.session import open_session  # noqa: E402
 from histoquant.viewer.review_panel import CLASS, DELETE, ReviewPanel  # noqa: E402
-from histoquant.viewer.review_window import review_viewer  # noqa: E402
+from histoquant.viewer.review_window import leave_process, review_viewer  # noqa: E402
 
 
 def screen_point(viewer: Any, y_um: float, x_um: float) -> QPoint:
@@ -110,6 +110,7 @@ def main() -> None:
         press(panel.accept if number % 2 else panel.reject)
         say(item, "verdict")
     viewer.close()
+    leave_process()
 
 
 main()

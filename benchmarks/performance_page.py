@@ -79,7 +79,8 @@ def _claims(found: Measured) -> str:
         sign = ">=" if least else "<="
         holds = value is not None and (value >= bound if least else value <= bound)
         measured = "not measured" if value is None else f"{value:.3g}{unit}"
-        lines.append(f"| {what} | {sign} {bound:g}{unit} | {measured} | {'yes' if holds else '**no**'} |\n")
+        said = "open" if value is None else "yes" if holds else "**no**"
+        lines.append(f"| {what} | {sign} {bound:g}{unit} | {measured} | {said} |\n")
     return "".join(lines) + "\n"
 
 

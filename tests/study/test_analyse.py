@@ -110,7 +110,7 @@ def test_order_of_slides_does_not_matter(slides: pd.DataFrame, study: Study, who
         assert csv_bytes(table) == csv_bytes(shuffled.tables[name]), name
 
 
-def test_blind_tables_are_the_same_whatever_the_outcomes(
+def test_unblinding_leaves_the_blind_tables_and_arms_move_only_tables_with_arms(
     slides: pd.DataFrame, study: Study, whole: Analysis, outcomes: Outcomes
 ) -> None:
     before = {name: csv_bytes(table) for name, table in whole.tables.items()}

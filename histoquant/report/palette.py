@@ -40,6 +40,7 @@ _HATCHES: Final[dict[str, Hatch]] = {
     "bubble": Hatch((104, 92, 24), "-"),
     "edge_dab": Hatch((150, 60, 0), "+"),
     "crush": Hatch((0, 70, 200), "."),
+    "by_hand": Hatch((170, 40, 90), "/"),
 }
 _OTHER: Final[tuple[Hatch, ...]] = (
     Hatch((150, 90, 0), "."),

@@ -18,7 +18,7 @@ from histoquant.markers import MARKERS
 from histoquant.run.blind_copy import (
     EPOCH_S,
     copy_file,
-    copy_lumina,
+    copy_regions,
     level_times,
     masked_name,
     masked_parts,
@@ -237,7 +237,7 @@ def _copy(entry: KeyEntry, path: Path, options: BlindOptions) -> KeyEntry:
     digests = [copy_file(file, options.folder / name, options.link) for file, name in parts.items()]
     drawn = annotation_file(path)
     if drawn is not None:
-        copy_lumina(drawn, options.folder / f"{entry.file}.geojson")
+        copy_regions(drawn, options.folder / f"{entry.file}.geojson")
     return entry.model_copy(update={"sha256": tuple(sorted(digests))})
 
 

@@ -14,7 +14,7 @@ from histoquant.slides import slide_files
 from histoquant.slides.dicom import DICOM_SUFFIXES, read_header
 from histoquant.slides.files import INDEX_SUFFIXES
 from histoquant.store.atomic import json_bytes, write_bytes, writing
-from histoquant.study.annotations import LUMEN_NAMES, read_regions
+from histoquant.study.annotations import read_regions
 from histoquant.study.patterns import slide_stem
 
 EPOCH_S: Final = 946_684_800
@@ -97,22 +97,24 @@ def copy_file(source: Path, target: Path, link: bool) -> str:
     return digest.hexdigest()
 
 
-def copy_lumina(annotations: Path, target: Path) -> bool:
-    """Write the lumina of a GeoJSON file and nothing else of it: other names and notes may tell the patient.
+def copy_regions(annotations: Path, target: Path) -> bool:
+    """Write the regions of a GeoJSON file that a run reads, by their role and nothing else of it.
+
+    Other names and notes may tell the patient.
 
     Returns
     -------
     bool
-        False where there is no lumen, and then no file.
+        False where there is no such region, and then no file.
     """
     features = [
         {
             "type": "Feature",
             "geometry": {"type": "Polygon", "coordinates": [ring.tolist() for ring in region.rings_px]},
-            "properties": {"objectType": "annotation", "classification": {"name": "lumen"}},
+            "properties": {"objectType": "annotation", "classification": {"name": region.role}},
         }
         for region in read_regions(annotations)
-        if region.name.strip().casefold() in LUMEN_NAMES
+        if region.role is not None
     ]
     if features:
         write_bytes(target, json_bytes({"type": "FeatureCollection", "features": features}))

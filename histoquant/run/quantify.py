@@ -19,7 +19,7 @@ from histoquant.run.job import RunParameters
 from histoquant.run.options import marker_with
 from histoquant.run.pictures import overlay_rgb
 from histoquant.run.plan import Planned, plan_of
-from histoquant.run.regions import with_lumen
+from histoquant.run.regions import with_regions
 from histoquant.run.tile import batches_of, quantify_tile, sum_tiles
 from histoquant.slides import Slide, working_plane
 from histoquant.study.annotations import annotation_file
@@ -100,7 +100,7 @@ def quantify(
     lock = calibration.lock_for(definition.name, batch) if calibration is not None and stained else None
     locked = lock.settings() if lock is not None else None
     planned = plan_of(slide, definition, parameters.working_mpp_um, locked)
-    planned = with_lumen(planned, annotation_file(slide.path))
+    planned = with_regions(planned, annotation_file(slide.path))
     plane = working_plane(slide, parameters.working_mpp_um)
     batches = [
         sum_tiles([quantify_tile(plane, tile, planned) for tile in tiles])

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from histoquant.errors import SlideRefusedError, StudyError
 from histoquant.run.plan import Planned
-from histoquant.study.annotations import lumen_mask, read_regions
+from histoquant.study.annotations import RegionRole, read_regions, region_mask
 
 
-def with_lumen(planned: Planned, annotations: Path | None) -> Planned:
-    """A plan with the annotated lumen of the tract, from which distance bands are then measured.
+def with_regions(planned: Planned, annotations: Path | None) -> Planned:
+    """A plan with the regions drawn on its slide: where to count, and the lumen that distances start from.
+
+    White point, vectors and threshold stay those of the whole slide: a drawing decides where is
+    counted, not how.
 
     Parameters
     ----------
@@ -22,12 +28,13 @@ def with_lumen(planned: Planned, annotations: Path | None) -> Planned:
     Returns
     -------
     Planned
-        As it was where nothing is annotated as lumen.
+        As it was where nothing that is drawn has a role.
 
     Raises
     ------
     SlideRefusedError
-        With code ``ANNOTATIONS`` when the file cannot be read: bands from the wrong place would be worse.
+        With code ``ANNOTATIONS`` when the file cannot be read: numbers from the wrong place would be worse.
+        With code ``NO_TISSUE`` when the regions leave no tissue to count in.
     """
     if annotations is None:
         return planned
@@ -36,7 +43,23 @@ def with_lumen(planned: Planned, annotations: Path | None) -> Planned:
     except StudyError as error:
         raise SlideRefusedError("ANNOTATIONS", str(error)) from error
     tissue = planned.tissue
-    rows, columns = tissue.tissue.shape
-    x_px, y_px = (factor * tissue.scale_px for factor in planned.plan.plane_factor_xy)
-    mask = lumen_mask(regions, (rows, columns), (x_px, y_px))
-    return planned.model_copy(update={"lumen": mask}) if mask.any() else planned
+    pixel_px = (
+        planned.plan.plane_factor_xy[0] * tissue.scale_px,
+        planned.plan.plane_factor_xy[1] * tissue.scale_px,
+    )
+
+    def drawn(role: RegionRole) -> NDArray[np.bool_]:
+        return region_mask(regions, role, tissue.tissue.shape, pixel_px)
+
+    left_out = drawn("exclude")
+    if any(region.role == "include" for region in regions):
+        left_out |= ~drawn("include")
+    tissue = tissue.without(left_out)
+    if not tissue.quantifiable.any():
+        raise SlideRefusedError(
+            "NO_TISSUE",
+            f"{annotations.name}: its include and exclude regions leave no tissue. "
+            "Check that they were drawn on this slide, in level-0 pixels.",
+        )
+    lumen = drawn("lumen")
+    return planned.model_copy(update={"tissue": tissue, "lumen": lumen if lumen.any() else None})

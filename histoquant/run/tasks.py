@@ -17,7 +17,7 @@ from histoquant.run.cross_check import cross_check
 from histoquant.run.job import SlideJob, file_state
 from histoquant.run.pictures import draw_pictures
 from histoquant.run.plan import Planned, SlidePlan, plan_of
-from histoquant.run.regions import with_lumen
+from histoquant.run.regions import with_regions
 from histoquant.run.source import refuse_other_bytes, source_facts, source_files, source_sha256
 from histoquant.run.tile import batches_of, quantify_tile, sum_tiles
 from histoquant.slides import Slide, open_slide, printable_name, working_plane
@@ -63,7 +63,7 @@ def plan_slide(job: SlideJob) -> PlanReceipt:
     folder = OutputFolder(job.out).work(job.slide_id, job.work_key)
     if not _plan_is_whole(folder):
         make_folder(folder)
-        planned = with_lumen(_plan(job), job.annotations)
+        planned = with_regions(_plan(job), job.annotations)
         digests = [
             write_bytes(folder / "tissue.npz", _npz_bytes(planned)),
             write_bytes(folder / "plan.json", planned.plan.model_dump_json(indent=1).encode()),

@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -16,8 +16,15 @@ from numpy.typing import NDArray
 
 from histoquant.errors import StudyError
 
-LUMEN_NAMES = ("lumen", "tract lumen", "tract", "fistula", "fistula lumen")
-"""Class names, in any case, that mark the lumen of the tract."""
+RegionRole = Literal["lumen", "include", "exclude"]
+"""What a drawn region is for: distances start at a lumen; only what is included and not excluded counts."""
+_CLASSES: dict[RegionRole, tuple[str, ...]] = {
+    "lumen": ("lumen", "tract lumen", "tract", "fistula", "fistula lumen"),
+    "include": ("include", "included", "roi", "region of interest"),
+    # QuPath's own class for what its commands shall pass over ends in a star
+    "exclude": ("exclude", "excluded", "ignore", "ignore*"),
+}
+_ROLES = {name: role for role, names in _CLASSES.items() for name in names}
 _MAX_BYTES = 64_000_000
 _SUB = 16  # fillPoly takes sixteenths of a pixel
 _SHIFT = 4
@@ -37,6 +44,11 @@ class Region:
 
     name: str
     rings_px: tuple[NDArray[np.float64], ...]
+
+    @property
+    def role(self) -> RegionRole | None:
+        """What the class says the region is for, in any case of letters; None for every other class."""
+        return _ROLES.get(self.name.strip().casefold())
 
 
 def annotation_file(slide: Path) -> Path | None:
@@ -82,14 +94,15 @@ def read_regions(path: Path) -> list[Region]:
     ]
 
 
-def lumen_mask(
-    regions: list[Region], shape: tuple[int, int], pixel_px: tuple[float, float]
+def region_mask(
+    regions: list[Region], role: RegionRole, shape: tuple[int, int], pixel_px: tuple[float, float]
 ) -> NDArray[np.bool_]:
-    """Map pixels in annotated lumina.
+    """Map pixels in the regions of one role.
 
     Parameters
     ----------
     regions : list of Region
+    role : {"lumen", "include", "exclude"}
     shape : tuple of int
         Rows and columns of the map.
     pixel_px : tuple of float
@@ -101,7 +114,7 @@ def lumen_mask(
     """
     mask = np.zeros(shape, np.uint8)
     for region in regions:
-        if region.name.strip().casefold() not in LUMEN_NAMES:
+        if region.role != role:
             continue
         one = np.zeros(shape, np.uint8)
         # a map pixel's centre is at half, fillPoly's at a whole number

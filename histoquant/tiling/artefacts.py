@@ -16,6 +16,8 @@ from histoquant.tiling.maps import BoolMap, closed, grown, opened
 from histoquant.tiling.survey import Survey
 from histoquant.tiling.tissue import flat_blocks, with_small_holes, without_debris
 
+BY_HAND = 8
+"""Code of what a person left out; nothing here finds it."""
 EXCLUSIONS: dict[int, str] = {
     1: "fold",
     2: "blur",
@@ -24,6 +26,7 @@ EXCLUSIONS: dict[int, str] = {
     5: "bubble",
     6: "edge_dab",
     7: "crush",
+    BY_HAND: "by_hand",
 }
 _CODES = {name: code for code, name in EXCLUSIONS.items()}
 

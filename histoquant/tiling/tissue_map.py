@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from histoquant.errors import StoreError
-from histoquant.tiling.artefacts import EXCLUSIONS, find_artefacts
+from histoquant.tiling.artefacts import BY_HAND, EXCLUSIONS, find_artefacts
 from histoquant.tiling.mask_edges import mask_edges
 from histoquant.tiling.survey import SCALE_PX, Survey
 from histoquant.tiling.tissue import padding, tissue_blocks
@@ -106,6 +106,21 @@ class TissueMap:
         """
         row, column, inside = self._place(x_plane, y_plane)
         return np.asarray(np.where(inside, self.excluded[row, column], 0), dtype=np.uint8)
+
+    def without(self, mask: BoolMap) -> TissueMap:
+        """The same map with tissue left out by hand.
+
+        Parameters
+        ----------
+        mask : ndarray of bool, shape (h, w)
+            Map pixels that shall not count; those excluded already keep their reason.
+
+        Returns
+        -------
+        TissueMap
+        """
+        excluded = np.where(mask & self.quantifiable, np.uint8(BY_HAND), self.excluded)
+        return replace(self, excluded=excluded)
 
     def outlines(self) -> dict[str, list[npt.NDArray[np.int32]]]:
         """Polygons for drawing, in map pixels.

@@ -32,7 +32,7 @@ from histoquant.slides.dicom import read_header
 from histoquant.slides.ome import parse_ome
 from histoquant.store.batch_file import read_batch
 from histoquant.store.log import first_broken_line
-from histoquant.study.annotations import lumen_mask, read_regions
+from histoquant.study.annotations import read_regions, region_mask
 from histoquant.study.identity import identify
 from histoquant.study.patterns import check_pattern
 from histoquant.study.reference import Reference
@@ -202,7 +202,7 @@ def check_regions(folder: Path, value: Any) -> None:
     path.write_text(json.dumps(value))
 
     def read() -> None:
-        lumen_mask(read_regions(path), (8, 8), (16.0, 16.0))
+        region_mask(read_regions(path), "lumen", (8, 8), (16.0, 16.0))
 
     _refused(read, StudyError)
 

@@ -1,4 +1,4 @@
-"""Distance bands of a run: from the tissue's edge, or from the lumen a person drew."""
+"""What a person drew beside a slide: where to count, and the lumen that distance bands start from."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import histoquant as hq
@@ -16,13 +17,16 @@ NAME = "P01_T1_V1_CD68"
 
 
 def _draw(path: Path, x_px: float, name: str = "Lumen") -> None:
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": [_feature(x_px, name)]}))
+
+
+def _feature(x_px: float, name: str) -> dict[str, object]:
     ring = [[x_px, 0], [x_px + 80, 0], [x_px + 80, 640], [x_px, 640], [x_px, 0]]
-    feature = {
+    return {
         "type": "Feature",
         "geometry": {"type": "Polygon", "coordinates": [ring]},
         "properties": {"classification": {"name": name}},
     }
-    path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
 
 
 @pytest.fixture
@@ -65,3 +69,40 @@ def test_a_drawing_that_cannot_be_read_refuses_its_slide(folder: Path, capsys: p
     assert run_slides(RunOptions((folder / f"{NAME}.tif",), folder / "out", workers=0)) == 4
     said = capsys.readouterr().err
     assert f"ANNOTATIONS: {NAME}.geojson: is no GeoJSON" in said
+
+
+def test_only_what_is_included_and_not_excluded_counts(folder: Path):
+    drawn = folder / f"{NAME}.geojson"
+
+    def counted(*features: dict[str, object]) -> tuple[pd.DataFrame, hq.SlideResult]:
+        drawn.write_text(json.dumps(list(features)))
+        with hq.open_slide(folder / f"{NAME}.tif") as slide:
+            result = hq.quantify(slide, "CD68")
+        return result.cells, result
+
+    whole, told = counted()
+    one, included = counted(_feature(160, "Include"))
+    rest, excluded = counted(_feature(160, "Ignore*"))
+    assert one["x_px"].between(144, 256).all()
+    assert not rest["x_px"].between(176, 224).any()
+    # beside a border the neighbours are not known that tell caps and fragments from cells
+    differ = set(whole["cell_id"]) ^ (set(one["cell_id"]) | set(rest["cell_id"]))
+    assert len(differ) <= 0.02 * len(whole)
+    assert not set(one["cell_id"]) & set(rest["cell_id"])
+    for part in (included, excluded):
+        areas = [part.metrics["tissue_mm2"], part.metrics["excluded_mm2"]]
+        assert sum(areas) == pytest.approx(told.metrics["tissue_mm2"] + told.metrics["excluded_mm2"])
+        assert "by_hand=" in part.metrics["excluded_by_kind"]
+    # stains are those of the whole slide, so a cell in a region measures and scores as it did without
+    same = whole.set_index("cell_id").loc[one["cell_id"][one["cell_id"].isin(whole["cell_id"])]]
+    now = one.set_index("cell_id").loc[same.index]
+    assert (now[["dab_od", "positive"]] == same[["dab_od", "positive"]]).all(axis=None)
+    both, _ = counted(_feature(160, "Include"), _feature(200, "Exclude"))
+    assert 0 < len(both) < len(one)
+    assert both["x_px"].max() < 201
+
+
+def test_regions_that_leave_nothing_refuse_their_slide(folder: Path, capsys: pytest.CaptureFixture[str]):
+    _draw(folder / f"{NAME}.geojson", 100_000, "Include")
+    assert run_slides(RunOptions((folder / f"{NAME}.tif",), folder / "out", workers=0)) == 4
+    assert "leave no tissue" in capsys.readouterr().err

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from histoquant.errors import StudyError
-from histoquant.study.annotations import annotation_file, lumen_mask, read_regions
+from histoquant.study.annotations import annotation_file, read_regions, region_mask
 
 
 def _feature(kind: str, coordinates: object, name: str = "Lumen") -> dict[str, object]:
@@ -33,7 +33,7 @@ def test_a_lumen_covers_its_pixels(tmp_path: Path, wrapped: bool) -> None:
     feature = _feature("Polygon", [SQUARE])
     content = {"type": "FeatureCollection", "features": [feature]} if wrapped else [feature]
     regions = read_regions(_write(tmp_path / "a.geojson", content))
-    mask = lumen_mask(regions, (10, 12), (8.0, 8.0))
+    mask = region_mask(regions, "lumen", (10, 12), (8.0, 8.0))
     rows, columns = np.nonzero(mask)
     # 8 x 4 map pixels lie inside; the fill may take its rim as well
     assert mask[:4, :8].all()
@@ -45,12 +45,31 @@ def test_a_hole_is_no_lumen_and_other_classes_do_not_count(tmp_path: Path) -> No
     outer = [[0, 0], [160, 0], [160, 160], [0, 160], [0, 0]]
     hole = [[48, 48], [112, 48], [112, 112], [48, 112], [48, 48]]
     content = [_feature("MultiPolygon", [[outer, hole]]), _feature("Polygon", [outer], "Tumor")]
-    mask = lumen_mask(read_regions(_write(tmp_path / "a.geojson", content)), (20, 20), (8.0, 8.0))
+    mask = region_mask(read_regions(_write(tmp_path / "a.geojson", content)), "lumen", (20, 20), (8.0, 8.0))
     assert mask[1, 1]
     assert not mask[10, 10]
     only_tumour = read_regions(_write(tmp_path / "b.geojson", content[1:]))
     assert len(only_tumour) == 1
-    assert not lumen_mask(only_tumour, (20, 20), (8.0, 8.0)).any()
+    assert not region_mask(only_tumour, "lumen", (20, 20), (8.0, 8.0)).any()
+
+
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [
+        ("Lumen", "lumen"),
+        ("INCLUDE", "include"),
+        (" exclude ", "exclude"),
+        ("Ignore*", "exclude"),
+        ("Tumor", None),
+        # what this library exports itself is no order to leave it out
+        ("Excluded: fold", None),
+        ("Tissue", None),
+        ("", None),
+    ],
+)
+def test_the_class_says_what_a_region_is_for(tmp_path: Path, name: str, role: str | None) -> None:
+    (region,) = read_regions(_write(tmp_path / "a.geojson", [_feature("Polygon", [SQUARE], name)]))
+    assert region.role == role
 
 
 def test_points_are_passed_over(tmp_path: Path) -> None:

@@ -44,6 +44,9 @@ def run(
     prepare: Annotated[
         bool, typer.Option("--prepare", help="Only check, and leave OUT ready for `histoquant worker`.")
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done with each slide and why; write nothing.")
+    ] = False,
     json_progress: JsonProgress = False,
 ) -> None:
     """Quantify slides into OUT; run it again to resume.
@@ -51,7 +54,6 @@ def run(
     Example: histoquant run slides/ -o results
     """
     from histoquant.run.options import RunOptions
-    from histoquant.run.runner import prepare_slides, run_slides
 
     options = RunOptions(
         slides=tuple(slides),
@@ -69,6 +71,12 @@ def run(
         unread_limit_percent=unread_limit,
         cross_check_tiles=cross_check,
     )
+    if dry_run:
+        from histoquant.run.dry_run import dry_run as say
+
+        raise typer.Exit(say(options))
+    from histoquant.run.runner import prepare_slides, run_slides
+
     raise typer.Exit(prepare_slides(options) if prepare else run_slides(options))
 
 
@@ -95,7 +103,10 @@ def inspect(
     mpp: Mpp = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """Say what each slide is and whether it can be quantified, without quantifying it."""
+    """Say what each slide is and whether it can be quantified, without quantifying it.
+
+    Example: histoquant inspect slides/ --json
+    """
     from histoquant.run.inspect import inspect_slides
 
     raise typer.Exit(inspect_slides(tuple(slides), study, marker, mpp, as_json))

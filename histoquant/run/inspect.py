@@ -29,12 +29,7 @@ def inspect_slides(
         Exit status as of a run: 0 all usable, 3 some not, 4 none.
     """
     intake = take_in(RunOptions(slides=slides, study=study, marker=marker, mpp=mpp))
-    # of slides that are read blind some are shown twice on purpose
-    copies = _copies(intake) if intake.blinding is None else set()
-    rows = [_row(intake, slide_id, mpp) for slide_id in intake.slide_ids]
-    for row in rows:
-        if row["slide_id"] in copies:
-            row["flags"].append("DUPLICATE")
+    rows = inspected(intake, mpp)
     if as_json:
         print(json.dumps(rows, indent=1, ensure_ascii=False))
     else:
@@ -43,6 +38,17 @@ def inspect_slides(
     if not rows:
         print("histoquant: no slides found there.", file=sys.stderr)
     return EXIT_OK if rows and usable == len(rows) else EXIT_SOME_FAILED if usable else EXIT_NONE_USABLE
+
+
+def inspected(intake: Intake, mpp: float | None) -> list[dict[str, Any]]:
+    """One row per slide, from headers: what it is, and ``OK`` or ``REFUSED`` with the reason."""
+    # of slides that are read blind some are shown twice on purpose
+    copies = _copies(intake) if intake.blinding is None else set()
+    rows = [_row(intake, slide_id, mpp) for slide_id in intake.slide_ids]
+    for row in rows:
+        if row["slide_id"] in copies:
+            row["flags"].append("DUPLICATE")
+    return rows
 
 
 def _copies(intake: Intake) -> set[str]:
@@ -59,7 +65,7 @@ def _copies(intake: Intake) -> set[str]:
     return {slide_id for ids in by_bytes.values() if len(ids) > 1 for slide_id in ids}
 
 
-def _row(intake: Any, slide_id: str, mpp: float | None) -> dict[str, Any]:
+def _row(intake: Intake, slide_id: str, mpp: float | None) -> dict[str, Any]:
     identity, path = intake.identities[slide_id], intake.slides[slide_id]
     found = preflight(path, mpp=intake.mpp if mpp is None else mpp, study_mpp=identity.study_mpp)
     refusal = "" if found.ok else f"{found.code}: {found.message}"

@@ -14,6 +14,7 @@ from histoquant.errors import SlideFailedError
 from histoquant.run.assemble import SlideResult, assemble, tables_of
 from histoquant.run.build import refuse_other_build
 from histoquant.run.cross_check import cross_check
+from histoquant.run.heap import keep_freed_memory
 from histoquant.run.job import SlideJob, file_state
 from histoquant.run.pictures import draw_pictures
 from histoquant.run.plan import Planned, SlidePlan, plan_of
@@ -52,9 +53,10 @@ class CommitReceipt(NamedTuple):
 
 
 def start_task(job: SlideJob) -> None:
-    """What every task does first: refuse another build's work, and keep to one core."""
+    """What every task does first: refuse another build's work, keep to one core, and keep freed memory."""
     refuse_other_build(job.build, job.path.name)
     cv2.setNumThreads(1)
+    keep_freed_memory()
 
 
 def plan_slide(job: SlideJob) -> PlanReceipt:

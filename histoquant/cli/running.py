@@ -41,6 +41,10 @@ def run(
     cross_check: Annotated[
         int | None, typer.Option(min=0, help="Read this many tiles of each slide by a second reader too.")
     ] = None,
+    segmenter: Annotated[
+        str | None,
+        typer.Option(help="Plug-in that finds nuclei, NAME or NAME:WEIGHTS. Default: the own search."),
+    ] = None,
     prepare: Annotated[
         bool, typer.Option("--prepare", help="Only check, and leave OUT ready for `histoquant worker`.")
     ] = False,
@@ -70,6 +74,7 @@ def run(
         json_progress=json_progress,
         unread_limit_percent=unread_limit,
         cross_check_tiles=cross_check,
+        segmenter=segmenter,
     )
     if dry_run:
         from histoquant.run.dry_run import dry_run as say

@@ -132,8 +132,32 @@ def segment_nuclei(planes: Planes, marker: MarkerDefinition, params: NucleiParam
     labels = fill_holes(grow(labels, dark, levels, rules.grow_px(planes.mpp)))
     least_px = math.ceil(rules.area_min_um2 / planes.mpp**2)
     labels = split_necks(labels, _neck_shares(labels, planes, rules), least_px)
+    return _seeded(labels, dark, rules, planes.mpp)
+
+
+def nuclei_from_labels(labels: Int32Array, planes: Planes, marker: MarkerDefinition) -> Nuclei:
+    """Seeds and edges of nuclei that something else has outlined.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, shape (h, w)
+        Labels 1 to n, each a connected set of pixels; 0 for none.
+    planes : Planes
+        Stain planes of the same window.
+    marker : MarkerDefinition
+
+    Returns
+    -------
+    Nuclei
+    """
+    rules = NucleiParams.of_marker(marker)
+    dark, _ = _view(planes, rules)
+    return _seeded(labels, dark, rules, planes.mpp)
+
+
+def _seeded(labels: Int32Array, dark: Int32Array, rules: NucleiParams, mpp: float) -> Nuclei:
     labels, seeds = renumber(labels, find_seeds(labels, dark))
-    return Nuclei(labels, seeds, boundary_steps(labels, dark, rules.edge_reach_px(planes.mpp)) / _MOD)
+    return Nuclei(labels, seeds, boundary_steps(labels, dark, rules.edge_reach_px(mpp)) / _MOD)
 
 
 def _more(

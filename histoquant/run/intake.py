@@ -20,6 +20,7 @@ from histoquant.run.floors import check_floors
 from histoquant.run.job import RunParameters, SlideJob, file_state
 from histoquant.run.options import RunOptions, changed_marker, parse_settings
 from histoquant.run.rows import bare_row, without_folders
+from histoquant.run.segmenter import SegmenterChoice, choose_segmenter
 from histoquant.run.study_markers import study_markers
 from histoquant.slides import find_slides, printable_name
 from histoquant.store.atomic import file_sha256
@@ -44,6 +45,8 @@ class Intake:
         What slides are read with, where it holds a lock for them.
     calibration_name : str
         File name of the calibration.
+    segmenter : SegmenterChoice or None
+        What finds nuclei in place of the library's own search.
     refused : dict of str to dict
         Rows of slides that no job can be made for.
     """
@@ -56,6 +59,7 @@ class Intake:
     scheduler: str | None
     calibration: Calibration | None = None
     calibration_name: str = ""
+    segmenter: SegmenterChoice | None = None
     slides: dict[str, Path] = field(default_factory=dict)
     identities: dict[str, SlideIdentity] = field(default_factory=dict)
     markers: dict[str, MarkerDefinition] = field(default_factory=dict)
@@ -110,6 +114,7 @@ class Intake:
             annotations_sha256=file_sha256(drawn) if drawn is not None else "",
             expected_sha256=self.identities[slide_id].sha256 or "",
             build=build_digest(),
+            segmenter=self.segmenter,
         )
 
     def lock_of(self, slide_id: str) -> Lock | None:
@@ -253,6 +258,7 @@ def _settled(options: RunOptions, study: Study | None, calibrated: bool) -> Inta
         raise UsageError(f"--mpp {mpp}: not a number of micrometres. Expected 0.05 to 2.")
     by_study = tuple(f"{key}={value}" for key, value in section.set.items()) if section else ()
     settings = parse_settings((*by_study, *options.settings))
+    segmenter = choose(options.segmenter, "segmenter")
     path = options.calibration or (study.calibration_path if study is not None else None)
     path = path if calibrated else None
     return Intake(
@@ -264,6 +270,7 @@ def _settled(options: RunOptions, study: Study | None, calibrated: bool) -> Inta
         scheduler=choose(options.scheduler, "scheduler"),
         calibration=read_fitting_calibration(path, parameters, settings) if path is not None else None,
         calibration_name=path.name if path is not None else "",
+        segmenter=choose_segmenter(segmenter) if segmenter else None,
     )
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from histoquant._version import __version__
 from histoquant.markers.definition import MarkerDefinition
 from histoquant.run.build import sources_digest
+from histoquant.run.segmenter import SegmenterChoice
 from histoquant.slides import slide_files
 from histoquant.stains.settings import StainSettings
 from histoquant.store.atomic import json_bytes
@@ -73,6 +74,7 @@ class SlideJob(BaseModel):
     annotations_sha256: str = ""
     expected_sha256: str = ""
     build: str = ""
+    segmenter: SegmenterChoice | None = None
 
     @property
     def key(self) -> str:
@@ -100,6 +102,10 @@ class SlideJob(BaseModel):
         }
         if self.locked is not None:  # another calibration is another plan, never a mixture of both
             identity["locked"] = self.locked.model_dump(mode="json")
+        if self.segmenter is not None:
+            identity["segmenter"] = self.segmenter.identity
+            if not self.segmenter.exact:  # another tiling would be other tables
+                identity["tile_size_px"] = self.parameters.tile_size_px
         return hashlib.sha256(json_bytes(identity)).hexdigest()
 
     @property

@@ -43,6 +43,7 @@ class RunOptions:
     json_progress: bool = False
     unread_limit_percent: float | None = None
     cross_check_tiles: int | None = None
+    segmenter: str | None = None
 
 
 def parse_settings(settings: tuple[str, ...]) -> dict[str, str]:

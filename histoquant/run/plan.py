@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from histoquant._version import __version__
 from histoquant.errors import SlideRefusedError
 from histoquant.markers.definition import MarkerDefinition
+from histoquant.objects.segmenter import NOT_EXACT, Segmenter
 from histoquant.run.source import SourceFacts
 from histoquant.slides import Plane, Slide, working_plane
 from histoquant.stains import (
@@ -46,7 +47,7 @@ class SlidePlan(BaseModel):
     Lengths are in working-plane pixels unless the name says otherwise. The stains' fields are those of
     `StainSettings`. ``marker`` carries the slide's threshold, so that whatever is given the plan's marker
     reads the slide with it. ``background_sha256`` is the digest of the haze that is taken off; empty where
-    none is.
+    none is. ``segmenter`` names the plug-in that finds the nuclei; empty for the library's own search.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -80,6 +81,7 @@ class SlidePlan(BaseModel):
     threshold_source: ThresholdSource = "default"
     threshold_reason: str = ""
     flags: tuple[str, ...]
+    segmenter: str = ""
     source: SourceFacts = SourceFacts()
 
     @model_validator(mode="before")
@@ -114,7 +116,7 @@ class Planned(BaseModel):
     """A plan with the maps it was made from.
 
     ``lumen`` is the annotated lumen (bool map) where there is one, ``haze`` what is taken off the slide's DAB
-    where its background is uneven.
+    where its background is uneven, ``segmenter`` the plug-in that finds nuclei where one was chosen.
     """
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
@@ -124,6 +126,13 @@ class Planned(BaseModel):
     overview_rgb: Any
     lumen: Any = None
     haze: HazeMap | None = None
+    segmenter: Any = None
+
+    def searched_by(self, segmenter: Segmenter, identity: str) -> Planned:
+        """The same plan with nuclei found by a plug-in; flagged where its answer depends on the tiling."""
+        flags = self.plan.flags if segmenter.exact else (*self.plan.flags, NOT_EXACT)
+        plan = self.plan.model_copy(update={"segmenter": identity, "flags": flags})
+        return self.model_copy(update={"plan": plan, "segmenter": segmenter})
 
 
 def plan_of(

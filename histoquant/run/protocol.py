@@ -13,7 +13,8 @@ from histoquant.store.atomic import json_bytes
 
 def parameters_of(intake: Intake) -> dict[str, Any]:
     """Every parameter of a run that can change a number, as ``run.json`` records them."""
-    return {
+    chosen = {"segmenter": intake.segmenter.identity} if intake.segmenter is not None else {}
+    return chosen | {
         "working_mpp_um": intake.parameters.working_mpp_um,
         "mpp": intake.mpp,
         "settings": intake.settings,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from histoquant.calibration import Calibration
 from histoquant.markers.definition import MarkerDefinition
+from histoquant.objects.segmenter import Segmenter
 from histoquant.run.assemble import SlideResult, assemble
 from histoquant.run.intake import read_fitting_calibration
 from histoquant.run.job import RunParameters
@@ -64,6 +65,7 @@ def quantify(
     parameters: RunParameters | None = None,
     calibration: Calibration | Path | str | None = None,
     batch: str | None = None,
+    segmenter: Segmenter | None = None,
 ) -> Quantified:
     """Quantify one open slide in this process.
 
@@ -80,6 +82,9 @@ def quantify(
         ``NOT_CALIBRATED``.
     batch : str, optional
         The slide's staining batch; without a lock of its own it takes the marker's batch ``default``.
+
+    segmenter : Segmenter, optional
+        Finds the nuclei in place of the library's own search, see `histoquant.objects.segmenter`.
 
     Returns
     -------
@@ -101,6 +106,8 @@ def quantify(
     locked = lock.settings() if lock is not None else None
     planned = plan_of(slide, definition, parameters.working_mpp_um, locked)
     planned = with_regions(planned, annotation_file(slide.path))
+    if segmenter is not None:
+        planned = planned.searched_by(segmenter, type(segmenter).__name__)
     plane = working_plane(slide, parameters.working_mpp_um)
     batches = [
         sum_tiles([quantify_tile(plane, tile, planned) for tile in tiles])

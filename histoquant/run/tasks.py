@@ -19,6 +19,7 @@ from histoquant.run.job import SlideJob, file_state
 from histoquant.run.pictures import draw_pictures
 from histoquant.run.plan import Planned, SlidePlan, plan_of
 from histoquant.run.regions import with_regions
+from histoquant.run.segmenter import open_segmenter
 from histoquant.run.source import refuse_other_bytes, source_facts, source_files, source_sha256
 from histoquant.run.tile import batches_of, quantify_tile, sum_tiles
 from histoquant.slides import Slide, open_slide, printable_name, working_plane
@@ -88,8 +89,10 @@ def _plan(job: SlideJob) -> Planned:
         if parameters.cross_check_tiles:
             checked = cross_check(slide, planned.tissue, parameters.cross_check_tiles)
         source = source_facts(job, slide, unread, planned.tissue, checked)
-    plan = planned.plan.model_copy(update={"source": source})
-    return planned.model_copy(update={"plan": plan})
+    planned = planned.model_copy(update={"plan": planned.plan.model_copy(update={"source": source})})
+    if job.segmenter is None:
+        return planned
+    return planned.searched_by(open_segmenter(job.segmenter), job.segmenter.identity)
 
 
 def run_batch(job: SlideJob, number: int) -> BatchReceipt:
@@ -237,4 +240,7 @@ def load_plan(job: SlideJob) -> Planned:
     lumen = held.pop("lumen", None)
     haze = HazeMap.from_arrays(held) if plan.background_sha256 else None
     tissue = TissueMap.from_arrays(held)
-    return Planned(plan=plan, tissue=tissue, overview_rgb=overview, lumen=lumen, haze=haze)
+    segmenter = open_segmenter(job.segmenter) if job.segmenter is not None else None
+    return Planned(
+        plan=plan, tissue=tissue, overview_rgb=overview, lumen=lumen, haze=haze, segmenter=segmenter
+    )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from histoquant.markers.cd31 import VesselMarkerDefinition
 from histoquant.markers.definition import MarkerDefinition
 from histoquant.objects import (
+    Nuclei,
     Planes,
     VesselCore,
     VesselResult,
@@ -24,6 +25,7 @@ from histoquant.objects import (
     outlines,
     segment_nuclei,
 )
+from histoquant.objects.segmenter import segment_with, segmenter_halo_px
 from histoquant.objects.stained import StainedObjects, find_stained, link_cells, stained_halo_px
 from histoquant.run.job import RunParameters
 from histoquant.run.plan import Planned
@@ -117,10 +119,12 @@ def quantify_tile(plane: Plane, tile: Tile, planned: Planned) -> TileResult:
         Independent of the tiling, when all tiles of a slide are taken together.
     """
     marker = planned.plan.marker
-    window = _Window.around(tile, _halo_px(planned.plan.plane_mpp, marker), planned.plan.plane_size_px)
+    window = _Window.around(tile, _halo_px(planned), planned.plan.plane_size_px)
     planes = window.read(plane, planned)
     stained = find_stained(planes, planned.plan.threshold_od) if counts_area(marker) else None
-    tables, unclosed = _cells(planes, window, tile, planned, stained)
+    # searched at standard strength, measured as stained
+    nuclei = _nuclei(planes.scaled(planned.plan.search_gain), plane, window, planned)
+    tables, unclosed = _cells(planes, nuclei, window, tile, planned, stained)
     counts = {"tiles": 1} | unclosed
     counted = _counted(planes, window, tile, planned)
     if stained is not None:
@@ -143,13 +147,28 @@ def counts_area(marker: MarkerDefinition) -> bool:
     return "positive_by_area" in marker.readouts
 
 
-def _halo_px(mpp: float, marker: MarkerDefinition) -> int:
+def _halo_px(planned: Planned) -> int:
+    mpp, marker = planned.plan.plane_mpp, planned.plan.marker
     nuclei = nuclei_halo_px(mpp, marker)
+    if planned.segmenter is not None:
+        nuclei = segmenter_halo_px(planned.segmenter, mpp, marker)
     return max(nuclei, stained_halo_px(mpp, marker)) if counts_area(marker) else nuclei
 
 
+def _nuclei(planes: Planes, plane: Plane, window: _Window, planned: Planned) -> Nuclei:
+    if planned.segmenter is None:
+        return segment_nuclei(planes, planned.plan.marker)
+    rgb, valid = plane.read(window.x, window.y, window.width, window.height)
+    return segment_with(planned.segmenter, rgb, valid, planes, planned.plan.marker)
+
+
 def _cells(
-    planes: Planes, window: _Window, tile: Tile, planned: Planned, stained: StainedObjects | None
+    planes: Planes,
+    nuclei: Nuclei,
+    window: _Window,
+    tile: Tile,
+    planned: Planned,
+    stained: StainedObjects | None,
 ) -> tuple[dict[str, pa.Table], dict[str, int]]:
     """Cells the tile owns whose centroid lies in tissue, under artefacts apart; coordinates of the plane.
 
@@ -157,8 +176,6 @@ def _cells(
     """
     marker, unclosed = planned.plan.marker, {}
     edges = window.open_edges(planned.plan.plane_size_px)
-    # searched at standard strength, measured as stained
-    nuclei = segment_nuclei(planes.scaled(planned.plan.search_gain), marker)
     seed_y, seed_x = nuclei.seeds[:, 0] + window.y, nuclei.seeds[:, 1] + window.x
     # what another tile owns is in the way of this tile's cells and is measured there
     own = np.flatnonzero(tile.owns(seed_x, seed_y))

@@ -115,6 +115,10 @@ class RunSection(BaseModel):
         alias="cross-check",
         description="Tiles of each slide to read by a second reader too.",
     )
+    segmenter: str | None = Field(
+        default=None,
+        description="Plug-in that finds nuclei, name or name:weights; by default the library's own search.",
+    )
     json_progress: bool | None = Field(
         default=None, alias="json-progress", description="Progress as JSON lines on standard output."
     )

@@ -41,25 +41,45 @@ def test_qupath_round_trip_then_scverse(slide: Path, tmp_path: Path) -> None:
     assert "Positive" in run("cells_in_scverse.py", tmp_path / "work" / "after")
 
 
-def test_marker_plugin_passes_its_contract_and_is_found_when_installed(tmp_path: Path) -> None:
-    folder = EXAMPLES / "marker_plugin"
+def _contract(folder: Path) -> str:
     # a configuration of its own, as in a plug-in's repository
     alone = ["-c", "/dev/null", "--rootdir", str(folder), "-p", "no:cacheprovider"]
     for plugin in ("napari", "npe2", "napari-plugin-engine", "pytest-qt"):
         alone += ["-p", f"no:{plugin}"]
     command = [sys.executable, "-m", "pytest", "-q", *alone, str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=folder)
-    assert "5 passed" in done.stdout, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def _installed(name: str, entry_point: str, tmp_path: Path, folder: Path, code: str) -> str:
     # what `pip install` would leave: the module, and its entry point in a dist-info folder
-    info = tmp_path / "histoquant_cd163-0.1.0.dist-info"
+    info = tmp_path / f"{name.replace('-', '_')}-0.1.0.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: histoquant-cd163\nVersion: 0.1.0\n")
-    (info / "entry_points.txt").write_text("[histoquant.markers]\nCD163 = histoquant_cd163:CD163\n")
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1.0\n")
+    (info / "entry_points.txt").write_text(entry_point)
+    code = f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(folder)!r}]\n{code}"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert found.returncode == 0, found.stderr
+    return found.stdout.strip()
+
+
+def test_marker_plugin_passes_its_contract_and_is_found_when_installed(tmp_path: Path) -> None:
+    folder = EXAMPLES / "marker_plugin"
+    assert "5 passed" in _contract(folder)
     code = (
-        f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(folder)!r}]\n"
         "from histoquant.markers import get_marker, stain_od\n"
         "from histoquant.testing import cell_table\n"
         "print(get_marker('cd163').name, stain_od(cell_table(7), get_marker('CD163')).shape)\n"
     )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
-    assert found.stdout.strip() == "CD163 (7,)", found.stderr
+    point = "[histoquant.markers]\nCD163 = histoquant_cd163:CD163\n"
+    assert _installed("histoquant-cd163", point, tmp_path, folder, code) == "CD163 (7,)"
+
+
+def test_segmenter_plugin_passes_its_contract_and_is_found_when_installed(tmp_path: Path) -> None:
+    folder = EXAMPLES / "segmenter_plugin"
+    assert "3 passed" in _contract(folder)
+    code = (
+        "from histoquant.run.segmenter import choose_segmenter\nprint(choose_segmenter('blobs').identity)\n"
+    )
+    point = "[histoquant.segmenters]\nblobs = histoquant_blobs:load\n"
+    assert _installed("histoquant-blobs", point, tmp_path, folder, code) == "blobs (histoquant-blobs 0.1.0)"

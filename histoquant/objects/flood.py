@@ -2,32 +2,35 @@
 
 Thresholding a quantised image at every level gives nested connected regions: a region is a property of the
 image, not of the window or of the order of processing. The flood walks from dark to light along the image
-(Nister and Stewenius, ECCV 2008), so that neighbouring pixels are met one after the other. A region is
-scored when it closes; what is too large to be a nucleus, and all around it, is walked through and forgotten.
+(Nister and Stewenius, ECCV 2008), so that neighbouring pixels are met one after the other and the pixels of
+every region are met in one go: a region is a part of the walk. What is too large to be a nucleus, and all
+around it, is walked through and forgotten.
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from histoquant.objects.choose import ScoreRules, score_of
+from histoquant.objects.choose import FROM, TO, ScoreRules, choose_regions
 from histoquant.objects.edge_words import edge_words
 
+BoolArray = npt.NDArray[np.bool_]
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
 UInt8Array = npt.NDArray[np.uint8]
+UInt32Array = npt.NDArray[np.uint32]
+UInt64Array = npt.NDArray[np.uint64]
 
-# Columns of an open region: sums over its pixels, what was chosen inside it, and its place.
-AREA, SUM_X, SUM_Y, SUM_XX, SUM_YY, SUM_XY, EDGES, BLOCKED, STEP = range(9)
-_MIN_X, _MAX_X, _MIN_Y, _MAX_Y, _INSIDE, _COVERED, _LEVEL, _START, _LAST, _DEAD = range(9, 19)
-_COLUMNS = 19
-_FAR = 1 << 30
-# Columns of a chosen region
-_FROM, _TO, _AT_LEVEL, _LAST_PIXEL = range(4)
+_LEVELS = 256
+_AT_LEVEL = 2
+_TOO_LARGE = -1
+# Unsigned, as all places of the walk are: a signed one would be asked at each use whether it is negative.
+_ONE = np.uint64(1)
 
 
 def best_labels(
@@ -66,168 +69,200 @@ def best_labels(
         Labels from 1 on, 0 for none; by the level of the region, then by its last pixel at that level.
     """
     height, width = levels.shape
-    state = np.zeros((height + 2, width + 2), np.uint8)
-    inner = state[1:-1, 1:-1]
-    inner[:] = levels
-    if blocked is not None:
-        inner[blocked > 0] = 0
+    state = np.empty((height + 2, width + 2), np.uint8)
+    counts = _frame(levels, np.zeros((1, width), np.uint8) if blocked is None else blocked, state)
     words = edge_words(state, darkness, doubt, blocked, reach_px)
-    order = np.empty(state.size, np.int32)
-    chosen = _flood(state, words, order, rules)
-    labels = np.zeros(state.shape, np.int32)
-    _paint(labels.ravel(), order, chosen, np.lexsort((-chosen[:, _LAST_PIXEL], chosen[:, _AT_LEVEL])))
-    return np.ascontiguousarray(labels[1:-1, 1:-1])
+    least_px, most_px = math.ceil(rules.least_um2 / rules.px_um2), math.floor(rules.most_um2 / rules.px_um2)
+    order, regions = _walk(state, counts, least_px, most_px)
+    chosen = choose_regions(order, regions, words, rules)
+    last = _last_pixels(state.shape[1], levels, order, chosen)
+    labels = np.zeros(levels.shape, np.int32)
+    _paint(state.shape[1], labels, order, chosen, np.lexsort((-last, chosen[:, _AT_LEVEL])))
+    return labels
 
 
 @njit(cache=True, nogil=True)
-def _flood(state: UInt8Array, words: Int32Array, order: Int32Array, rules: ScoreRules) -> Int64Array:
-    """Walk all pixels above 0 and clear them; rows of chosen regions as parts of ``order``."""
-    stride = state.shape[1]
-    left, edge = state.ravel(), words.ravel()
-    below = np.empty(left.size, np.int32)  # the pixel that waited before, at the same level
-    waiting = np.full(256, -1, np.int32)
-    stack = np.zeros((257, _COLUMNS), np.int64)
-    chosen = np.empty((1024, 4), np.int64)
+def _frame(levels: UInt8Array, blocked: UInt8Array, state: UInt8Array) -> Int64Array:
+    """Levels within a frame of zeros, 0 where blocked; how many pixels have each."""
+    least = blocked.shape[0] - 1
+    # neighbours are alike, and adding to one number twice in a row waits
+    counts = np.zeros((2, _LEVELS), np.int64)
+    state[0] = 0
+    state[-1] = 0
+    for y in range(levels.shape[0]):
+        row, free, taken = state[y + 1], levels[y], blocked[min(y, least)]
+        row[0] = row[-1] = 0
+        for x in range(free.size):
+            row[x + 1] = 0 if taken[x] > 0 else free[x]
+        for x in range(1, free.size, 2):
+            counts[0, row[x]] += 1
+            counts[1, row[x + 1]] += 1
+        if free.size % 2:
+            counts[0, row[free.size]] += 1
+    return np.asarray(counts[0] + counts[1])
+
+
+@njit(cache=True, nogil=True)
+def _walk(
+    state: UInt8Array, counts: Int64Array, least_px: int, most_px: int
+) -> tuple[UInt32Array, Int32Array]:
+    """Walk all pixels above 0 and clear them.
+
+    Returns
+    -------
+    order : ndarray of uint32, shape (n,)
+        Pixels of the frame as they were finished.
+    regions : ndarray of int32, shape (m, 3)
+        First pixel of each region in ``order``, one past its last, and its level; inner ones first.
+    """
+    left, stride = state.ravel(), np.uint64(state.shape[1])
+    waiting = _nobody(counts)
+    order = np.empty(waiting.pixels.size, np.uint32)
+    # of the open regions, each within the one before
+    levels, starts = np.empty(_LEVELS + 1, np.int64), np.empty(_LEVELS + 1, np.int64)
+    regions = np.empty((1024, 3), np.int32)
     count = filled = 0
-    around = (-stride, -1, 1, stride)
     for seed in range(left.size):
         if left[seed] == 0:
             continue
-        here, level = np.int64(seed), np.int64(left[seed])
+        here, level = np.uint64(seed), left[seed]
         left[seed] = 0
         top = 0
-        _begin(stack[0], level, filled)
+        levels[0], starts[0] = level, filled
         while True:
-            darker = np.int64(-1)
-            for step in around:
-                beside = here + step
-                other = np.int64(left[beside])
-                if other == 0:
-                    continue
-                left[beside] = 0
-                if other > level:
-                    darker = other
-                    below[here] = waiting[level]
-                    waiting[level] = here
-                    here = beside
-                    break
-                below[beside] = waiting[other]
-                waiting[other] = beside
-            if darker >= 0:
-                level = darker
+            above, before, after, below = _beside(left, here, stride)
+            darkest = max(max(above, before), max(after, below))
+            if darkest > level:
+                _wait(left, here, level, waiting)
+                here, level = _first_of(left, here, stride, darkest), darkest
+                left[here] = 0
                 top += 1
-                _begin(stack[top], level, filled)
+                levels[top], starts[top] = level, filled
                 continue
-            if stack[top, _DEAD] == 0:
+            if darkest > 0:
+                _wait(left, here - stride, above, waiting)
+                _wait(left, here - _ONE, before, waiting)
+                _wait(left, here + _ONE, after, waiting)
+                _wait(left, here + stride, below, waiting)
+            if starts[top] != _TOO_LARGE:
                 order[filled] = here
                 filled += 1
-                _add(stack[top], here, stride, edge[here])
-            lower = level
-            while lower > 0 and waiting[lower] < 0:
-                lower -= 1
-            if lower < level:
-                if count == chosen.shape[0]:
-                    chosen = np.concatenate((chosen, np.empty_like(chosen)))
-                top, count = _descend(stack, top, lower, filled, chosen, count, rules)
-                if lower == 0:
+            if waiting.free[level] == waiting.first[level]:
+                while level > 0 and waiting.free[level] == waiting.first[level]:
+                    level -= np.uint8(1)
+                if count + _LEVELS > regions.shape[0]:
+                    regions = np.concatenate((regions, np.empty_like(regions)))
+                limits_px = (least_px, most_px)
+                top, count = _descend((levels, starts), top, level, filled, limits_px, regions, count)
+                if level == 0:
                     break
-                level = lower
-            here = np.int64(waiting[level])
-            waiting[level] = below[here]
-    return chosen[:count].copy()
+            waiting.free[level] -= _ONE
+            here = np.uint64(waiting.pixels[waiting.free[level]])
+    return order[:filled], regions[:count]
+
+
+class _Waiting(NamedTuple):
+    """Pixels that were met, one above the other from the first place of their level on.
+
+    Place 0 takes pixels that were met before: to put them there costs less than to ask.
+    """
+
+    pixels: UInt32Array
+    first: UInt64Array
+    free: UInt64Array
 
 
 @njit(cache=True, nogil=True)
-def _begin(row: Int64Array, level: int, filled: int) -> None:
-    row[:] = 0
-    row[_MIN_X] = row[_MIN_Y] = _FAR
-    row[_MAX_X] = row[_MAX_Y] = -1
-    row[_LEVEL] = level
-    row[_START] = filled
-    row[_LAST] = -1
+def _nobody(counts: Int64Array) -> _Waiting:
+    first = np.zeros(_LEVELS, np.uint64)
+    for level in range(1, _LEVELS):
+        first[level] = 1 + counts[1:level].sum()
+    return _Waiting(np.empty(1 + counts[1:].sum(), np.uint32), first, first.copy())
 
 
 @njit(cache=True, nogil=True)
-def _add(row: Int64Array, pixel: int, stride: int, word: int) -> None:
-    y = pixel // stride
-    x = pixel - y * stride
-    row[AREA] += 1
-    row[SUM_X] += x
-    row[SUM_Y] += y
-    row[SUM_XX] += x * x
-    row[SUM_YY] += y * y
-    row[SUM_XY] += x * y
-    row[EDGES] += (word & 15) - 8
-    row[BLOCKED] += (word >> 4) & 15
-    row[STEP] += word >> 8
-    row[_MIN_X] = min(row[_MIN_X], x)
-    row[_MAX_X] = max(row[_MAX_X], x)
-    row[_MIN_Y] = min(row[_MIN_Y], y)
-    row[_MAX_Y] = max(row[_MAX_Y], y)
-    row[_LAST] = max(row[_LAST], pixel)
+def _beside(
+    left: UInt8Array, here: np.uint64, stride: np.uint64
+) -> tuple[np.uint8, np.uint8, np.uint8, np.uint8]:
+    """Levels above, before, after and below a pixel, 0 where met already."""
+    return left[here - stride], left[here - _ONE], left[here + _ONE], left[here + stride]
+
+
+@njit(cache=True, nogil=True)
+def _first_of(left: UInt8Array, here: np.uint64, stride: np.uint64, level: np.uint8) -> np.uint64:
+    """The first pixel beside another one that has this level."""
+    for pixel in (here - stride, here - _ONE, here + _ONE):
+        if left[pixel] == level:
+            return pixel
+    return here + stride
+
+
+@njit(cache=True, nogil=True)
+def _wait(left: UInt8Array, pixel: np.uint64, level: np.uint8, waiting: _Waiting) -> None:
+    left[pixel] = 0
+    place = waiting.free[level]
+    waiting.pixels[place] = pixel
+    waiting.free[level] = place + np.uint64(level > 0)
 
 
 @njit(cache=True, nogil=True)
 def _descend(
-    stack: Int64Array, top: int, lower: int, filled: int, chosen: Int64Array, count: int, rules: ScoreRules
+    around: tuple[Int64Array, Int64Array],
+    top: int,
+    lower: int,
+    filled: int,
+    limits_px: tuple[int, int],
+    regions: Int32Array,
+    count: int,
 ) -> tuple[int, int]:
     """Close regions above a level; the last of them goes on there, alone or within the one around it."""
-    while stack[top, _LEVEL] > lower:
-        count = _close(stack[top], filled, chosen, count, rules)
-        if top > 0 and stack[top - 1, _LEVEL] >= lower:
-            _join(stack[top - 1], stack[top])
+    levels, starts = around
+    least_px, most_px = limits_px
+    while levels[top] > lower:
+        if starts[top] != _TOO_LARGE:
+            area = filled - starts[top]
+            if area > most_px:
+                starts[top] = _TOO_LARGE
+            elif area >= least_px:
+                regions[count, 0], regions[count, 1], regions[count, 2] = starts[top], filled, levels[top]
+                count += 1
+        if top > 0 and levels[top - 1] >= lower:
+            if starts[top] == _TOO_LARGE:
+                starts[top - 1] = _TOO_LARGE
             top -= 1
         elif lower == 0:
             break
         else:
-            stack[top, _LEVEL] = lower
-            stack[top, _LAST] = -1
+            levels[top] = lower
     return top, count
 
 
 @njit(cache=True, nogil=True)
-def _join(into: Int64Array, row: Int64Array) -> None:
-    if row[_DEAD] or into[_DEAD]:
-        into[_DEAD] = 1
-        return
-    for column in range(_MIN_X):
-        into[column] += row[column]
-    into[_MIN_X] = min(into[_MIN_X], row[_MIN_X])
-    into[_MAX_X] = max(into[_MAX_X], row[_MAX_X])
-    into[_MIN_Y] = min(into[_MIN_Y], row[_MIN_Y])
-    into[_MAX_Y] = max(into[_MAX_Y], row[_MAX_Y])
-    into[_INSIDE] += row[_INSIDE]
-    into[_COVERED] += row[_COVERED]
+def _last_pixels(state_width: int, levels: UInt8Array, order: UInt32Array, chosen: Int64Array) -> Int64Array:
+    """Last pixel in raster order of each region among those at its own level."""
+    flat, stride = levels.ravel(), np.uint64(state_width)
+    last = np.full(chosen.shape[0], -1, np.int64)
+    for k in range(chosen.shape[0]):
+        level, latest = chosen[k, _AT_LEVEL], np.int64(-1)
+        for t in range(chosen[k, FROM], chosen[k, TO]):
+            pixel = order[t]
+            if flat[_inner(pixel, stride)] == level:
+                latest = max(latest, np.int64(pixel))
+        last[k] = latest
+    return last
 
 
 @njit(cache=True, nogil=True)
-def _close(row: Int64Array, filled: int, chosen: Int64Array, count: int, rules: ScoreRules) -> int:
-    """Take a finished region if it is worth more than what was taken inside it."""
-    area = row[AREA] * rules.px_um2
-    long = max(row[_MAX_X] - row[_MIN_X], row[_MAX_Y] - row[_MIN_Y]) >= rules.length_px
-    if row[_DEAD] or area > rules.most_um2 or long:
-        row[_DEAD] = 1
-        return count
-    if area < rules.least_um2:
-        return count
-    score = score_of(row[: STEP + 1], rules)
-    if score == 0:
-        return count
-    credit = 1.0
-    if row[_COVERED] > 0:
-        credit = math.pow(row[AREA] / row[_COVERED], rules.regrowth)
-    if score < row[_INSIDE] * credit:
-        return count
-    row[_INSIDE], row[_COVERED] = score, row[AREA]
-    while count > 0 and chosen[count - 1, _FROM] >= row[_START]:
-        count -= 1
-    chosen[count, _FROM], chosen[count, _TO] = row[_START], filled
-    chosen[count, _AT_LEVEL], chosen[count, _LAST_PIXEL] = row[_LEVEL], row[_LAST]
-    return count + 1
-
-
-@njit(cache=True, nogil=True)
-def _paint(labels: Int32Array, order: Int32Array, chosen: Int64Array, ranked: Int64Array) -> None:
+def _paint(
+    state_width: int, labels: Int32Array, order: UInt32Array, chosen: Int64Array, ranked: Int64Array
+) -> None:
+    flat, stride = labels.ravel(), np.uint64(state_width)
     for k in range(ranked.size):
-        for t in range(chosen[ranked[k], _FROM], chosen[ranked[k], _TO]):
-            labels[order[t]] = k + 1
+        for t in range(chosen[ranked[k], FROM], chosen[ranked[k], TO]):
+            flat[_inner(order[t], stride)] = k + 1
+
+
+@njit(cache=True, nogil=True)
+def _inner(pixel: np.uint32, stride: np.uint64) -> np.uint64:
+    """The same pixel without the frame."""
+    return np.uint64(pixel - stride + _ONE - np.uint64(2) * (pixel // stride))

@@ -89,10 +89,13 @@ def count_blocks(
 def _main_fragment(tissue: Tissue, at: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     """Per block the fragment with most tissue pixels, the lower number in a tie."""
     fragment = tissue.fragments()[tissue.mask].astype(np.int64)
-    pairs, pixels = np.unique(np.stack([at, fragment]), axis=1, return_counts=True)
+    # a pair as one number: numpy sorts those many times faster than pairs
+    radix = int(fragment.max(initial=0)) + 1
+    pairs, pixels = np.unique(at * radix + fragment, return_counts=True)
+    block, fragment = np.divmod(pairs, radix)
     out = np.zeros(count, np.int64)
-    order = np.lexsort((-pairs[1], pixels))
-    out[pairs[0][order]] = pairs[1][order]
+    order = np.lexsort((-fragment, pixels))
+    out[block[order]] = fragment[order]
     return out
 
 

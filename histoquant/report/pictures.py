@@ -23,7 +23,9 @@ _PREVIEW_FROM: Final = 1_000_000  # pixels: below this a whole PNG decodes in 10
 _CHUNK: Final = b"hqPV"  # ancillary, private, not to be copied by editors that change pixels (PNG 1.2, 3.3)
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _IHDR_END: Final = 8 + 25
-_PNG_LEVEL: Final = 3  # level 6 takes three times as long for 6 % fewer bytes on a 12-Mpx overlay
+# Each row as its difference to the row above, at the lowest level: half the time of level 3 with OpenCV's own
+# filter on overlays, and no more bytes. Level 6 takes three times as long as 3 for 6 % less.
+_PNG: Final = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP)
 _YUV_444: Final = 0x111111  # OpenCV's code for no chroma subsampling
 _QUALITIES: Final = (84, 74, 70, 66, 60)  # below 60 the thin outlines of negatives smear
 _MAX_BYTES: Final = 400_000_000  # no picture of ours comes near; anything larger is not ours
@@ -45,7 +47,7 @@ def encode_png(rgb: Picture) -> bytes:
     The bytes depend on the pixels only: no time stamps, no metadata.
     """
     picture = check_rgb(rgb)
-    done, data = cv2.imencode(".png", picture[:, :, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, _PNG_LEVEL])
+    done, data = cv2.imencode(".png", picture[:, :, ::-1], _PNG)
     if not done:
         raise ValueError(f"picture of shape {picture.shape} cannot be written as PNG")
     png = bytes(data)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from histoquant.report import (
-    OVERLAY_PX,
     THUMBNAIL_PX,
     Caption,
     CellMarks,
@@ -24,32 +20,40 @@ from histoquant.report import (
     draw_thumbnail,
     encode_png,
 )
-from histoquant.report.overlay import Scale
+from histoquant.report.overlay import OVERLAY_PX, Scale
 from histoquant.run.assemble import SlideResult
+from histoquant.run.backgrounds import Backgrounds, Frame
 from histoquant.run.density import density_files
 from histoquant.run.plan import Planned
 from histoquant.slides import Plane, Slide
 from histoquant.tiling.artefacts import EXCLUSIONS
 
-# Tissue touches no edge of its picture.
-_MARGIN_MAP_PX = 8
+_READ = Backgrounds()  # nothing was kept: every picture reads the slide
 
 
 def draw_pictures(
-    slide: Slide, plane: Plane, planned: Planned, result: SlideResult, name: str
+    slide: Slide,
+    plane: Plane,
+    planned: Planned,
+    result: SlideResult,
+    name: str,
+    backgrounds: Backgrounds = _READ,
 ) -> dict[str, bytes]:
-    """Files by name: thumbnail, overlay, full-resolution fields, and the density map with its array."""
+    """Files by name: thumbnail, overlay, full-resolution fields, and the density map with its array.
+
+    The slide itself is read for what ``backgrounds`` does not hold.
+    """
     caption = Caption(name, planned.plan.marker.name)
-    marks = _marks(planned, result, planned.plan.plane_mpp)
-    overview, tissue = _overview(slide, planned), _tissue_marks(planned)
+    overview, tissue = _overview(slide, planned, backgrounds), _tissue_marks(planned)
     pictures = {
         "thumbnail.png": draw_thumbnail(*overview, tissue, caption),
-        "overlay.png": overlay_rgb(slide, plane, planned, result, name),
+        "overlay.png": overlay_rgb(slide, plane, planned, result, name, backgrounds),
     }
 
     def read(x: int, y: int, width: int, height: int) -> NDArray[np.uint8]:
         return plane.read(x, y, width, height)[0]
 
+    marks = _marks(planned, result, planned.plan.plane_mpp)
     fields = draw_fields(read, plane.size_px, planned.plan.plane_mpp, marks, caption)
     if fields is not None:
         pictures["fields.png"] = fields
@@ -57,55 +61,49 @@ def draw_pictures(
     return files | density_files(overview, planned, result, tissue, caption)
 
 
-def _overview(slide: Slide, planned: Planned) -> tuple[NDArray[np.uint8], float]:
-    """The whole slide at thumbnail size, and its um/px; a small slide is read again, finer than its map."""
+def _overview(slide: Slide, planned: Planned, backgrounds: Backgrounds) -> tuple[NDArray[np.uint8], float]:
+    """The whole slide at thumbnail size, and its um/px."""
+    if backgrounds.overview_rgb is not None:
+        return backgrounds.overview_rgb, backgrounds.overview_um
     map_mpp = planned.tissue.mpp_xy[0]
-    longest_px = max(planned.overview_rgb.shape[:2])
-    if longest_px >= THUMBNAIL_PX:
-        return planned.overview_rgb, map_mpp
+    longest_px = max(planned.tissue.tissue.shape)
     plane = slide.plane(max(planned.plan.plane_mpp, map_mpp * longest_px / THUMBNAIL_PX))
     return plane.read(0, 0, *plane.size_px)[0], plane.mpp
 
 
-@dataclass(frozen=True)
-class _Frame:
-    """The part of the slide that holds tissue, in map pixels, and how much it is shrunk."""
-
-    top: int
-    left: int
-    bottom: int
-    right: int
-    shrink: int
-
-    @classmethod
-    def around(cls, planned: Planned) -> _Frame:
-        shown = planned.tissue.tissue | (planned.tissue.excluded > 0)
-        rows, columns = np.flatnonzero(shown.any(axis=1)), np.flatnonzero(shown.any(axis=0))
-        height, width = shown.shape
-        top, left = max(0, rows[0] - _MARGIN_MAP_PX), max(0, columns[0] - _MARGIN_MAP_PX)
-        bottom = min(height, rows[-1] + 1 + _MARGIN_MAP_PX)
-        right = min(width, columns[-1] + 1 + _MARGIN_MAP_PX)
-        longest_px = max(bottom - top, right - left) * planned.tissue.scale_px
-        return cls(int(top), int(left), int(bottom), int(right), math.ceil(longest_px / OVERLAY_PX))
-
-
 def overlay_rgb(
-    slide: Slide, plane: Plane, planned: Planned, result: SlideResult, name: str
+    slide: Slide,
+    plane: Plane,
+    planned: Planned,
+    result: SlideResult,
+    name: str,
+    backgrounds: Backgrounds = _READ,
 ) -> NDArray[np.uint8]:
     """Draw what was counted over the tissue, at the working resolution where that fits."""
-    frame = _Frame.around(planned)
-    shown = plane if frame.shrink == 1 else slide.plane(planned.plan.plane_mpp * frame.shrink)
-    step = planned.tissue.scale_px / frame.shrink
+    frame, map_px = Frame.around(planned.tissue), planned.tissue.scale_px
+    if backgrounds.frame_rgb is None:
+        rgb, (x, y), mpp = _read_frame(slide, plane, frame, map_px)
+    else:
+        step, mpp = map_px / frame.shrink, planned.plan.plane_mpp * frame.shrink
+        rgb, x, y = backgrounds.frame_rgb, frame.left * step, frame.top * step
+    marks = _marks(planned, result, mpp).scaled(1.0, (-x, -y))
+    cropped = Marks(marks.cells, marks.vessels, marks.aggregates, _tissue_marks(planned, frame))
+    return draw_overlay(rgb, mpp, cropped, Caption(name, planned.plan.marker.name))
+
+
+def _read_frame(
+    slide: Slide, plane: Plane, frame: Frame, map_px: int
+) -> tuple[NDArray[np.uint8], tuple[float, float], float]:
+    """Pixels of the frame, where they begin on their own grid, and their um/px."""
+    shown = plane if frame.shrink == 1 else slide.plane(plane.mpp * frame.shrink)
+    step = map_px / frame.shrink
     x, y = round(frame.left * step), round(frame.top * step)
     width = min(round(frame.right * step), shown.size_px[0]) - x
     height = min(round(frame.bottom * step), shown.size_px[1]) - y
-    rgb, _ = shown.read(x, y, width, height)
-    marks = _marks(planned, result, shown.mpp).scaled(1.0, (-x, -y))
-    cropped = Marks(marks.cells, marks.vessels, marks.aggregates, _tissue_marks(planned, frame))
-    return draw_overlay(rgb, shown.mpp, cropped, Caption(name, planned.plan.marker.name))
+    return shown.read(x, y, width, height)[0], (x, y), shown.mpp
 
 
-def _tissue_marks(planned: Planned, frame: _Frame | None = None) -> TissueMarks:
+def _tissue_marks(planned: Planned, frame: Frame | None = None) -> TissueMarks:
     tissue = planned.tissue
     part = np.s_[:, :] if frame is None else np.s_[frame.top : frame.bottom, frame.left : frame.right]
     return TissueMarks(tissue.tissue[part], tissue.excluded[part], tissue.mpp_xy, EXCLUSIONS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from histoquant._version import __version__
@@ -35,6 +34,7 @@ from histoquant.stains.threshold import (
     slide_threshold,
 )
 from histoquant.stains.uneven import UNEVEN_BACKGROUND, HazeMap, Unevenness, find_unevenness
+from histoquant.tiling.preview import Preview
 from histoquant.tiling.survey import Survey, survey
 from histoquant.tiling.tissue_map import TissueMap, map_tissue
 
@@ -116,17 +116,18 @@ class Planned(BaseModel):
     """A plan with the maps it was made from.
 
     ``lumen`` is the annotated lumen (bool map) where there is one, ``haze`` what is taken off the slide's DAB
-    where its background is uneven, ``segmenter`` the plug-in that finds nuclei where one was chosen.
+    where its background is uneven, ``segmenter`` the plug-in that finds nuclei where one was chosen,
+    ``preview`` the plane shrunk, there when the slide was just surveyed.
     """
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
     plan: SlidePlan
     tissue: TissueMap
-    overview_rgb: Any
     lumen: Any = None
     haze: HazeMap | None = None
     segmenter: Any = None
+    preview: Preview | None = None
 
     def searched_by(self, segmenter: Segmenter, identity: str) -> Planned:
         """The same plan with nuclei found by a plug-in; flagged where its answer depends on the tiling."""
@@ -207,7 +208,7 @@ def plan_of(
         threshold_reason=settings.threshold_reason,
         flags=(*slide.flags, *white.flags, *(() if locked else flags), *cloudy),
     )
-    return Planned(plan=plan, tissue=tissue, overview_rgb=_overview(surveyed), haze=uneven.haze)
+    return Planned(plan=plan, tissue=tissue, preview=surveyed.preview, haze=uneven.haze)
 
 
 def _strength(
@@ -247,8 +248,3 @@ def _own_settings(
         threshold_reason=threshold.reason,
     )
     return settings, threshold.flags
-
-
-def _overview(surveyed: Survey) -> NDArray[np.uint8]:
-    """Mean colour of every map pixel, white where there is none."""
-    return np.asarray(np.rint(np.nan_to_num(surveyed.mean_rgb(), nan=255.0)), np.uint8)

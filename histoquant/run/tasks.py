@@ -12,6 +12,7 @@ import numpy as np
 
 from histoquant.errors import SlideFailedError
 from histoquant.run.assemble import SlideResult, assemble, tables_of
+from histoquant.run.backgrounds import Backgrounds
 from histoquant.run.build import refuse_other_build
 from histoquant.run.cross_check import cross_check
 from histoquant.run.heap import keep_freed_memory
@@ -68,7 +69,8 @@ def plan_slide(job: SlideJob) -> PlanReceipt:
         make_folder(folder)
         planned = with_regions(_plan(job), job.annotations)
         digests = [
-            write_bytes(folder / "tissue.npz", _npz_bytes(planned)),
+            write_bytes(folder / "tissue.npz", _npz_bytes(_maps(planned))),
+            write_bytes(folder / "backgrounds.npz", _npz_bytes(_backgrounds(planned).to_arrays())),
             write_bytes(folder / "plan.json", planned.plan.model_dump_json(indent=1).encode()),
         ]
         # last, because it says that the plan is whole
@@ -134,7 +136,8 @@ def commit_slide(job: SlideJob) -> CommitReceipt:
     with open_job(job, planned.plan.source.known_unread()) as slide:
         _refuse_if_changed(job)
         plane = working_plane(slide, job.parameters.working_mpp_um)
-        for name, png in draw_pictures(slide, plane, planned, result, job.slide_id).items():
+        kept = _load_backgrounds(job)
+        for name, png in draw_pictures(slide, plane, planned, result, job.slide_id, kept).items():
             write_bytes(folder / name, png)
     write_bytes(folder / "plan.json", planned.plan.model_dump_json(indent=1).encode())
     files = source_files(job.path)
@@ -208,21 +211,36 @@ def _refuse_if_changed(job: SlideJob) -> None:
         )
 
 
-def _npz_bytes(planned: Planned) -> bytes:
-    buffer = io.BytesIO()
-    arrays: dict[str, Any] = {"overview_rgb": planned.overview_rgb, **planned.tissue.to_arrays()}
+def _maps(planned: Planned) -> dict[str, Any]:
+    arrays: dict[str, Any] = dict(planned.tissue.to_arrays())
     if planned.lumen is not None:
         arrays["lumen"] = planned.lumen
     if planned.haze is not None:
         arrays |= planned.haze.to_arrays()
+    return arrays
+
+
+def _backgrounds(planned: Planned) -> Backgrounds:
+    assert planned.preview is not None  # it was surveyed just now
+    return Backgrounds.of(planned.preview, planned.tissue, planned.plan.plane_mpp)
+
+
+def _npz_bytes(arrays: dict[str, Any]) -> bytes:
+    buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     return buffer.getvalue()
+
+
+def _load_backgrounds(job: SlideJob) -> Backgrounds:
+    folder: Path = OutputFolder(job.out).work(job.slide_id, job.work_key)
+    with np.load(folder / "backgrounds.npz", allow_pickle=False) as arrays:
+        return Backgrounds.from_arrays({name: arrays[name] for name in arrays.files})
 
 
 def _plan_is_whole(folder: Path) -> bool:
     """Whether a plan is there that an earlier run finished, every byte as it was written."""
     try:
-        digests = [file_sha256(folder / name) for name in ("tissue.npz", "plan.json")]
+        digests = [file_sha256(folder / name) for name in ("tissue.npz", "backgrounds.npz", "plan.json")]
         return (folder / "plan.seal").read_bytes() == " ".join(digests).encode()
     except FileNotFoundError:
         return False
@@ -236,11 +254,8 @@ def load_plan(job: SlideJob) -> Planned:
     plan = SlidePlan.model_validate({**text, "marker": job.marker})
     with np.load(folder / "tissue.npz", allow_pickle=False) as arrays:
         held = {name: arrays[name] for name in arrays.files}
-    overview = held.pop("overview_rgb")
     lumen = held.pop("lumen", None)
     haze = HazeMap.from_arrays(held) if plan.background_sha256 else None
     tissue = TissueMap.from_arrays(held)
     segmenter = open_segmenter(job.segmenter) if job.segmenter is not None else None
-    return Planned(
-        plan=plan, tissue=tissue, overview_rgb=overview, lumen=lumen, haze=haze, segmenter=segmenter
-    )
+    return Planned(plan=plan, tissue=tissue, lumen=lumen, haze=haze, segmenter=segmenter)

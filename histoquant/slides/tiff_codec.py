@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import imagecodecs
@@ -138,8 +138,7 @@ def decode_webp(data: bytes, shape: tuple[int, int, int]) -> Samples:
 
 def jpeg_frame(data: bytes) -> tuple[int, int, int, int] | None:
     """Width, height, components and bits of a JPEG stream, None when there is no frame header."""
-    found = jpeg_segments(data)
-    for marker, body in found:
+    for marker, body in _segments(data):
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and len(body) >= 6:
             bits, height, width, components = struct.unpack(">BHHB", body[:6])
             return width, height, components, bits
@@ -158,7 +157,11 @@ def jpeg_says_ycbcr(data: bytes) -> bool | None:
 
 def jpeg_segments(data: bytes) -> list[tuple[int, bytes]]:
     """Marker segments before the scan: (marker, body)."""
-    found, at = [], 2
+    return list(_segments(data))
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    at = 2
     while at + 4 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
         if marker == 0xFF:  # fill byte
@@ -167,9 +170,8 @@ def jpeg_segments(data: bytes) -> list[tuple[int, bytes]]:
         if marker in (0xDA, 0xD9):
             break
         (length,) = struct.unpack_from(">H", data, at + 2)
-        found.append((marker, data[at + 4 : at + 2 + length]))
+        yield marker, data[at + 4 : at + 2 + length]
         at += 2 + max(length, 2)
-    return found
 
 
 def jpeg2000_mixes_colours(data: bytes) -> bool:

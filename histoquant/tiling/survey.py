@@ -10,6 +10,7 @@ import numpy.typing as npt
 from numba import njit
 
 from histoquant.errors import UsageError
+from histoquant.tiling.preview import Preview
 
 SCALE_PX = 16  # working px per map px: 8 um at 0.5 um/px, one small nucleus
 CELL_PX = 4  # working px per fine cell: 2 um, so that a map px knows how much of it is glass
@@ -81,6 +82,8 @@ class Survey:
     cell_colours : ndarray of int64, shape (256, 4)
         By the green of a complete 2 um cell: number of cells, and the sums of red, green and blue
         over their pixels.
+    preview : Preview
+        The plane shrunk, for pictures; no decision looks at it.
     size_px : tuple of int
         Width and height of the working plane.
     mpp_xy : tuple of float
@@ -97,6 +100,7 @@ class Survey:
     haze: npt.NDArray[np.int16]
     least_rgb: npt.NDArray[np.uint8]
     cell_colours: npt.NDArray[np.int64]
+    preview: Preview
     size_px: tuple[int, int]
     mpp_xy: tuple[float, float]
 
@@ -152,6 +156,7 @@ def survey(plane: PlaneLike, *, band_px: int = 1024, window_px: int = 4096) -> S
         haze=np.full((rows, columns), 32767, dtype=np.int16),
         least=np.full((rows, columns, 3), 255, dtype=np.uint8),
         colours=np.zeros((256, 4), dtype=np.int64),
+        preview=Preview.blank((width, height)),
     )
     for y in range(0, height, band_px):
         for x in range(0, width, window_px):
@@ -168,6 +173,7 @@ def survey(plane: PlaneLike, *, band_px: int = 1024, window_px: int = 4096) -> S
         haze=np.where(ledger.haze == 32767, _NO_HAZE, ledger.haze),
         least_rgb=ledger.least,
         cell_colours=ledger.colours,
+        preview=ledger.preview,
         size_px=(width, height),
         mpp_xy=(float(plane.mpp_xy[0]), float(plane.mpp_xy[1])),
     )
@@ -180,6 +186,7 @@ class _Ledger:
     haze: npt.NDArray[np.int16]
     least: npt.NDArray[np.uint8]
     colours: npt.NDArray[np.int64]
+    preview: Preview
 
 
 def _survey_window(
@@ -204,6 +211,7 @@ def _survey_window(
     haze = ledger.haze[row : row + rows, column : column + columns]
     least = ledger.least[row : row + rows, column : column + columns]
     rgb = np.ascontiguousarray(rgb)
+    ledger.preview.take(corner, rgb[_HALO_PX:-_HALO_PX, _HALO_PX:-_HALO_PX])
     _split_kernel(rgb, np.ascontiguousarray(valid), green)
     _count_kernel(rgb, green, part, cells, haze, least, ledger.colours)
     _relief_kernel(green, part)

@@ -45,7 +45,7 @@ performance: $(READY) ## measure speed and write docs/performance.md
 	$(BIN)/python benchmarks/performance.py
 
 lock: ## renew requirements/dev.txt (needs uv)
-	uv pip compile pyproject.toml --group dev --all-extras --universal --python-version 3.11 --fork-strategy fewest \
+	uv pip compile pyproject.toml --group dev --extra napari --extra export --extra cluster --universal --python-version 3.11 --fork-strategy fewest \
 	  --generate-hashes --no-emit-index-url --no-header --upgrade -o requirements/dev.txt
 
 clean: ## remove what the commands above made

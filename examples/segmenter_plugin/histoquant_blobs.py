@@ -14,6 +14,7 @@ DARKER = 12
 class Blobs:
     """Difference of Gaussians at one fixed threshold: no statistic of the window enters."""
 
+    version = "1"
     # 8-bit Gaussians of OpenCV are whole-number arithmetic: a pixel is the same in every window
     exact = True
     halo_um = 3 * SURROUNDINGS_UM

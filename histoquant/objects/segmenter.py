@@ -27,6 +27,8 @@ class Segmenter(Protocol):
 
     Attributes
     ----------
+    version : str
+        Of what computes; another version is another plan.
     exact : bool
         Whether the label of a pixel follows from the pixels within ``halo_um`` of its object alone, so that
         every window that shows them gives the same objects. Where not, tables depend on the tile size.
@@ -34,6 +36,7 @@ class Segmenter(Protocol):
         How far around an object its answer looks, micrometres.
     """
 
+    version: str
     exact: bool
     halo_um: float
 

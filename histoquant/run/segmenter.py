@@ -28,7 +28,7 @@ class SegmenterChoice(BaseModel):
     weights : Path or None
         Local file or folder.
     identity : str
-        Name, distribution, version and digest of the weights; part of the plan's key and of the plan.
+        Name, versions and digest of the weights; part of the plan's key and of the plan.
     exact : bool
         Whether tables are the same at every tile size.
     """
@@ -64,11 +64,10 @@ def choose_segmenter(text: str) -> SegmenterChoice:
     if weights is not None and not weights.exists():
         raise UsageError(f"--segmenter {text}: {weights} is not there. Name the file of its weights.")
     segmenter = _load(name, weights)
-    made_by = f"{point.dist.name} {point.dist.version}" if point.dist is not None else "unknown"
+    made_by = f"{point.dist.name} {point.dist.version}" if point.dist is not None else "not installed"
     digest = f", weights {_digest(weights)[:16]}" if weights is not None else ""
-    return SegmenterChoice(
-        name=name, weights=weights, identity=f"{name} ({made_by}{digest})", exact=segmenter.exact
-    )
+    said = f"{name} {segmenter.version} ({made_by}{digest})"
+    return SegmenterChoice(name=name, weights=weights, identity=said, exact=segmenter.exact)
 
 
 def open_segmenter(choice: SegmenterChoice) -> Segmenter:
@@ -106,7 +105,7 @@ def _load(name: str, weights: Path | None) -> Segmenter:
         raise UsageError(
             f"--segmenter {name}: cannot be loaded ({type(error).__name__}: {error})."
         ) from error
-    missing = [part for part in ("exact", "halo_um", "labels") if not hasattr(segmenter, part)]
+    missing = [part for part in ("version", "exact", "halo_um", "labels") if not hasattr(segmenter, part)]
     if missing:
         raise UsageError(
             f"--segmenter {name}: lacks {', '.join(missing)}. See histoquant.testing.check_segmenter."

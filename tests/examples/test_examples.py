@@ -82,4 +82,4 @@ def test_segmenter_plugin_passes_its_contract_and_is_found_when_installed(tmp_pa
         "from histoquant.run.segmenter import choose_segmenter\nprint(choose_segmenter('blobs').identity)\n"
     )
     point = "[histoquant.segmenters]\nblobs = histoquant_blobs:load\n"
-    assert _installed("histoquant-blobs", point, tmp_path, folder, code) == "blobs (histoquant-blobs 0.1.0)"
+    assert _installed("histoquant-blobs", point, tmp_path, folder, code) == "blobs 1 (histoquant-blobs 0.1.0)"

@@ -60,7 +60,7 @@ def test_an_exact_segmenter_gives_the_same_bytes_at_every_tile_size(slides: Path
     told = RunOptions((slides / f"{NAME}.tif",), tmp_path / "a", workers=0, segmenter="blobs")
     assert run_slides(told) == 0
     plan = json.loads((tmp_path / "a" / "slides" / NAME / "plan.json").read_text())
-    assert plan["segmenter"].startswith("blobs (")
+    assert plan["segmenter"].startswith("blobs 1 (")
     assert (
         json.loads((tmp_path / "a" / "run.json").read_text())["parameters"]["segmenter"] == plan["segmenter"]
     )

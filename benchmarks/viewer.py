@@ -81,7 +81,7 @@ def measure(cells: int) -> dict[str, Any]:
     frame()
     classes = classes_of(dab_od >= 0.2)
     begun = time.perf_counter()
-    levels = ClassPicture.levels(rings, classes, size_px)
+    levels = ClassPicture.levels(rings, classes, size_px, outline_px=1)
     (layer,) = add_layers(
         viewer, [picture_layer("cells", levels, {1: NEGATIVE, 2: POSITIVE}, (MPP_UM, MPP_UM))]
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from histoquant.slides import Slide
 from histoquant.viewer.slide_levels import slide_levels
-from histoquant.viewer.slide_overlay import OUTLINE_PX, Layer, placed
+from histoquant.viewer.slide_overlay import Layer, placed
 
 
 def slide_layer(slide: Slide, name: str = "slide") -> Layer:
@@ -34,7 +34,7 @@ def slide_layer(slide: Slide, name: str = "slide") -> Layer:
 
 
 def add_layers(viewer: Any, layers: Iterable[Layer]) -> list[Any]:
-    """Add layers in their order, outlines as wide as they ask for; none is editable by napari's own tools."""
+    """Add layers in their order; none is editable by napari's own tools."""
     added = []
     for data, told, kind in layers:
         layer = getattr(viewer, f"add_{kind}")(data, **told)
@@ -45,9 +45,6 @@ def add_layers(viewer: Any, layers: Iterable[Layer]) -> list[Any]:
 
 def dress(layer: Any) -> None:
     """Set what napari's constructors do not take."""
-    outline_px = layer.metadata.get(OUTLINE_PX)
-    if outline_px is not None:
-        layer.contour = outline_px
     # a brush stroke on a computed picture would be lost, or fail
     layer.editable = False
 

@@ -10,7 +10,7 @@ from histoquant.errors import HistoquantError, StoreError
 from histoquant.slides import SLIDE_SUFFIXES, open_slide
 from histoquant.store.results import load_results
 from histoquant.viewer.layers import dress, find_slide, slide_layer
-from histoquant.viewer.slide_overlay import OUTLINE_PX, Layer, load_overlay
+from histoquant.viewer.slide_overlay import Layer, load_overlay
 
 Reader = Callable[[Any], list[Layer]]
 
@@ -95,7 +95,7 @@ def results_layers(root: Path, slide_id: str, folder: Path | None) -> list[Layer
 
 
 def _dress_when_added() -> None:
-    """Napari's constructors take no width of outlines: it is set as the layers come into the viewer."""
+    """Napari's constructors cannot lock a layer: it is done as the layers come into the viewer."""
     import napari
 
     viewer = napari.current_viewer()
@@ -104,5 +104,5 @@ def _dress_when_added() -> None:
 
 
 def _dress_new(event: Any) -> None:
-    if OUTLINE_PX in event.value.metadata:
+    if "histoquant" in event.value.metadata:
         dress(event.value)

@@ -161,8 +161,8 @@ def _picture(
     corner_px = (int(origin_um[0] / mpp_x), int(origin_um[1] / mpp_y))
     moved = ObjectRings(rings.offsets, rings.corners - np.array(corner_px, np.int32), rings.owner)
     size_px = (int(np.ceil(size_um[0] / mpp_x)) + 1, int(np.ceil(size_um[1] / mpp_y)) + 1)
-    levels = ClassPicture.levels(moved, classes, size_px)
-    layer = picture_layer(name, levels, colours, (mpp_x, mpp_y), outline_px)
+    levels = ClassPicture.levels(moved, classes, size_px, outline_px)
+    layer = picture_layer(name, levels, colours, (mpp_x, mpp_y))
     layer[1]["translate"] = (
         corner_px[1] * mpp_y - origin_um[1] + mpp_y / 2,
         corner_px[0] * mpp_x - origin_um[0] + mpp_x / 2,

@@ -19,8 +19,6 @@ from histoquant.viewer.class_picture import ClassPicture
 
 NOT_SHOWN, NEGATIVE_CLASS, POSITIVE_CLASS = 0, 1, 2
 UNITS = ("um", "um")
-OUTLINE_PX = "outline_px"
-"""Key in a layer's metadata: width of the outlines of its objects."""
 Layer = tuple[Any, dict[str, Any], str]
 """What napari calls LayerData: data, properties, kind."""
 
@@ -63,7 +61,7 @@ class SlideOverlay:
         return [layer for layer in made if layer is not None]
 
     def _cells(self) -> Layer:
-        levels = ClassPicture.levels(self.rings, self.classes, self.objects.plane_size_px)
+        levels = ClassPicture.levels(self.rings, self.classes, self.objects.plane_size_px, outline_px=1)
         return picture_layer("cells", levels, {1: NEGATIVE, 2: POSITIVE}, self.objects.plane_mpp_xy)
 
     def _vessels(self) -> Layer | None:
@@ -72,9 +70,9 @@ class SlideOverlay:
             return None
         rings = vessel_rings(vessels, self.objects.factor_xy)
         classes = np.where(vessels["vessel"].to_numpy(bool), 1, 2).astype(np.uint8)
-        levels = ClassPicture.levels(rings, classes, self.objects.plane_size_px)
+        levels = ClassPicture.levels(rings, classes, self.objects.plane_size_px, outline_px=2)
         colours = {1: VESSEL, 2: NEGATIVE}
-        return picture_layer("vessels", levels, colours, self.objects.plane_mpp_xy, outline_px=2)
+        return picture_layer("vessels", levels, colours, self.objects.plane_mpp_xy)
 
     def _aggregates(self) -> Layer | None:
         if self.objects.aggregates.empty:
@@ -151,9 +149,8 @@ def picture_layer(
     levels: list[ClassPicture],
     colours: Mapping[int, RGB],
     mpp_xy: tuple[float, float],
-    outline_px: int = 1,
 ) -> Layer:
-    """Layer of objects by class, outlined; the key of ``colours`` is the class."""
+    """Layer of objects by class; the key of ``colours`` is the class."""
     from napari.utils.colormaps import DirectLabelColormap
 
     shades: dict[int | None, Any] = {None: (0, 0, 0, 0), 0: (0, 0, 0, 0)}
@@ -162,8 +159,6 @@ def picture_layer(
         "name": name,
         "multiscale": True,
         "colormap": DirectLabelColormap(color_dict=shades),
-        # napari's constructor takes no contour: whoever adds the layer sets it from here
-        "metadata": {OUTLINE_PX: outline_px},
         "opacity": 1.0,
         **placed((mpp_xy[1], mpp_xy[0])),
     }

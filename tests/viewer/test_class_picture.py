@@ -42,6 +42,26 @@ def test_a_window_shows_what_the_label_image_shows(seed: int, step: int, data: s
     np.testing.assert_array_equal(picture[::3, 7], expected[::3, 7])
 
 
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1, 2]), st.sampled_from([1, 2]), st.data())
+def test_outlines_are_what_erosion_leaves_of_each_object(
+    seed: int, step: int, width: int, data: st.DataObject
+) -> None:
+    labels, rings = field(seed)
+    classes = np.random.default_rng(seed).integers(0, 3, labels.max()).astype(np.uint8)
+    shown = labels[::step, ::step]
+    expected = np.zeros(shown.shape, np.uint8)
+    for number, own in enumerate(classes, start=1):
+        inner = ndimage.binary_erosion(shown == number, iterations=width)
+        expected[(shown == number) & ~inner] = own
+    picture = ClassPicture(rings, classes, (90, 70), step, width)
+    np.testing.assert_array_equal(np.asarray(picture), expected)
+    top, left = data.draw(st.integers(0, 30)), data.draw(st.integers(0, 40))
+    # a window's edge is no edge of an object
+    window = np.s_[top : top + data.draw(st.integers(1, 40)), left : left + data.draw(st.integers(1, 50))]
+    np.testing.assert_array_equal(picture[window], expected[window])
+
+
 def test_no_cell_is_lost_by_zooming_out_and_positives_lie_on_top() -> None:
     labels, rings = field(3, (400, 500))
     classes = np.ones(labels.max(), np.uint8)

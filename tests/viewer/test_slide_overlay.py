@@ -10,6 +10,7 @@ import pytest
 import histoquant as hq
 from histoquant.slides import Plane
 from histoquant.viewer.cell_words import CellFinder
+from histoquant.viewer.class_picture import ClassPicture
 from histoquant.viewer.layers import find_slide
 from histoquant.viewer.slide_levels import SlideLevel, slide_levels
 from histoquant.viewer.slide_overlay import load_overlay
@@ -42,7 +43,10 @@ def test_layers_lie_on_the_slide(finished_slides: Path, finished_results: Path) 
     kinds = {told["name"]: (data, told) for data, told, _ in overlay.layers()}
     assert {"cells", "tissue", "density per mm2"} <= set(kinds)
     levels, told = kinds["cells"]
-    picture = np.asarray(levels[0])
+    outlined = np.asarray(levels[0])
+    picture = np.asarray(ClassPicture(overlay.rings, overlay.classes, overlay.objects.plane_size_px))
+    assert 0 < np.count_nonzero(outlined) < np.count_nonzero(picture)
+    np.testing.assert_array_equal(picture[outlined > 0], outlined[outlined > 0])
     cells = hq.load_results(finished_results).cells(CD68)
     row = ((cells["y_um"] - told["translate"][0]) / told["scale"][0]).round().astype(int)
     column = ((cells["x_um"] - told["translate"][1]) / told["scale"][1]).round().astype(int)

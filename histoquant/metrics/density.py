@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
+from scipy.special import gammaincinv
 
 from histoquant.errors import UsageError
 from histoquant.metrics.measured import Interval, Measured
@@ -74,8 +74,8 @@ def poisson_interval(count: float, area_mm2: float, phi: float = 1.0) -> Interva
     if area_mm2 == 0:
         return Interval(None, None, "NO_TISSUE")
     n, area = count / phi, area_mm2 / phi
-    low = 0.0 if n == 0 else float(chi2.ppf(TAIL, 2 * n)) / 2 / area
-    return Interval(low, float(chi2.ppf(1 - TAIL, 2 * n + 2)) / 2 / area)
+    low = 0.0 if n == 0 else float(gammaincinv(n, TAIL)) / area
+    return Interval(low, float(gammaincinv(n + 1, 1 - TAIL)) / area)
 
 
 def overdispersion(counts: NDArray[np.integer], areas_mm2: NDArray[np.float64]) -> Measured:

@@ -106,8 +106,7 @@ def event_grid(tables: Tables) -> Grid | None:
         ("Events", True, lambda row: _share(row, "events", "patients")),
         ("Reference", True, lambda row: _share(row, "reference_events", "reference_patients")),
         ("Risk difference", True, interval_of("risk_difference", "low", "high")),
-        ("Fisher p", True, p_of("fisher_p")),
-        ("Boschloo p", True, p_of("boschloo_p")),
+        ("p (Boschloo)", True, p_of("boschloo_p")),
         ("Remark", False, reason_of),
     ]
     return grid("Association, not effect; interval by Newcombe.", columns, records(tables.get("events")))

@@ -38,7 +38,7 @@ def write_agreement(out: Path, reader_files: Sequence[Path], study_file: Path | 
     finished = open_run(out, study_file)
     pooled = biopsies(finished.slides, finished.study)
     found = read_readings(reader_files, finished.slides, pooled)
-    tables = agreement_tables(found, pooled, timeline(pooled, finished.study), finished.seed)
+    tables = agreement_tables(found, pooled, timeline(pooled, finished.study))
     done = {name: shaped(name, tables[name]) for name in READER_TABLES}
     with OutputLock(out):
         write_tables(study_folder(out), done)

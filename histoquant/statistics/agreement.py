@@ -7,15 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import chi2, norm
 from scipy.stats import f as f_distribution
-from scipy.stats import norm
 from scipy.stats import t as t_distribution
-from statsmodels.stats.inter_rater import cohens_kappa
 
 from histoquant.statistics.estimate import TAIL, Estimate, few
+from histoquant.statistics.resampled import MIN_CLUSTERS, chi_square_degrees, correlation_limits
 
 Floats = NDArray[np.float64]
 _MIN_READINGS = 3
+_NEARLY_ONE = 1 - 1e-9
+_NOTHING = Estimate()
 _Z = float(norm.ppf(1 - TAIL))
 # Koo and Li, J Chiropr Med 2016;15:155; applied to the lower limit, not to the estimate
 _CLASSES = ((0.9, "excellent"), (0.75, "good"), (0.5, "moderate"), (-math.inf, "poor"))
@@ -43,15 +45,19 @@ def mean_squares(table: Floats) -> MeanSquares:
     return MeanSquares(n, k, rows, columns, rest / ((n - 1) * (k - 1)))
 
 
-def icc_absolute(table: Floats) -> Estimate:
+def icc_absolute(table: Floats, clusters: NDArray[np.int64] | None = None) -> Estimate:
     """ICC(A,1): two-way, absolute agreement, single reader (F15), negative values as they are.
 
-    Interval: McGraw and Wong, Psychol Methods 1996;1:30, table 7.
+    Interval: McGraw and Wong, Psychol Methods 1996;1:30, table 7. Its degrees of freedom take readings for
+    independent; where patients have several, those of the mean squares of readings and rest are here what
+    leaving out one patient at a time says, and at most theirs.
 
     Parameters
     ----------
     table : ndarray, shape (subjects, raters)
         Complete, at least 3 subjects.
+    clusters : ndarray of int, shape (subjects,), optional
+        Patient of each subject. Default: each its own.
     """
     if table.shape[0] < _MIN_READINGS:
         return Estimate(reason=few("readings", table.shape[0], _MIN_READINGS))
@@ -63,18 +69,31 @@ def icc_absolute(table: Floats) -> Estimate:
     icc = (ms.rows - ms.rest) / below
     if not ms.rest > 0 or not icc < 1:
         return Estimate(icc, reason="NO_VARIATION (readers differ by a constant)")
+    rows, rest = float(n - 1), float((n - 1) * (k - 1))
+    if clusters is not None and np.unique(clusters).size < n:
+        rows = chi_square_degrees(lambda kept: mean_squares(table[kept]).rows, clusters, rows)
+        rest = chi_square_degrees(lambda kept: mean_squares(table[kept]).rest, clusters, rest)
+        if not (rows > 0 and rest > 0):
+            return Estimate(icc, reason=_too_few(clusters))
     a = k * icc / (n * (1 - icc))
     b = 1 + k * icc * (n - 1) / (n * (1 - icc))
-    spread = (a * ms.columns) ** 2 / (k - 1) + (b * ms.rest) ** 2 / ((n - 1) * (k - 1))
+    spread = (a * ms.columns) ** 2 / (k - 1) + (b * ms.rest) ** 2 / rest
     if not spread > 0:
         return Estimate(icc, reason="NO_INTERVAL (readings mirror each other)")
     degrees = (a * ms.columns + b * ms.rest) ** 2 / spread
-    upper_f = float(f_distribution.ppf(1 - TAIL, n - 1, degrees))
-    lower_f = float(f_distribution.ppf(1 - TAIL, degrees, n - 1))
+    upper_f = float(f_distribution.ppf(1 - TAIL, rows, degrees))
+    lower_f = float(f_distribution.ppf(1 - TAIL, degrees, rows))
     rater = k * ms.columns + (k * n - k - n) * ms.rest
     low = n * (ms.rows - upper_f * ms.rest) / (upper_f * rater + n * ms.rows)
     high = n * (lower_f * ms.rows - ms.rest) / (rater + n * lower_f * ms.rows)
     return Estimate(icc, low, high)
+
+
+def _too_few(clusters: NDArray[np.int64]) -> str:
+    patients = int(np.unique(clusters).size)
+    if patients < MIN_CLUSTERS:
+        return few("patients", patients, MIN_CLUSTERS)
+    return "NO_INTERVAL (one patient alone makes the readings differ)"
 
 
 def icc_class(low: float) -> str | None:
@@ -82,32 +101,30 @@ def icc_class(low: float) -> str | None:
     return None if math.isnan(low) else next(name for cut, name in _CLASSES if low >= cut)
 
 
-def concordance(a: Floats, b: Floats) -> Estimate:
-    """Lin's concordance with 1/n moments (F15); interval by Fisher's z (Lin, Biometrics 1989;45:255)."""
+def concordance(a: Floats, b: Floats, clusters: NDArray[np.int64]) -> Estimate:
+    """Lin's concordance with 1/n moments (F15); interval by Fisher's z, leaving out one patient at a time.
+
+    Lin's own error (Biometrics 1989;45:255) takes readings for independent.
+    """
     n = a.size
     if n < _MIN_READINGS:
         return Estimate(reason=few("readings", n, _MIN_READINGS))
-    shift = float(a.mean() - b.mean())
-    var_a, var_b = float(a.var()), float(b.var())
-    below = var_a + var_b + shift**2
-    if not below > 0:
+
+    def value(kept: NDArray[np.bool_]) -> float:
+        x, y = a[kept], b[kept]
+        below = float(x.var() + y.var() + (x.mean() - y.mean()) ** 2)
+        return 2 * float(((x - x.mean()) * (y - y.mean())).mean()) / below if below > 0 else math.nan
+
+    ccc = value(np.ones(n, np.bool_))
+    if math.isnan(ccc):
         return Estimate(reason="NO_VARIATION (all readings are equal)")
-    ccc = 2 * float(((a - a.mean()) * (b - b.mean())).mean()) / below
-    if n <= _MIN_READINGS:
-        return Estimate(ccc, reason=few("readings", n, _MIN_READINGS + 1))
-    if not min(var_a, var_b) > 0:
+    if not min(float(a.var()), float(b.var())) > 0:
         return Estimate(ccc, reason="NO_VARIATION (one reader's values are all equal)")
-    r = float(np.corrcoef(a, b)[0, 1])
-    if not abs(r) < 1 or not 0 < abs(ccc) < 1:
-        return Estimate(ccc, reason="NO_VARIATION (readings lie on a line)")
-    u = shift**2 / math.sqrt(var_a * var_b)
-    spread = (
-        (1 - r**2) * ccc**2 / ((1 - ccc**2) * r**2)
-        + 2 * ccc**3 * (1 - ccc) * u / (r * (1 - ccc**2) ** 2)
-        - ccc**4 * u**2 / (2 * r**2 * (1 - ccc**2) ** 2)
-    ) / (n - 2)
-    half = _Z * math.sqrt(max(spread, 0.0))
-    return Estimate(ccc, math.tanh(math.atanh(ccc) - half), math.tanh(math.atanh(ccc) + half))
+    low, high = correlation_limits(value, clusters)
+    if math.isnan(low):
+        equal = "NO_VARIATION (readings are equal)"
+        return Estimate(ccc, reason=equal if abs(ccc) > _NEARLY_ONE else _too_few(clusters))
+    return Estimate(ccc, low, high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +135,8 @@ class BlandAltman:
     ----------
     bias : Estimate
         Interval over patients.
-    loa_low, loa_high : float
-        Limits of agreement, ``bias -+ 1.96 sd``.
+    loa_low, loa_high : Estimate
+        Limits of agreement, ``bias -+ 1.96 sd``, with their intervals.
     sem : float
         Standard error of measurement, ``sd / sqrt(2)``.
     smallest_detectable : float
@@ -127,14 +144,19 @@ class BlandAltman:
     """
 
     bias: Estimate
-    loa_low: float = math.nan
-    loa_high: float = math.nan
+    loa_low: Estimate = _NOTHING
+    loa_high: Estimate = _NOTHING
     sem: float = math.nan
     smallest_detectable: float = math.nan
 
 
 def bland_altman(a: Floats, b: Floats, clusters: NDArray[np.int64]) -> BlandAltman:
     """Compare two readings by their differences.
+
+    The standard deviation is that of a new reading of a new patient: between patients and within (Bland and
+    Altman, J Biopharm Stat 2007;17:571). Intervals of the limits combine that of the bias with that of the
+    standard deviation (Zou, Stat Methods Med Res 2013;22:630), whose degrees of freedom come from leaving out
+    one patient at a time.
 
     Parameters
     ----------
@@ -146,16 +168,56 @@ def bland_altman(a: Floats, b: Floats, clusters: NDArray[np.int64]) -> BlandAltm
     value = float(difference.mean()) if difference.size else math.nan
     if difference.size < 2:
         return BlandAltman(Estimate(value, reason=few("readings", difference.size, 2)))
-    sd = float(difference.std(ddof=1))
+    sd = math.sqrt(_total_variance(difference, clusters))
     low, high = cluster_mean_limits(difference, clusters)
     reason = few("patients", int(np.unique(clusters).size), 2) if math.isnan(low) else None
+    bias = Estimate(value, low, high, reason=reason)
+    spread = _spread_limits(difference, clusters, sd)
     sem = sd / math.sqrt(2)
     return BlandAltman(
-        Estimate(value, low, high, reason=reason),
-        value - _Z * sd,
-        value + _Z * sd,
+        bias,
+        _limit(bias, -_Z, sd, spread),
+        _limit(bias, _Z, sd, spread),
         sem,
         _Z * math.sqrt(2) * sem,
+    )
+
+
+def _total_variance(values: Floats, clusters: NDArray[np.int64]) -> float:
+    """Variance between clusters and within, from the mean squares of one-way analysis."""
+    names, place = np.unique(clusters, return_inverse=True)
+    n, count = values.size, names.size
+    if count < 2 or n == count:
+        return float(values.var(ddof=1))
+    sizes = np.bincount(place)
+    means = np.bincount(place, weights=values) / sizes
+    between = float((sizes * (means - values.mean()) ** 2).sum()) / (count - 1)
+    within = float(((values - means[place]) ** 2).sum()) / (n - count)
+    size = (n - float((sizes**2).sum()) / n) / (count - 1)
+    return between / size + (1 - 1 / size) * within
+
+
+def _spread_limits(values: Floats, clusters: NDArray[np.int64], sd: float) -> tuple[float, float]:
+    """95 % limits of the standard deviation; NaN below 3 clusters or without variation."""
+
+    def variance(kept: NDArray[np.bool_]) -> float:
+        return _total_variance(values[kept], clusters[kept])
+
+    degrees = chi_square_degrees(variance, clusters, values.size - 1) if sd > 0 else math.nan
+    low, high = (sd * math.sqrt(degrees / chi2.ppf(tail, degrees)) for tail in (1 - TAIL, TAIL))
+    return float(low), float(high)
+
+
+def _limit(bias: Estimate, z: float, sd: float, spread: tuple[float, float]) -> Estimate:
+    value = bias.value + z * sd
+    if math.isnan(spread[0]) or math.isnan(bias.low):
+        return Estimate(value, reason="NO_INTERVAL (too few patients, or their readings do not differ)")
+    # the limit lies lowest where the bias is low and the deviation wide (z < 0) or narrow (z > 0)
+    outer, inner = (spread[1], spread[0]) if z < 0 else (spread[0], spread[1])
+    return Estimate(
+        value,
+        value - math.hypot(bias.value - bias.low, z * (sd - outer)),
+        value + math.hypot(bias.high - bias.value, z * (inner - sd)),
     )
 
 
@@ -175,13 +237,31 @@ def cluster_mean_limits(values: Floats, clusters: NDArray[np.int64]) -> tuple[fl
     return mean - half, mean + half
 
 
-def quadratic_kappa(table: NDArray[np.int64]) -> Estimate:
-    """Quadratic-weighted kappa of a square table of grades, with its large-sample interval."""
-    total = int(table.sum())
-    if total < _MIN_READINGS:
-        return Estimate(reason=few("readings", total, _MIN_READINGS))
-    used = (table.sum(axis=0) + table.sum(axis=1)) > 0
-    if np.count_nonzero(used) < 2:
+def quadratic_kappa(a: Floats, b: Floats, clusters: NDArray[np.int64]) -> Estimate:
+    """Quadratic-weighted kappa of two readings in grades; interval by leaving out one patient at a time.
+
+    With quadratic weights kappa is ``1 - E(a - b)^2`` over the same for unrelated readings.
+
+    Parameters
+    ----------
+    a, b : ndarray, shape (n,)
+        Grades, evenly spaced.
+    clusters : ndarray of int, shape (n,)
+        Patient of each reading.
+    """
+    if a.size < _MIN_READINGS:
+        return Estimate(reason=few("readings", a.size, _MIN_READINGS))
+
+    def value(kept: NDArray[np.bool_]) -> float:
+        x, y = a[kept], b[kept]
+        unrelated = float(x.var() + y.var() + (x.mean() - y.mean()) ** 2)
+        return 1 - float(((x - y) ** 2).mean()) / unrelated if unrelated > 0 else math.nan
+
+    kappa = value(np.ones(a.size, np.bool_))
+    if math.isnan(kappa):
         return Estimate(reason="NO_VARIATION (one grade only)")
-    kappa = cohens_kappa(table, wt="quadratic")
-    return Estimate(float(kappa.kappa), float(kappa.kappa_low), min(1.0, float(kappa.kappa_upp)))
+    low, high = correlation_limits(value, clusters)
+    if math.isnan(low):
+        equal = "NO_VARIATION (grades are equal)"
+        return Estimate(kappa, reason=equal if abs(kappa) > _NEARLY_ONE else _too_few(clusters))
+    return Estimate(kappa, low, high)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import statsmodels.api as sm
 from numpy.typing import NDArray
-from scipy.stats import beta, boschloo_exact, fisher_exact
+from scipy.stats import beta, boschloo_exact
 from scipy.stats import t as t_distribution
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
@@ -22,7 +22,9 @@ _ROUNDING = 1e-9
 _MIN_CLUSTERS = 5
 
 
-def adjusted_difference(after: Floats, before: Floats, in_arm: NDArray[np.bool_]) -> Estimate:
+def adjusted_difference(
+    after: Floats, before: Floats, in_arm: NDArray[np.bool_], further: Floats | None = None
+) -> Estimate:
     """Difference of two arms in ``after``, adjusted for ``before``: ANCOVA with HC3 errors and t.
 
     Parameters
@@ -31,12 +33,18 @@ def adjusted_difference(after: Floats, before: Floats, in_arm: NDArray[np.bool_]
         Levels at the later timepoint and at baseline.
     in_arm : ndarray of bool
         True in the arm, False in the reference arm.
+    further : ndarray, shape (patients, columns), optional
+        Adjusted for as well.
     """
     smaller = min(int(in_arm.sum()), int((~in_arm).sum()))
     if smaller < MIN_GROUP:
         return Estimate(reason=few("patients", smaller, MIN_GROUP) + " in the smaller arm")
     design = np.column_stack([np.ones(after.size), in_arm.astype(float), before - before.mean()])
-    if np.linalg.matrix_rank(design) < design.shape[1]:
+    if further is not None:
+        if np.linalg.matrix_rank(np.column_stack([design[:, :2], further])) < 2 + further.shape[1]:
+            return Estimate(reason="NO_VARIATION (what is adjusted for does not vary apart from the arm)")
+        design = np.column_stack([design, further])
+    if np.linalg.matrix_rank(design) < design.shape[1] or after.size <= design.shape[1]:
         return Estimate(reason="NO_VARIATION (baseline does not vary apart from the arm)")
     leverage = (np.linalg.qr(design)[0] ** 2).sum(axis=1)
     with warnings.catch_warnings():
@@ -54,22 +62,24 @@ def adjusted_difference(after: Floats, before: Floats, in_arm: NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """Events in two groups: risk difference with Newcombe's interval, two exact tests."""
+    """Events in two groups: risk difference with Newcombe's interval, Boschloo's exact test."""
 
     difference: Estimate
-    fisher_p: float
     boschloo_p: float
 
 
 def compare_events(events: int, patients: int, reference_events: int, reference_patients: int) -> Events:
     """Compare two shares.
 
+    Boschloo's test is exact without holding the number of events fixed. Fisher's, which does, rejected in
+    1.3 % of trials of 10 against 10 without any difference at nominal 5 %, and is not computed.
+
     Parameters
     ----------
     events, patients, reference_events, reference_patients : int
     """
     if min(patients, reference_patients) < 1:
-        return Events(Estimate(reason=few("patients", 0, 1) + " in the smaller arm"), math.nan, math.nan)
+        return Events(Estimate(reason=few("patients", 0, 1) + " in the smaller arm"), math.nan)
     table = [[events, patients - events], [reference_events, reference_patients - reference_events]]
     low, high = confint_proportions_2indep(
         events, patients, reference_events, reference_patients, method="newcomb", compare="diff"
@@ -77,9 +87,7 @@ def compare_events(events: int, patients: int, reference_events: int, reference_
     value = events / patients - reference_events / reference_patients
     everyone = events + reference_events in (0, patients + reference_patients)
     boschloo = 1.0 if everyone else float(boschloo_exact(table).pvalue)
-    return Events(
-        Estimate(value, float(low), float(high)), float(fisher_exact(table).pvalue), min(1.0, boschloo)
-    )
+    return Events(Estimate(value, float(low), float(high)), min(1.0, boschloo))
 
 
 def exact_share(successes: int, total: int) -> Estimate:

@@ -19,7 +19,8 @@ from histoquant.statistics.agreement import (
     icc_class,
     quadratic_kappa,
 )
-from histoquant.statistics.estimate import TAIL, Estimate, few
+from histoquant.statistics.estimate import Estimate, few
+from histoquant.statistics.resampled import correlation_limits
 from histoquant.study.contrasts import cells
 from histoquant.study.reader_file import MACHINE, Reading, Readings, Subject, is_imported, scale_of
 from histoquant.study.timeline import Visit
@@ -27,11 +28,10 @@ from histoquant.study.timeline import Visit
 Row = dict[str, Any]
 Place = tuple[str, str, str, str]  # patient, tract, timepoint, slide_id
 _MIN_SUBJECTS = 4
-BOOTSTRAPS = 1_000
 
 
 def agreement_tables(
-    found: Readings, biopsies: pd.DataFrame, visits: Sequence[Visit], seed: int
+    found: Readings, biopsies: pd.DataFrame, visits: Sequence[Visit]
 ) -> dict[str, pd.DataFrame]:
     """Compare all raters.
 
@@ -42,8 +42,6 @@ def agreement_tables(
         For the inflammation index beside imported scores.
     visits : sequence of Visit
         The first is the baseline of changes.
-    seed : int
-        Of resampling.
 
     Returns
     -------
@@ -68,7 +66,7 @@ def agreement_tables(
     return {
         "agreement": pd.DataFrame(rows),
         "agreement_pairs": pd.DataFrame(pairs),
-        "reader_scores": pd.DataFrame(list(_beside_index(found, biopsies, seed))),
+        "reader_scores": pd.DataFrame(list(_beside_index(found, biopsies))),
     }
 
 
@@ -141,13 +139,13 @@ def _compare(pairs: list[Row], scale: str, level: str) -> Row:
     b = np.array([pair["b"] for pair in pairs], np.float64)
     names = sorted({pair["patient"] for pair in pairs})
     cluster = np.array([names.index(pair["patient"]) for pair in pairs], np.int64)
-    icc = icc_absolute(np.column_stack([a, b]))
-    ccc, limits = concordance(a, b), bland_altman(a, b, cluster)
+    icc = icc_absolute(np.column_stack([a, b]), cluster)
+    ccc, limits = concordance(a, b, cluster), bland_altman(a, b, cluster)
     graded = scale == "grade" and level == "level"
-    kappa = quadratic_kappa(_grades(a, b)) if graded else Estimate()
+    kappa = quadratic_kappa(a, b, cluster) if graded else Estimate()
     steady = np.ptp(a) > 0 and np.ptp(b) > 0 if a.size > 2 else False
     log = scale == "log"
-    reasons = dict.fromkeys(x.reason for x in (icc, ccc, limits.bias, kappa) if x.reason)
+    reasons = dict.fromkeys(x.reason for x in (icc, ccc, limits.bias, limits.loa_low, kappa) if x.reason)
     return {
         "readings": a.size,
         "patients": len(names),
@@ -155,11 +153,11 @@ def _compare(pairs: list[Row], scale: str, level: str) -> Row:
         "icc_class": icc_class(icc.low),
         **cells("ccc", ccc),
         **cells("bias", limits.bias),
-        "loa_low": limits.loa_low,
-        "loa_high": limits.loa_high,
+        **_limit("loa_low", limits.loa_low),
+        **_limit("loa_high", limits.loa_high),
         "bias_ratio": math.exp(limits.bias.value) if log else math.nan,
-        "loa_ratio_low": math.exp(limits.loa_low) if log else math.nan,
-        "loa_ratio_high": math.exp(limits.loa_high) if log else math.nan,
+        "loa_ratio_low": math.exp(limits.loa_low.value) if log else math.nan,
+        "loa_ratio_high": math.exp(limits.loa_high.value) if log else math.nan,
         **cells("kappa", kappa),
         "sem": limits.sem,
         "smallest_detectable": limits.smallest_detectable,
@@ -168,14 +166,11 @@ def _compare(pairs: list[Row], scale: str, level: str) -> Row:
     }
 
 
-def _grades(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.int64]:
-    size = int(max(a.max(), b.max())) + 1 if a.size else 1
-    table = np.zeros((size, size), np.int64)
-    np.add.at(table, (a.astype(int), b.astype(int)), 1)
-    return table
+def _limit(name: str, limit: Estimate) -> Row:
+    return {name: limit.value, f"{name}_from": limit.low, f"{name}_to": limit.high}
 
 
-def _beside_index(found: Readings, biopsies: pd.DataFrame, seed: int) -> Iterator[Row]:
+def _beside_index(found: Readings, biopsies: pd.DataFrame) -> Iterator[Row]:
     """Rank correlation of imported scores with the index: association, not agreement."""
     index = {
         (row["patient"], "" if pd.isna(row["tract"]) else row["tract"], row["timepoint"]): row[
@@ -194,7 +189,7 @@ def _beside_index(found: Readings, biopsies: pd.DataFrame, seed: int) -> Iterato
             for r in readings
             if (key := (r.subject.patient, r.subject.tract, r.subject.timepoint)) in index
         ]
-        association = _rank_correlation(both, seed)
+        association = _rank_correlation(both)
         yield {
             "score": score,
             "reader": rater,
@@ -207,20 +202,19 @@ def _beside_index(found: Readings, biopsies: pd.DataFrame, seed: int) -> Iterato
         }
 
 
-def _rank_correlation(both: list[tuple[str, float, float]], seed: int) -> Estimate:
+def _rank_correlation(both: list[tuple[str, float, float]]) -> Estimate:
     if len({patient for patient, _, _ in both}) < _MIN_SUBJECTS:
         return Estimate(reason=few("patients", len({patient for patient, _, _ in both}), _MIN_SUBJECTS))
     x, y = (np.array([row[at] for row in both], np.float64) for at in (1, 2))
     if np.ptp(x) == 0 or np.ptp(y) == 0:
         return Estimate(reason="NO_VARIATION (one of the two is the same everywhere)")
-    rows_of: dict[str, list[int]] = {}
-    for at, (patient, _, _) in enumerate(both):
-        rows_of.setdefault(patient, []).append(at)
-    members, rng = list(rows_of.values()), np.random.default_rng(seed)
-    drawn = []
-    for _ in range(BOOTSTRAPS):
-        rows = [at for pick in rng.integers(0, len(members), len(members)) for at in members[pick]]
-        if np.ptp(x[rows]) > 0 and np.ptp(y[rows]) > 0:
-            drawn.append(float(spearmanr(x[rows], y[rows]).statistic))
-    low, high = np.quantile(drawn, [TAIL, 1 - TAIL])
-    return Estimate(float(spearmanr(x, y).statistic), float(low), float(high))
+    names = sorted({patient for patient, _, _ in both})
+    cluster = np.array([names.index(patient) for patient, _, _ in both], np.int64)
+
+    def value(kept: NDArray[np.bool_]) -> float:
+        steady = np.ptp(x[kept]) > 0 and np.ptp(y[kept]) > 0
+        return float(spearmanr(x[kept], y[kept]).statistic) if steady else math.nan
+
+    low, high = correlation_limits(value, cluster)
+    reason = "NO_INTERVAL (one patient alone makes the scores differ)" if math.isnan(low) else None
+    return Estimate(value(np.ones(x.size, np.bool_)), low, high, reason=reason)

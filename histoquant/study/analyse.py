@@ -107,7 +107,7 @@ def analyse_biopsies(
         "changes": change_table(tracts, patients, primary, seed),
         "trends": trend_table(measures, visits),
         "models": model_table(measures, visits),
-        "missing": missing_table(tracts, visits, seed),
+        "missing": missing_table(tracts, visits, [row.patient for row in tables.patients], seed),
         "scores": scores,
         "notes": remarks(slides, pooled, measures, visits, tables),
     }
@@ -147,7 +147,7 @@ def unblinded(
     analysis : Analysis
     outcomes : Outcomes
     tables : TrialTables
-        Enrolled patients.
+        Enrolled patients, sites of tracts.
     seed : int
 
     Returns
@@ -172,7 +172,7 @@ def unblinded(
         "response_groups": response_groups(points),
         "response": response_table(points, tracts, outcomes, seed),
         "proportions": proportion_table(outcomes, enrolled),
-        "arms": arm_table(measures, tracts, outcomes),
+        "arms": arm_table(measures, tracts, outcomes, tables),
         "events": event_table(outcomes),
     }
     return {name: shaped(name, found[name]) for name in UNBLINDED_TABLES}

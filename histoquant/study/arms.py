@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from histoquant.statistics.estimate import Estimate
 from histoquant.statistics.two_groups import adjusted_difference, compare_events
@@ -13,13 +15,16 @@ from histoquant.study.change import MEASURE_COLUMNS
 from histoquant.study.contrasts import adjusted, cells, ratios
 from histoquant.study.measures import LOG
 from histoquant.study.outcomes import Outcomes
+from histoquant.study.trial_tables import TrialTables
 
 Row = dict[str, Any]
 _ONE_ARM = "ONE_ARM (nothing to compare with)"
 _NO_ARMS = "NO_ARMS (the outcomes have no column arm)"
 
 
-def arm_table(measures: pd.DataFrame, tracts: pd.DataFrame, outcomes: Outcomes) -> pd.DataFrame:
+def arm_table(
+    measures: pd.DataFrame, tracts: pd.DataFrame, outcomes: Outcomes, tables: TrialTables
+) -> pd.DataFrame:
     """Compare arms at each later timepoint, adjusted for baseline (columns of ``arms.csv``).
 
     Parameters
@@ -28,7 +33,10 @@ def arm_table(measures: pd.DataFrame, tracts: pd.DataFrame, outcomes: Outcomes) 
         From `histoquant.study.measures.measure_table` and `histoquant.study.change.tract_changes`; levels are
         patients' means over the tracts evaluable at both visits.
     outcomes : Outcomes
+    tables : TrialTables
+        Sites of the tracts: the adjustment for them stands beside the other, it does not replace it.
     """
+    site = {(row.patient, row.tract): row.site for row in tables.tracts}
     analysed = measures.set_index(["patient", "tract", "measure", "timepoint"])["analysed"]
     rows = []
     # a partial index has a change and no level of its own to adjust for
@@ -41,9 +49,19 @@ def arm_table(measures: pd.DataFrame, tracts: pd.DataFrame, outcomes: Outcomes) 
             {"patient": known["patient"], "before": before, "after": before + known["change"]}
         )
         levels = frame.groupby("patient", sort=False)[["before", "after"]].mean()
+        shares = _site_shares(known, site)
         about = {name: group.iloc[0][name] for name in (*MEASURE_COLUMNS, "timepoint")}
-        rows += [about | row for row in _compared(levels, outcomes, about["scale"] == LOG)]
+        rows += [about | row for row in _compared(levels.join(shares), outcomes, about["scale"] == LOG)]
     return adjusted_by_arm(pd.DataFrame(rows))
+
+
+def _site_shares(known: pd.DataFrame, site: Mapping[tuple[str, str], str | None]) -> pd.DataFrame:
+    """Share of each patient's tracts at each site, one column per site; none where a site is not recorded."""
+    keys = zip(known["patient"], known["tract"], strict=True)
+    named = pd.Series([site.get(key) for key in keys], index=known.index, dtype=object)
+    if named.empty or bool(named.isna().any()):
+        return pd.DataFrame(index=pd.Index([], name="patient"))
+    return pd.crosstab(known["patient"], named.str.strip().str.casefold(), normalize="index")
 
 
 def adjusted_by_arm(table: pd.DataFrame) -> pd.DataFrame:
@@ -58,29 +76,49 @@ def _compared(levels: pd.DataFrame, outcomes: Outcomes, log: bool) -> Iterator[R
     arm = pd.Series({patient: outcomes.arm.get(patient) for patient in levels.index}, dtype=object)
     if len(outcomes.arms) < 2:
         named = outcomes.arms[0] if outcomes.arms else None
-        reason = _ONE_ARM if named else _NO_ARMS
-        yield _row((named, None), (int(arm.notna().sum()), 0), Estimate(reason=reason), log)
+        nothing = Estimate(reason=_ONE_ARM if named else _NO_ARMS)
+        yield _row((named, None), (int(arm.notna().sum()), 0), (nothing, nothing), log)
         return
     reference, *others = outcomes.arms
     for other in others:
         chosen = levels[arm.isin([reference, other]).to_numpy(bool)]
         in_arm = (arm[chosen.index] == other).to_numpy(bool)
-        found = adjusted_difference(chosen["after"].to_numpy(float), chosen["before"].to_numpy(float), in_arm)
+        found = _adjusted(chosen, in_arm)
         yield _row((other, reference), (int(in_arm.sum()), int((~in_arm).sum())), found, log)
 
 
-def _row(arms: tuple[str | None, str | None], counts: tuple[int, int], found: Estimate, log: bool) -> Row:
-    named = {**cells("difference", found), **ratios("ratio", found, log)}
+def _adjusted(chosen: pd.DataFrame, in_arm: NDArray[np.bool_]) -> tuple[Estimate, Estimate]:
+    """Adjusted for baseline, and for baseline and site."""
+    after, before = (chosen[name].to_numpy(float) for name in ("after", "before"))
+    plain = adjusted_difference(after, before, in_arm)
+    sites = chosen.drop(columns=["after", "before"])
+    if sites.shape[1] == 0:
+        return plain, Estimate(reason="NO_SITE (the tracts table does not name the site of every tract)")
+    present = sites.loc[:, sites.sum() > 0]
+    if present.shape[1] < 2:
+        return plain, Estimate(reason="ONE_SITE (nothing to adjust for)")
+    # the first by name is what the others are compared with
+    return plain, adjusted_difference(after, before, in_arm, present.to_numpy(float)[:, 1:])
+
+
+def _row(
+    arms: tuple[str | None, str | None], counts: tuple[int, int], found: tuple[Estimate, Estimate], log: bool
+) -> Row:
+    plain, by_site = found
     return {
         "arm": arms[0],
         "reference_arm": arms[1],
         "patients": counts[0],
         "reference_patients": counts[1],
-        **named,
-        "low": found.low,
-        "high": found.high,
-        "p": found.p,
-        "reason": found.reason,
+        **cells("difference", plain),
+        **ratios("ratio", plain, log),
+        "low": plain.low,
+        "high": plain.high,
+        "p": plain.p,
+        **cells("site_difference", by_site),
+        "site_p": by_site.p,
+        "site_reason": by_site.reason,
+        "reason": plain.reason,
     }
 
 
@@ -113,7 +151,6 @@ def _event(event: str, arm: str | None, reference: str | None, counts: tuple[int
         "risk_difference": found.difference.value,
         "low": found.difference.low,
         "high": found.difference.high,
-        "fisher_p": found.fisher_p,
         "boschloo_p": found.boschloo_p,
         "reason": found.difference.reason if reference else _ONE_ARM if arm else _NO_ARMS,
     }

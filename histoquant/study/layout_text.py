@@ -124,7 +124,7 @@ mean_area_weighted number mean of the area-weighted patient changes (sensitivity
 beyond_detectable count tracts whose change exceeds the smallest detectable one
 reason text why a cell is empty
 
-[trends] One row per measure: all timepoints together, patients with all of them.
+[trends] One row per measure: all timepoints together.
 measure text see measures.csv
 marker text see measures.csv
 role text see measures.csv
@@ -136,6 +136,9 @@ friedman_p number chi-square approximation
 page_l number Page's L for a fall over time, the order fixed beforehand
 page_p number one-sided p of a fall, exact up to 3 timepoints and 20 patients
 page_rise_p number one-sided p of a rise
+skillings_mack number Skillings and Mack's statistic: any difference, gaps allowed
+skillings_mack_p number chi-square approximation
+skillings_mack_patients count patients with two timepoints or more in one tract
 reason text why a cell is empty
 
 [models] One row per measure, model and later timepoint: change from baseline with every biopsy used.
@@ -149,15 +152,16 @@ timepoint text label
 patients count patients in the model
 biopsies count rows in the model
 estimate number change; log scale: ln ratio
-low number lower 95 % limit, t with patients - 1 degrees of freedom
+low number lower 95 % limit, t with `degrees`
 high number upper limit
 p number two-sided, same t
+degrees number degrees of freedom: mixed by Kenward and Roger, gee by Pan and Wall
 ratio number exp(estimate); log scale only
 ratio_low number exp(low)
 ratio_high number exp(high)
 dispersion number gee: alpha of the variance mu + alpha mu^2, by moments
 converged flag whether the optimiser says so
-boundary flag whether a variance lies at zero
+boundary flag whether a variance is estimated at or below zero
 warnings text what the fit warned of
 reason text why there is no model
 
@@ -167,8 +171,8 @@ marker text see measures.csv
 role text see measures.csv
 scale text see measures.csv
 timepoint text label
-scenario text `observed`, `complete` (all timepoints), `closed_best`, `closed_worst`, `delta`, `tipping`
-delta number shift of the missing changes (delta, tipping), in units of change
+scenario text observed, complete (all timepoints), closed_best, closed_worst, delta, tipping, enrolled
+delta number shift of the missing changes (delta, tipping, enrolled), in units of change
 patients count patients in the estimate
 filled count tract changes that were assumed
 mean number mean change over patients
@@ -275,6 +279,11 @@ p number two-sided
 ratio number exp(difference); log scale only
 ratio_low number exp(low)
 ratio_high number exp(high)
+site_difference number beside it, adjusted for baseline and for the share of the patient's tracts at each site
+site_difference_low number lower 95 % limit
+site_difference_high number upper limit
+site_p number two-sided
+site_reason text why there is none
 p_holm number main measures: adjusted over the markers (Holm)
 reason text why a cell is empty
 
@@ -289,7 +298,6 @@ reference_patients count in the reference arm
 risk_difference number arm minus reference
 low number lower 95 % limit, Newcombe
 high number upper limit
-fisher_p number exact, two-sided
 boschloo_p number exact unconditional, two-sided
 reason text why a cell is empty
 """
@@ -313,8 +321,12 @@ ccc_high number upper limit
 bias number mean difference b - a; log scale: ln ratio
 bias_low number lower 95 % limit over patients
 bias_high number upper limit
-loa_low number lower limit of agreement, bias - 1.96 sd
+loa_low number lower limit of agreement, bias - 1.96 sd, the sd between patients and within
+loa_low_from number lower 95 % limit of it
+loa_low_to number upper limit
 loa_high number upper limit of agreement
+loa_high_from number lower 95 % limit of it
+loa_high_to number upper limit
 bias_ratio number exp(bias); log scale only
 loa_ratio_low number exp(loa_low)
 loa_ratio_high number exp(loa_high)

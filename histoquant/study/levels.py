@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from histoquant.statistics.estimate import TAIL, few
-from histoquant.statistics.trends import trend
+from histoquant.statistics.trends import skillings_mack, trend
 from histoquant.study.change import MEASURE_COLUMNS
 from histoquant.study.measures import LOG
 from histoquant.study.timeline import Visit
@@ -61,12 +61,17 @@ def summary_of_levels(levels: NDArray[np.float64], log: bool) -> dict[str, Any]:
 
 
 def trend_table(measures: pd.DataFrame, visits: Sequence[Visit]) -> pd.DataFrame:
-    """Friedman and Page over patients with all timepoints (columns of ``trends.csv``)."""
+    """Friedman and Page over patients with all timepoints, Skillings-Mack over those with two or more.
+
+    Columns of ``trends.csv``.
+    """
     rows = []
     for _, group in measures.groupby("measure", sort=False):
         complete = complete_tracts(group, visits)
         levels = complete.groupby(level="patient", sort=False).mean()
         found = trend(levels.to_numpy(float).reshape(-1, len(visits)))
+        gaps = skillings_mack(widest_levels(group, visits))
+        reasons = dict.fromkeys(reason for reason in (found.reason, gaps.reason) if reason)
         rows.append(
             {
                 **{name: group.iloc[0][name] for name in MEASURE_COLUMNS},
@@ -78,10 +83,31 @@ def trend_table(measures: pd.DataFrame, visits: Sequence[Visit]) -> pd.DataFrame
                 "page_l": found.fall_l,
                 "page_p": found.fall_p,
                 "page_rise_p": found.rise_p,
-                "reason": found.reason,
+                "skillings_mack": gaps.statistic,
+                "skillings_mack_p": gaps.p,
+                "skillings_mack_patients": gaps.rows,
+                "reason": "; ".join(reasons) or None,
             }
         )
     return pd.DataFrame(rows)
+
+
+def widest_levels(measure: pd.DataFrame, visits: Sequence[Visit]) -> NDArray[np.float64]:
+    """Patients' levels with gaps, as (patient) x timepoint: the same tracts at each timepoint of a patient.
+
+    Of each patient the timepoints are taken that most can be had together in one tract, and the mean over all
+    tracts that have them; of equally many, those with more tracts.
+    """
+    labels = [visit.label for visit in visits]
+    wide = measure.pivot(index=["patient", "tract"], columns="timepoint", values="analysed")
+    rows = []
+    for _, tracts in wide.reindex(columns=labels).groupby(level="patient", sort=False):
+        values = tracts.to_numpy(float)
+        known = np.isfinite(values)
+        choices = [(known & pattern == pattern).all(axis=1) for pattern in known]
+        best = max(zip(known, choices, strict=True), key=lambda pair: (pair[0].sum(), pair[1].sum()))
+        rows.append(np.where(best[0], values[best[1]].mean(axis=0), np.nan))
+    return np.array(rows, np.float64).reshape(-1, len(labels))
 
 
 def complete_tracts(measure: pd.DataFrame, visits: Sequence[Visit]) -> pd.DataFrame:

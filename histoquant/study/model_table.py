@@ -8,7 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from histoquant.statistics.models import Fit, count_model, mixed_model
+from histoquant.statistics.gee import count_model
+from histoquant.statistics.mixed import mixed_model
+from histoquant.statistics.models import Fit
 from histoquant.study.change import MEASURE_COLUMNS
 from histoquant.study.contrasts import cells, ratios
 from histoquant.study.measures import FURTHER, LOG
@@ -53,10 +55,12 @@ def _rows(
     about: dict[str, Any], fit: Fit, present: Sequence[Visit], visits: Sequence[Visit]
 ) -> list[dict[str, Any]]:
     found = dict(zip([visit.label for visit in present[1:]], fit.changes, strict=False))
+    of = dict(zip([visit.label for visit in present[1:]], fit.degrees, strict=False))
     log = about["scale"] == LOG
     rows = []
     for visit in visits[1:]:
         change = found.get(visit.label)
+        degrees = of.get(visit.label, math.nan)
         reason = fit.reason or (change.reason if change else f"NOTHING_EVALUABLE ({visit.label})")
         row: dict[str, Any] = {
             **about,
@@ -64,6 +68,7 @@ def _rows(
             "timepoint": visit.label,
             "patients": fit.patients,
             "biopsies": fit.biopsies,
+            "degrees": _kept(degrees),
             "dispersion": _kept(fit.dispersion),
             "converged": fit.converged,
             "boundary": fit.boundary,

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from histoquant.statistics.estimate import Estimate, few
-from histoquant.statistics.models import clustered_odds
+from histoquant.statistics.gee import clustered_odds
 from histoquant.statistics.ordered import Jonckheere, jonckheere
 from histoquant.statistics.separation import area_under_curve
 from histoquant.statistics.two_groups import clustered_share, exact_share

@@ -25,9 +25,12 @@ _CLOSED = "VISIT NO_BIOPSY (closed_no_tissue)"
 _MAX_TIPPING_SD = 20.0
 _ALPHA = 0.05
 _MIN_OBSERVED = 3
+_NOTHING_OBSERVED = "NOTHING_OBSERVED (3 patients that differ are needed)"
 
 
-def missing_table(changes: pd.DataFrame, visits: Sequence[Visit], seed: int) -> pd.DataFrame:
+def missing_table(
+    changes: pd.DataFrame, visits: Sequence[Visit], enrolled: Sequence[str], seed: int
+) -> pd.DataFrame:
     """Estimate the mean change under assumptions about what is missing (columns of ``missing.csv``).
 
     Parameters
@@ -35,6 +38,8 @@ def missing_table(changes: pd.DataFrame, visits: Sequence[Visit], seed: int) -> 
     changes : DataFrame
         From `histoquant.study.change.tract_changes`.
     visits : sequence of Visit
+    enrolled : sequence of str
+        All patients of the patients table; empty without one.
     seed : int
         Of the imputations.
 
@@ -43,8 +48,8 @@ def missing_table(changes: pd.DataFrame, visits: Sequence[Visit], seed: int) -> 
     ``closed_best`` and ``closed_worst`` give tracts that were closed and left no tissue the greatest fall and
     the greatest rise that any tract showed. ``delta`` imputes each patient without a follow-up 50 times from
     the patients observed, shifted towards a rise by 0, 0.25, 0.5 and 1 standard deviation, and pools by
-    Rubin's rules. ``tipping`` is the least shift at which p reaches 0.05. Nothing is carried forward or set
-    to zero.
+    Rubin's rules. ``tipping`` is the least shift at which p reaches 0.05. ``enrolled`` does as ``delta`` for
+    everybody enrolled, also those without a baseline. Nothing is carried forward or set to zero.
     """
     later = [visit.label for visit in visits[1:]]
     rows: list[Row] = []
@@ -52,6 +57,7 @@ def missing_table(changes: pd.DataFrame, visits: Sequence[Visit], seed: int) -> 
         of_measure = changes[changes["measure"] == about["measure"]]
         tracts = of_measure[of_measure["timepoint"] == about["timepoint"]]
         rows += [{**about, **row} for row in _scenarios(tracts, of_measure, later, seed)]
+        rows += [{**about, **row} for row in _everybody(tracts, enrolled, seed)]
     return pd.DataFrame(rows)
 
 
@@ -85,7 +91,7 @@ def _shifted(tracts: pd.DataFrame, observed: Floats, seed: int) -> Iterator[Row]
     missing = len(set(tracts.loc[wanting, "patient"]) - seen)
     hindrance = None
     if observed.size < _MIN_OBSERVED or np.ptp(observed) == 0:
-        hindrance = "NOTHING_OBSERVED (3 patients that differ are needed)"
+        hindrance = _NOTHING_OBSERVED
     elif missing == 0:
         hindrance = "NOTHING_MISSING (no patient with a baseline lacks this follow-up)"
     if hindrance is not None:
@@ -94,32 +100,53 @@ def _shifted(tracts: pd.DataFrame, observed: Floats, seed: int) -> Iterator[Row]
         return
     sd, patients = float(np.std(observed, ddof=1)), observed.size + missing
     for share in DELTAS_SD:
-        found = _imputed(observed, missing, share * sd, seed)
+        found = imputed(observed, missing, share * sd, seed)
         yield _row("delta", found, patients, share * sd, missing)
     yield _tipping(observed, missing, sd, seed)
+
+
+def _everybody(tracts: pd.DataFrame, enrolled: Sequence[str], seed: int) -> Iterator[Row]:
+    """Impute every enrolled patient without a change, whatever the reason."""
+    observed = _patient_means(tracts)
+    seen = set(tracts.loc[tracts["change"].notna(), "patient"])
+    missing = len(set(enrolled) - seen)
+    reason = None
+    if not enrolled:
+        reason = "NO_PATIENTS_TABLE (name one in study.toml: [tables] patients)"
+    elif observed.size < _MIN_OBSERVED or np.ptp(observed) == 0:
+        reason = _NOTHING_OBSERVED
+    elif missing == 0:
+        reason = "NOTHING_MISSING (every enrolled patient has this change)"
+    if reason is not None:
+        yield _row("enrolled", Estimate(reason=reason), observed.size)
+        return
+    sd = float(np.std(observed, ddof=1))
+    for share in DELTAS_SD:
+        found = imputed(observed, missing, share * sd, seed)
+        yield _row("enrolled", found, observed.size + missing, share * sd, missing)
 
 
 def _tipping(observed: Floats, missing: int, sd: float, seed: int) -> Row:
     patients = observed.size + missing
     towards = 1.0 if observed.mean() < 0 else -1.0
-    if not _imputed(observed, missing, 0.0, seed).p < _ALPHA:
+    if not imputed(observed, missing, 0.0, seed).p < _ALPHA:
         return _row("tipping", Estimate(reason="NOT_SIGNIFICANT (nothing to tip)"), patients)
     low, high = 0.0, _MAX_TIPPING_SD * sd
-    if _imputed(observed, missing, towards * high, seed).p < _ALPHA:
+    if imputed(observed, missing, towards * high, seed).p < _ALPHA:
         reason = f"NO_TIPPING_POINT (below {_MAX_TIPPING_SD:g} standard deviations)"
         return _row("tipping", Estimate(reason=reason), patients, filled=missing)
     while high - low > 1e-3 * sd:
         middle = (low + high) / 2
-        if _imputed(observed, missing, towards * middle, seed).p < _ALPHA:
+        if imputed(observed, missing, towards * middle, seed).p < _ALPHA:
             low = middle
         else:
             high = middle
     return _row(
-        "tipping", _imputed(observed, missing, towards * high, seed), patients, towards * high, missing
+        "tipping", imputed(observed, missing, towards * high, seed), patients, towards * high, missing
     )
 
 
-def _imputed(observed: Floats, missing: int, delta: float, seed: int) -> Estimate:
+def imputed(observed: Floats, missing: int, delta: float, seed: int) -> Estimate:
     """Pool 50 imputations; each draws mean and spread first, so that they are no better known than so."""
     rng = np.random.default_rng(seed)
     n, mean, sd = observed.size, float(observed.mean()), float(np.std(observed, ddof=1))

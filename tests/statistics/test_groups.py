@@ -11,7 +11,7 @@ from scipy.stats import mannwhitneyu
 
 from histoquant.statistics.ordered import jonckheere
 from histoquant.statistics.separation import area_under_curve
-from histoquant.statistics.trends import trend
+from histoquant.statistics.trends import skillings_mack, trend
 
 
 def test_golden_friedman_and_page() -> None:
@@ -28,6 +28,44 @@ def test_two_timepoints_two_patients_and_no_change_give_reasons() -> None:
     assert trend(np.ones((9, 2))).reason == "FEW_TIMEPOINTS (2 of at least 3)"
     assert trend(np.ones((2, 3))).reason == "FEW_PATIENTS (2 of at least 3)"
     assert trend(np.ones((9, 3))).reason == "NO_VARIATION (no patient changes)"
+
+
+def test_golden_skillings_mack() -> None:
+    """Assembly times of Skillings and Mack 1981: SM = 15.493, p = 0.0014."""
+    gap = np.nan
+    times = np.array(
+        [
+            [3.2, 4.1, 3.8, 4.2],
+            [3.1, 3.9, 3.4, 4.0],
+            [4.3, 3.5, 4.6, 4.8],
+            [3.5, 3.6, 3.9, 4.0],
+            [3.6, 4.2, 3.7, 3.9],
+            [4.5, 4.7, 3.7, gap],
+            [gap, 4.2, 3.4, gap],
+            [4.3, 4.6, 4.4, 4.9],
+            [3.5, gap, 3.7, 3.9],
+        ]
+    )
+    found = skillings_mack(times)
+    assert (found.statistic, found.rows) == (pytest.approx(15.493, abs=5e-4), 9)
+    assert found.p == pytest.approx(0.00144, abs=5e-6)
+    # a row with one value says nothing
+    alone = np.vstack([times, [3.0, gap, gap, gap]])
+    assert skillings_mack(alone) == found
+
+
+def test_without_gaps_skillings_mack_is_friedman_also_with_ties() -> None:
+    rows = np.random.default_rng(1).integers(0, 4, (9, 3)).astype(float)
+    assert skillings_mack(rows).statistic == pytest.approx(trend(rows).chi2)
+    assert skillings_mack(rows).p == pytest.approx(trend(rows).p)
+
+
+def test_skillings_mack_says_what_it_lacks() -> None:
+    assert skillings_mack(np.ones((9, 2))).reason == "FEW_TIMEPOINTS (2 of at least 3)"
+    assert skillings_mack(np.ones((9, 3))).reason == "NO_VARIATION (no patient changes)"
+    assert skillings_mack(np.full((9, 3), np.nan)).reason == "FEW_PATIENTS (0 of at least 3)"
+    apart = np.array([[1.0, 2.0, np.nan]] * 5)
+    assert skillings_mack(apart).reason == "NOT_CONNECTED (timepoints share no patient)"
 
 
 def test_golden_jonckheere() -> None:

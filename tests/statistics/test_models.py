@@ -1,10 +1,18 @@
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
+import statsmodels.formula.api as smf
+from scipy.stats import t as t_distribution
 
-from histoquant.statistics.models import count_model, mixed_model
+from histoquant.statistics.gee import count_model, degrees_of, influences
+from histoquant.statistics.mixed import mixed_model
+from histoquant.statistics.models import design_of
+from histoquant.statistics.paired import mean_change
 
 VISITS = ("V1", "V2", "V3")
 MONTHS = (0.0, 2.0, 4.0)
@@ -74,3 +82,80 @@ def test_what_cannot_be_fitted_says_why() -> None:
     assert reason == "SLOPE_NOT_IDENTIFIABLE (two timepoints, one tract each)"
     nothing = table.assign(count=table["count"].where(table["visit"] != "V3", 0.0))
     assert count_model(nothing, VISITS).reason == "ALL_ZERO (a timepoint without a single count has no ratio)"
+
+
+def test_the_mixed_model_is_that_of_statsmodels() -> None:
+    table = biopsies(1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        peer = smf.mixedlm(
+            "y ~ C(visit)",
+            table,
+            groups="patient",
+            re_formula="1+month",
+            vc_formula={"tract": "0+C(tract)"},
+        ).fit(reml=True)
+    fit = mixed_model(table, VISITS)
+    assert [change.value for change in fit.changes] == pytest.approx(list(peer.fe_params[1:]), abs=1e-4)
+    for change, degrees, error in zip(fit.changes, fit.degrees, peer.bse_fe[1:], strict=True):
+        reach = (change.high - change.value) / t_distribution.ppf(0.975, degrees)
+        # nothing is missing: then estimating variances adds nothing to the error
+        assert reach == pytest.approx(error, rel=1e-3)
+
+
+def test_of_complete_data_the_mixed_model_gives_the_paired_t_of_patients() -> None:
+    table = biopsies(1)
+    wide = table.pivot_table(index="patient", columns="visit", values="y")
+    paired = mean_change((wide["V3"] - wide["V1"]).to_numpy())
+    fit = mixed_model(table, VISITS)
+    found = fit.changes[1]
+    assert (found.value, found.low, found.high) == pytest.approx((paired.value, paired.low, paired.high))
+    assert fit.degrees[1] == pytest.approx(19, abs=1e-3)
+    # the slope says little of the middle: much of its error is between biopsies, of which there are more
+    assert 19 < fit.degrees[0] < 80
+
+
+def test_gaps_widen_the_error_and_lower_its_degrees() -> None:
+    rng = np.random.default_rng(7)
+    table = biopsies(7)
+    gaps = table[(table["visit"] == "V1") | (rng.random(len(table)) > 0.5)]
+    whole, part = mixed_model(table, VISITS), mixed_model(gaps, VISITS)
+    assert part.changes[1].high - part.changes[1].low > whole.changes[1].high - whole.changes[1].low
+    assert part.degrees[1] < whole.degrees[1]
+
+
+def test_slopes_that_cannot_be_told_from_none_are_left_out() -> None:
+    rng = np.random.default_rng(9)
+    table = biopsies(9, patients=8)
+    noise = rng.normal(0, 0.2, len(table))
+    own = {name: rng.normal(0, 0.3) for name in table["tract"].unique()}
+    table = table.assign(y=noise + table["tract"].map(own))
+    fit = mixed_model(table[(table["visit"] == "V1") | (rng.random(len(table)) > 0.3)], VISITS)
+    assert fit.warnings == ("patients' slopes are left out: their variance cannot be told from zero",)
+    assert fit.boundary
+    assert fit.converged
+    assert all(change.low < 0 < change.high for change in fit.changes)
+
+
+def test_influences_add_up_to_the_bias_reduced_covariance() -> None:
+    table = biopsies(2).sort_values(["patient", "tract", "visit"])
+    model = sm.GEE(
+        table["count"].to_numpy(),
+        design_of(table, VISITS),
+        groups=table["patient"].to_numpy(),
+        family=sm.families.NegativeBinomial(alpha=0.2),
+        offset=np.log(table["area_mm2"].to_numpy()),
+        cov_struct=sm.cov_struct.Exchangeable(),
+    )
+    result = model.fit(cov_type="bias_reduced")
+    added = influences(result)
+    assert added.T @ added == pytest.approx(np.asarray(result.cov_robust_bc), rel=1e-6)
+
+
+def test_degrees_fall_where_few_patients_make_the_variance() -> None:
+    even = np.array([1.0, -1.0] * 10)
+    assert degrees_of(even) == 19
+    normal = np.random.default_rng(1).normal(size=100_000)
+    assert degrees_of(normal) == pytest.approx(100_000, rel=0.05)
+    uneven = np.r_[np.full(18, 0.1), 3.0, -3.0]
+    assert degrees_of(uneven) < 5

@@ -39,7 +39,7 @@ def compare(tmp_path: Path, slides: pd.DataFrame, pooled: pd.DataFrame, **files:
         path.write_text(text, encoding="utf-8")
         paths.append(path)
     found = read_readings(paths, slides, pooled)
-    tables = agreement_tables(found, pooled, VISITS, 1)
+    tables = agreement_tables(found, pooled, VISITS)
     return {name: shaped(name, tables[name]) for name in READER_TABLES}
 
 
@@ -118,7 +118,7 @@ def test_imported_scores_are_set_beside_the_index_and_never_computed(
     assert found["agreement"].empty
     row = found["reader_scores"].iloc[0]
     assert (row["score"], row["biopsies"]) == ("geboes", len(pooled))
-    assert 0.7 < row["low"] < row["spearman"] < row["high"] <= 1
+    assert 0.6 < row["low"] < row["spearman"] < row["high"] <= 1
 
 
 def test_what_unblind_joined_is_read(tmp_path: Path, slides: pd.DataFrame, pooled: pd.DataFrame) -> None:

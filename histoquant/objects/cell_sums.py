@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from histoquant.objects.label_runs import PIXELS, SUM_X, SUM_Y, LabelRuns
 from histoquant.objects.planes import Planes
 from histoquant.objects.territory import Territories
 
@@ -16,6 +17,7 @@ Int16Array = npt.NDArray[np.int16]
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
+UInt8Array = npt.NDArray[np.uint8]
 UInt16Array = npt.NDArray[np.uint16]
 
 NUCLEUS, RING, CYTOPLASM = range(3)
@@ -29,8 +31,11 @@ _BIN_MOD = 10
 _FIRST_MOD = -250
 _BINS = 300
 
-# Columns of CellSums.shape
-SUM_X, SUM_Y, SUM_XX, SUM_YY, SUM_XY, CUT_STRAIGHT, CUT_DIAGONAL, SUM_HEMATOXYLIN = range(8)
+# How far a pixel lies, by the reaches of compartments; 1 to 4 are those between. Beyond is no one's.
+_RIM, _CORE, _BEYOND = 0, 5, 6
+_KINDS = 7
+# Columns of what a direction holds of each
+_PIXELS, _DAB, _HEMATOXYLIN, _STAINED = range(4)
 
 
 class Reaches(NamedTuple):
@@ -57,8 +62,9 @@ class CellSums(NamedTuple):
     Attributes
     ----------
     shape : ndarray of int64, shape (n, 8)
-        Moments of the nucleus, crossings of its boundary along the axes and the diagonals, summed
-        haematoxylin (mOD).
+        Moments and boundary of the nucleus, as `LabelRuns.moments` gives them.
+    hematoxylin : ndarray of int64, shape (n,)
+        Summed haematoxylin of the nucleus (mOD).
     pixels, dab : ndarray of int64, shape (n, 3)
         Pixels and summed DAB (mOD) of nucleus, ring and cytoplasm (which holds the ring).
     quantiles : ndarray of float64, shape (n, 3, 4)
@@ -71,6 +77,7 @@ class CellSums(NamedTuple):
     """
 
     shape: Int64Array
+    hematoxylin: Int64Array
     pixels: Int64Array
     dab: Int64Array
     quantiles: FloatArray
@@ -80,10 +87,12 @@ class CellSums(NamedTuple):
     stained_pixels: Int64Array
 
     @classmethod
-    def zeros(cls, count: int) -> CellSums:
-        """Empty sums of this many cells."""
+    def of_shapes(cls, shape: Int64Array) -> CellSums:
+        """Cells of these shapes, nothing else summed yet."""
+        count = len(shape)
         return cls(
-            np.zeros((count, 8), np.int64),
+            shape,
+            np.zeros(count, np.int64),
             np.zeros((count, 3), np.int64),
             np.zeros((count, 3), np.int64),
             np.full((count, 3, len(SHARES)), np.nan),
@@ -92,6 +101,41 @@ class CellSums(NamedTuple):
             np.zeros((count, SECTORS, SHELLS), np.int64),
             np.zeros(count, np.int64),
         )
+
+
+class _Kinds(NamedTuple):
+    """What a pixel is, by its distance from the nucleus.
+
+    Attributes
+    ----------
+    of_distance : ndarray of uint8
+        Kind of every distance above 0; those beyond the last count as it.
+    in_part : ndarray of bool, shape (kinds, 3)
+        Whether nucleus, ring and cytoplasm hold the kind.
+    shell : ndarray of int64, shape (kinds,)
+        `SHELLS` for none.
+    """
+
+    of_distance: UInt8Array
+    in_part: BoolArray
+    shell: Int64Array
+
+    @classmethod
+    def of(cls, reaches: Reaches) -> _Kinds:
+        ends = np.unique([reaches.ring, reaches.close, reaches.around, reaches.cytoplasm])
+        ends = ends[ends > 0]
+        distance = np.arange(int(ends.max(initial=0)) + 2)
+        of_distance = (1 + np.searchsorted(ends, distance)).astype(np.uint8)
+        of_distance[-1] = _BEYOND
+        in_part, shell = np.zeros((_KINDS, 3), np.bool_), np.full(_KINDS, SHELLS, np.int64)
+        in_part[[_RIM, _CORE], NUCLEUS] = True
+        shell[_RIM] = 0
+        for kind, end in enumerate(ends, 1):
+            in_part[kind, CYTOPLASM] = end <= reaches.cytoplasm
+            in_part[kind, RING] = end <= min(reaches.ring, reaches.cytoplasm)
+            if end <= reaches.around:
+                shell[kind] = 1 if end <= reaches.close else 2
+        return cls(of_distance, in_part, shell)
 
 
 def sum_cells(
@@ -122,148 +166,85 @@ def sum_cells(
     CellSums
         In the order of ``chosen``.
     """
-    sums = CellSums.zeros(len(chosen))
-    row_of = np.full(int(labels.max(initial=0)) + 1, -1, np.int32)
-    row_of[chosen] = np.arange(len(chosen), dtype=np.int32)
-    start, places = _pixels_by_owner(territory.owner, planes.valid, row_of, len(chosen))
-    limits = (reaches.ring, reaches.cytoplasm, stained_mod, reaches.rim, reaches.close, reaches.around)
+    rows = np.full(int(labels.max(initial=0)) + 1, -1, np.int32)
+    rows[chosen] = np.arange(len(chosen), dtype=np.int32)
+    owner, nuclei = territory.owner, labels
+    if not planes.valid.all():
+        owner, nuclei = (np.where(planes.valid, image, 0) for image in (owner, nuclei))
+    sums = CellSums.of_shapes(LabelRuns.of(nuclei, rows).moments())
     images = (labels, territory.distance, planes.dab, planes.hematoxylin)
-    _sum_all(images, chosen, start, places, limits, sums)
+    _sum_all(images, LabelRuns.of(owner, rows), _Kinds.of(reaches), (reaches.rim, stained_mod), sums)
     return sums
-
-
-@njit(cache=True, nogil=True)
-def _pixels_by_owner(
-    owner: Int32Array, valid: BoolArray, row_of: Int32Array, count: int
-) -> tuple[Int64Array, Int32Array]:
-    """Valid pixels of each chosen cell as ``y << 16 | x``; those of row i from start[i] on."""
-    height, width = owner.shape
-    start = np.zeros(count + 1, np.int64)
-    for y in range(height):
-        for x in range(width):
-            row = row_of[owner[y, x]]
-            if row >= 0 and valid[y, x]:
-                start[row + 1] += 1
-    for i in range(1, count + 1):
-        start[i] += start[i - 1]
-    places = np.empty(start[count], np.int32)
-    place = start[:count].copy()
-    for y in range(height):
-        for x in range(width):
-            row = row_of[owner[y, x]]
-            if row >= 0 and valid[y, x]:
-                places[place[row]] = y << 16 | x
-                place[row] += 1
-    return start, places
 
 
 @njit(cache=True, nogil=True)
 def _sum_all(
     images: tuple[Int32Array, UInt16Array, Int16Array, Int16Array],
-    chosen: Int32Array,
-    start: Int64Array,
-    places: Int32Array,
-    limits: tuple[int, int, int, int, int, int],
+    runs: LabelRuns,
+    kinds: _Kinds,
+    limits: tuple[int, int],
     sums: CellSums,
 ) -> None:
-    labels, distance, dab, hematoxylin = images
-    ring, cytoplasm, stained_mod, rim, close, around = limits
-    histogram = np.zeros((3, _BINS), np.int32)
-    for i in range(chosen.size):
-        cell = places[start[i] : start[i + 1]]
-        _sum_nucleus(labels, hematoxylin, chosen[i], cell, sums.shape[i])
-        sums.stained_pixels[i] = _sum_compartments(
-            dab, distance, cell, (ring, cytoplasm, stained_mod), (sums.pixels[i], sums.dab[i]), histogram
-        )
+    histogram = np.zeros((_KINDS, _BINS), np.int32)
+    merged = np.zeros((3, _BINS), np.int32)
+    held = np.empty((SECTORS, _KINDS, 4), np.int64)
+    for i in range(sums.shape.shape[0]):
+        centre = (sums.shape[i, PIXELS], sums.shape[i, SUM_X], sums.shape[i, SUM_Y])
+        held[:] = 0
+        cell = runs.spans[runs.start[i] : runs.start[i + 1]]
+        first, last = _sum_pixels(images, cell, kinds.of_distance, limits, centre, held, histogram)
+        _share_out(held, kinds, i, sums)
+        for kind in range(_BEYOND):
+            for part in range(3):
+                if kinds.in_part[kind, part]:
+                    merged[part, first:last] += histogram[kind, first:last]
         for part in range(3):
-            _quantiles(histogram[part], sums.pixels[i, part], sums.quantiles[i, part])
-        centre = (sums.pixels[i, NUCLEUS], sums.shape[i, SUM_X], sums.shape[i, SUM_Y])
-        sectors = (sums.sector_pixels[i], sums.sector_dab[i], sums.sector_hematoxylin[i])
-        _sum_sectors(images, chosen[i], cell, (rim, close, around), centre, sectors)
+            counts = merged[part, first:last]
+            _quantiles(counts, first, sums.pixels[i, part], sums.quantiles[i, part])
+            counts[:] = 0
+        histogram[:, first:last] = 0
 
 
 @njit(cache=True, nogil=True)
-def _sum_nucleus(
-    labels: Int32Array, hematoxylin: Int16Array, label: int, cell: Int32Array, row: Int64Array
-) -> None:
-    height, width = labels.shape
-    for k in range(cell.size):
-        y, x = cell[k] >> 16, cell[k] & 0xFFFF
-        if labels[y, x] != label:
-            continue
-        row[SUM_X] += x
-        row[SUM_Y] += y
-        row[SUM_XX] += x * x
-        row[SUM_YY] += y * y
-        row[SUM_XY] += x * y
-        row[SUM_HEMATOXYLIN] += hematoxylin[y, x]
-        if 0 < y < height - 1 and 0 < x < width - 1:
-            above, here, below = labels[y - 1], labels[y], labels[y + 1]
-            row[CUT_STRAIGHT] += (
-                (above[x] != label) + (here[x - 1] != label) + (here[x + 1] != label) + (below[x] != label)
-            )
-            row[CUT_DIAGONAL] += (
-                (above[x - 1] != label)
-                + (above[x + 1] != label)
-                + (below[x - 1] != label)
-                + (below[x + 1] != label)
-            )
-            continue
-        for dy in range(-1, 2):
-            for dx in range(-1, 2):
-                yo, xo = y + dy, x + dx
-                inside = 0 <= yo < height and 0 <= xo < width and labels[yo, xo] == label
-                if not inside:
-                    row[CUT_STRAIGHT if dy == 0 or dx == 0 else CUT_DIAGONAL] += 1
-
-
-@njit(cache=True, nogil=True)
-def _quantiles(counts: Int32Array, total: int, out: FloatArray) -> None:
-    """Middle of the bin in which each share of the pixels is reached."""
-    if total == 0:
-        return
-    seen = 0
-    k = 0
-    for b in range(counts.size):
-        seen += counts[b]
-        while k < len(SHARES) and seen >= SHARES[k] * total:
-            out[k] = _FIRST_MOD + _BIN_MOD * b + 0.5 * _BIN_MOD
-            k += 1
-        if k == len(SHARES):
-            return
-
-
-@njit(cache=True, nogil=True)
-def _sum_compartments(
-    dab: Int16Array,
-    distance: UInt16Array,
+def _sum_pixels(
+    images: tuple[Int32Array, UInt16Array, Int16Array, Int16Array],
     cell: Int32Array,
-    limits: tuple[int, int, int],
-    sums: tuple[Int64Array, Int64Array],
+    of_distance: UInt8Array,
+    limits: tuple[int, int],
+    centre: tuple[int, int, int],
+    held: Int64Array,
     histogram: Int32Array,
-) -> int:
-    """Counts, sums and histograms of the compartments of one cell; returns its stained pixels."""
-    ring, cytoplasm, stained_mod = limits
-    counts, total = sums
-    histogram[:] = 0
-    stained = 0
-    for k in range(cell.size):
-        y, x = cell[k] >> 16, cell[k] & 0xFFFF
-        far = distance[y, x]
-        if far > cytoplasm:
-            continue
-        value = dab[y, x]
-        b = min(max((value - _FIRST_MOD) // _BIN_MOD, 0), _BINS - 1)
-        stained += value >= stained_mod
-        part = NUCLEUS if far == 0 else CYTOPLASM
-        counts[part] += 1
-        total[part] += value
-        histogram[part, b] += 1
-        if 0 < far <= ring:
-            counts[RING] += 1
-            total[RING] += value
-            histogram[RING, b] += 1
-    return stained
+) -> tuple[int, int]:
+    """Sums by direction and kind, and a histogram of each kind; its first bin in use and one past the last.
+
+    Eight directions told by signs and by the longer side, in integers: n x - sum(x) is n (x - mean).
+    """
+    labels, distance, dab, hematoxylin = images
+    rim, stained_mod = limits
+    n, sum_x, sum_y = centre
+    beyond = of_distance.size - 1
+    low, high = _BINS - 1, 0
+    for k in range(cell.shape[0]):
+        y = cell[k, 0]
+        far, brown, blue = distance[y], dab[y], hematoxylin[y]
+        down = n * y - sum_y
+        side, steep = 2 * (down >= 0), abs(down)
+        for x in range(cell[k, 1], cell[k, 2]):
+            value = int(brown[x])
+            if far[x] == 0:
+                kind = _RIM if _on_rim(labels, y, x, rim) else _CORE
+            else:
+                kind = int(of_distance[min(far[x], beyond)])
+            right = n * x - sum_x
+            row = held[4 * (right >= 0) + side + (abs(right) >= steep), kind]
+            row[_PIXELS] += 1
+            row[_DAB] += value
+            row[_HEMATOXYLIN] += blue[x]
+            row[_STAINED] += value >= stained_mod
+            b = min(max(value - _FIRST_MOD, 0) // _BIN_MOD, _BINS - 1)
+            histogram[kind, b] += 1
+            low, high = min(low, b), max(high, b)
+    return low, high + 1
 
 
 @njit(cache=True, nogil=True)
@@ -271,37 +252,45 @@ def _on_rim(labels: Int32Array, y: int, x: int, depth: int) -> bool:
     """Whether another label or the end of the window lies within the depth, in any of eight directions."""
     if y < depth or x < depth or y + depth >= labels.shape[0] or x + depth >= labels.shape[1]:
         return True
-    label = labels[y, x]
-    for dy in range(-depth, depth + 1, depth):
-        for dx in range(-depth, depth + 1, depth):
-            if labels[y + dy, x + dx] != label:
-                return True
-    return False
+    above, here, below = labels[y - depth], labels[y], labels[y + depth]
+    label, left, right = here[x], x - depth, x + depth
+    # all at once: to ask for one after the other is to guess eight times
+    other = (above[left] ^ label) | (above[x] ^ label) | (above[right] ^ label) | (here[left] ^ label)
+    other |= (here[right] ^ label) | (below[left] ^ label) | (below[x] ^ label) | (below[right] ^ label)
+    return bool(other != 0)
 
 
 @njit(cache=True, nogil=True)
-def _sum_sectors(
-    images: tuple[Int32Array, UInt16Array, Int16Array, Int16Array],
-    label: int,
-    cell: Int32Array,
-    limits: tuple[int, int, int],
-    centre: tuple[int, int, int],
-    sums: tuple[Int64Array, Int64Array, Int64Array],
-) -> None:
-    """Eight directions told by signs and by the longer side, in integers: n x - sum(x) is n (x - mean)."""
-    labels, distance, dab, hematoxylin = images
-    rim, close, around = limits
-    n, sum_x, sum_y = centre
-    pixels, sum_dab, sum_hematoxylin = sums
-    for k in range(cell.size):
-        y, x = cell[k] >> 16, cell[k] & 0xFFFF
-        far = distance[y, x]
-        if far > around or (far == 0 and not _on_rim(labels, y, x, rim)):
-            continue
-        shell = 0 if far == 0 else (1 if far <= close else 2)
-        right = n * x - sum_x
-        down = n * y - sum_y
-        sector = 4 * (right >= 0) + 2 * (down >= 0) + 1 * (abs(right) >= abs(down))
-        pixels[sector, shell] += 1
-        sum_dab[sector, shell] += dab[y, x]
-        sum_hematoxylin[sector, shell] += hematoxylin[y, x]
+def _share_out(held: Int64Array, kinds: _Kinds, i: int, sums: CellSums) -> None:
+    """What was held of each kind goes to the compartments and shells of cell ``i``."""
+    for sector in range(SECTORS):
+        for kind in range(_BEYOND):
+            row, shell = held[sector, kind], kinds.shell[kind]
+            for part in range(3):
+                if kinds.in_part[kind, part]:
+                    sums.pixels[i, part] += row[_PIXELS]
+                    sums.dab[i, part] += row[_DAB]
+            if kinds.in_part[kind, NUCLEUS]:
+                sums.hematoxylin[i] += row[_HEMATOXYLIN]
+            if kinds.in_part[kind, NUCLEUS] or kinds.in_part[kind, CYTOPLASM]:
+                sums.stained_pixels[i] += row[_STAINED]
+            if shell < SHELLS:
+                sums.sector_pixels[i, sector, shell] += row[_PIXELS]
+                sums.sector_dab[i, sector, shell] += row[_DAB]
+                sums.sector_hematoxylin[i, sector, shell] += row[_HEMATOXYLIN]
+
+
+@njit(cache=True, nogil=True)
+def _quantiles(counts: Int32Array, first: int, total: int, out: FloatArray) -> None:
+    """Middle of the bin in which each share of the pixels is reached; counts from bin ``first`` on."""
+    if total == 0:
+        return
+    seen = 0
+    k = 0
+    for b in range(counts.size):
+        seen += counts[b]
+        while k < len(SHARES) and seen >= SHARES[k] * total:
+            out[k] = _FIRST_MOD + _BIN_MOD * (first + b) + 0.5 * _BIN_MOD
+            k += 1
+        if k == len(SHARES):
+            return

@@ -10,23 +10,8 @@ import pyarrow as pa
 
 if TYPE_CHECKING:
     from histoquant.markers.definition import MarkerDefinition
-from histoquant.objects.cell_sums import (
-    CUT_DIAGONAL,
-    CUT_STRAIGHT,
-    CYTOPLASM,
-    NUCLEUS,
-    RING,
-    SHARES,
-    SUM_HEMATOXYLIN,
-    SUM_X,
-    SUM_XX,
-    SUM_XY,
-    SUM_Y,
-    SUM_YY,
-    CellSums,
-    Reaches,
-    sum_cells,
-)
+from histoquant.objects.cell_sums import CYTOPLASM, NUCLEUS, RING, SHARES, CellSums, Reaches, sum_cells
+from histoquant.objects.label_runs import CUT_DIAGONAL, CUT_STRAIGHT, SUM_X, SUM_XX, SUM_XY, SUM_Y, SUM_YY
 from histoquant.objects.nuclei import AROUND_UM, Nuclei
 from histoquant.objects.planes import Planes
 from histoquant.objects.territory import UNIT, Territories, territories
@@ -169,7 +154,7 @@ def _stain(sums: CellSums) -> dict[str, FloatArray]:
     quantile = sums.quantiles / _MOD
     cell = sums.dab[:, NUCLEUS] + sums.dab[:, CYTOPLASM]
     columns = {
-        "hematoxylin_od": _divide(sums.shape[:, SUM_HEMATOXYLIN], sums.pixels[:, NUCLEUS]) / _MOD,
+        "hematoxylin_od": _divide(sums.hematoxylin, sums.pixels[:, NUCLEUS]) / _MOD,
         "cell_dab_od": _divide(cell, sums.pixels[:, NUCLEUS] + sums.pixels[:, CYTOPLASM]) / _MOD,
     }
     for part, name in ((NUCLEUS, "nucleus"), (RING, "ring"), (CYTOPLASM, "cytoplasm")):

@@ -22,6 +22,10 @@ def study(
         Path | None,
         typer.Option(help="CSV of arms and responses, joined after everything blind is written."),
     ] = None,
+    reviewed: Annotated[
+        str | None,
+        typer.Option(help="Compare with this reader's signed corrections; the machine's stay beside them."),
+    ] = None,
     study_file: StudyFile = None,
 ) -> None:
     """Compare timepoints: change from baseline per marker, models, flow, and with --outcomes the response.
@@ -30,7 +34,7 @@ def study(
     """
     from histoquant.run.trial import write_study
 
-    analysis, with_study = write_study(out, study_file, outcomes)
+    analysis, with_study = write_study(out, study_file, outcomes, reviewed)
     if not with_study:
         typer.echo("No study.toml found: timepoints by label, no index. Name one with --study.")
     changes = analysis.tables["changes"]

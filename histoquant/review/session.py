@@ -153,6 +153,82 @@ def write_reviewed(root: Path) -> Path | None:
     return target
 
 
+_ANALYSED = {
+    "tissue_mm2": "reviewed_tissue_mm2",
+    "nuclei": "reviewed_nuclei",
+    "positive": "reviewed_positive",
+    "positive_percent": "reviewed_positive_percent",
+}
+"""Columns of ``slides.csv`` that a reading replaces; densities go where the marker counts them."""
+
+
+def with_reading(root: Path, slides: pd.DataFrame, reader: str) -> tuple[pd.DataFrame, str]:
+    """Slides with one reader's signed corrections in place of the machine's numbers.
+
+    Parameters
+    ----------
+    root : Path
+        Results folder.
+    slides : pandas.DataFrame
+        ``slides.parquet``.
+    reader : str
+        Whose log; it must be locked, so that numbers do not change under a study.
+
+    Returns
+    -------
+    slides : pandas.DataFrame
+        Slides the reader saw nothing of stay as they are; those he did carry the flag ``REVIEWED``.
+        ``machine_*`` columns hold what was replaced.
+    sha256 : str
+        Of the log.
+
+    Raises
+    ------
+    UsageError
+        If the reader has no log, or has not signed it.
+    StoreError
+        If the log is not as it was written.
+    """
+    path = root / FOLDER / f"{reader}{SUFFIX}"
+    if not is_id(reader) or not path.is_file():
+        known = ", ".join(sorted(one.stem for one in (root / FOLDER).glob(f"*{SUFFIX}"))) or "nobody"
+        raise UsageError(f"--reviewed {reader}: no such reader in {root / FOLDER}. Known: {known}.")
+    results = load_results(root)
+    with ReviewLog(path) as log:
+        if (broken := log.first_broken_event()) is not None:
+            raise StoreError(
+                f"{path}: event {broken} is not as it was written. Restore the file from a copy."
+            )
+        if not log.locked:
+            raise UsageError(
+                f"--reviewed {reader}: the reading is not signed yet. "
+                f"Sign it with `histoquant review {root} --reader {reader} --lock`."
+            )
+        rows = {str(row["slide_id"]): row for row in _rows(results, log)}
+    table = slides.copy()
+    for name in (*_ANALYSED, "vessels", *(f"{what}_per_mm2" for what in ("positive", "vessels"))):
+        if name in table:
+            table[f"machine_{name}"] = table[name]
+    for index, slide_id in table["slide_id"].items():
+        if slide_id in rows:
+            for name, value in _replaced(rows[str(slide_id)]).items():
+                table.loc[index, name] = value
+    return table, file_sha256(path)
+
+
+def _replaced(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Analysed columns of one slide and what a reading makes of them."""
+    new = {name: row[by] for name, by in _ANALYSED.items() if row[by] is not None}
+    density = {end: row[f"reviewed_per_mm2{end}"] for end in ("", "_low", "_high")}
+    if row["reviewed_positive"] is not None:
+        new |= {f"positive_per_mm2{end}": value for end, value in density.items()}
+    elif density[""] is not None:
+        new |= {f"vessels_per_mm2{end}": value for end, value in density.items()}
+        new["vessels"] = round(density[""] * row["reviewed_tissue_mm2"])
+    flags = [flag for flag in str(row.get("flags") or "").split(";") if flag]
+    return new | {"flags": ";".join([*flags, "REVIEWED"])}
+
+
 def _done(results: Results) -> list[str]:
     table = results.slides
     return sorted(str(name) for name in table.loc[table["status"].str.startswith("OK"), "slide_id"])

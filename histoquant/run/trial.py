@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from histoquant._version import __version__
 from histoquant.errors import UsageError
 from histoquant.report.study_report import write_study_report
+from histoquant.review.session import with_reading
 from histoquant.run.build import library_versions
 from histoquant.run.finished import FinishedRun, open_run, study_folder, write_tables
 from histoquant.store.atomic import file_sha256, json_bytes, write_bytes, writing
@@ -27,7 +29,9 @@ WORDING = (
 )
 
 
-def write_study(out: Path, study_file: Path | None, outcomes_file: Path | None) -> tuple[Analysis, bool]:
+def write_study(
+    out: Path, study_file: Path | None, outcomes_file: Path | None, reader: str | None = None
+) -> tuple[Analysis, bool]:
     """Analyse a finished run, write its tables, and put them into the report.
 
     Parameters
@@ -36,6 +40,8 @@ def write_study(out: Path, study_file: Path | None, outcomes_file: Path | None) 
     study_file : Path or None
     outcomes_file : Path or None
         Arms and outcomes; None writes the blind tables only and removes those of an earlier unblinded study.
+    reader : str, optional
+        Whose signed review corrects the slides before they are compared; None compares the machine's numbers.
 
     Returns
     -------
@@ -52,15 +58,17 @@ def write_study(out: Path, study_file: Path | None, outcomes_file: Path | None) 
     """
     finished = open_run(out, study_file)
     _refuse_masked(finished)
+    finished, reading = _corrected(finished, reader)
     tables = finished.study.trial_tables() if finished.study is not None else TrialTables()
     # outcomes are opened when everything blind is finished
     analysis = analyse(finished.slides, finished.study, tables)
     with OutputLock(out):
         folder = study_folder(out)
         # older tables with outcomes would not belong to these
-        _remove_unblinded(folder)
-        written = write_tables(folder, analysis.tables)
-        record = {**_provenance(finished, analysis), "written": written}
+        _remove_older(folder)
+        own = {"slides_analysed": finished.slides} if reading is not None else {}
+        written = write_tables(folder, {**analysis.tables, **own})
+        record = {**_provenance(finished, analysis), "reviewed": reading, "written": written}
         write_bytes(folder / "analysis.json", json_bytes(record))
         log = RunLog(out / LOG)
         try:
@@ -73,6 +81,14 @@ def write_study(out: Path, study_file: Path | None, outcomes_file: Path | None) 
             write_study_report(out)
             seal_study(out)
     return analysis, finished.study is not None
+
+
+def _corrected(finished: FinishedRun, reader: str | None) -> tuple[FinishedRun, dict[str, str] | None]:
+    """The run with a reader's corrections, and whose and which they are."""
+    if reader is None:
+        return finished, None
+    slides, digest = with_reading(finished.root, finished.slides, reader)
+    return replace(finished, slides=slides), {"reader": reader, "log_sha256": digest}
 
 
 def _refuse_masked(finished: FinishedRun) -> None:
@@ -94,8 +110,12 @@ def _join(
     write_bytes(folder / "unblinded.json", json_bytes(record))
 
 
-def _remove_unblinded(folder: Path) -> None:
-    names = [f"{name}{ending}" for name in UNBLINDED_TABLES for ending in (".csv", ".parquet")]
+def _remove_older(folder: Path) -> None:
+    names = [
+        f"{name}{ending}"
+        for name in (*UNBLINDED_TABLES, "slides_analysed")
+        for ending in (".csv", ".parquet")
+    ]
     for name in [*names, "unblinded.json"]:
         with writing(folder / name):
             (folder / name).unlink(missing_ok=True)

@@ -11,8 +11,10 @@ import pytest
 
 import histoquant as hq
 from histoquant.errors import StoreError, UsageError
+from histoquant.review.desk import Desk
 from histoquant.review.events import Event
 from histoquant.review.session import QueueRules, open_session, slide_tables, slide_tissue, write_reviewed
+from histoquant.run.trial import write_study
 from histoquant.store.verify import verify
 
 CD68, CD31 = "P01_T1_V1_CD68", "P01_T1_V1_CD31"
@@ -140,3 +142,30 @@ def test_a_broken_log_or_other_results_are_refused(results: Path) -> None:
     (results / "slides.csv").write_text((results / "slides.csv").read_text() + "\n")
     with pytest.raises(StoreError, match=r"slides\.csv has changed"):
         open_session(results, "anna")
+
+
+def test_a_study_compares_by_signed_corrections_and_keeps_the_machines(results: Path) -> None:
+    cells = hq.load_results(results).cells(CD68)
+    gone = int(cells["cell_id"][cells["positive"]].iloc[0])
+    with open_session(results, "anna", QueueRules(fields=0)) as log:
+        log.append(Event(item_of(log, CD68).item, "delete", str(gone)))
+        log.append(Event(item_of(log, CD68).item, "verdict", new={"verdict": "accepted"}))
+    with pytest.raises(UsageError, match="not signed yet"):
+        write_study(results, None, None, "anna")
+    with pytest.raises(UsageError, match="Known: anna"):
+        write_study(results, None, None, "berta")
+    with open_session(results, "anna") as log:
+        Desk(log).lock()
+    write_study(results, None, None, "anna")
+    table = pd.read_csv(results / "study" / "slides_analysed.csv").set_index("slide_id")
+    machine = hq.load_results(results).slides.set_index("slide_id")
+    assert table.loc[CD68, "positive"] == machine.loc[CD68, "positive"] - 1
+    assert table.loc[CD68, "machine_positive"] == machine.loc[CD68, "positive"]
+    assert "REVIEWED" in table.loc[CD68, "flags"]
+    assert table.loc[CD31, "vessels"] == machine.loc[CD31, "vessels"]
+    measured = pd.read_csv(results / "study" / "measures.csv")
+    density = measured[measured["measure"] == "cd68_per_mm2"]["value"]
+    assert density.tolist() == pytest.approx([table.loc[CD68, "positive_per_mm2"]], rel=1e-6)
+    assert verify(results) == []
+    write_study(results, None, None)
+    assert not (results / "study" / "slides_analysed.csv").exists()

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
 from histoquant.calibration.model import ControlSlide
 
@@ -149,6 +148,8 @@ def _scores(numbers: np.ndarray) -> list[float | None]:
     n = numbers.size
     if n <= MIN_OTHERS:
         return [None] * n
+    from scipy import stats  # takes a second to load, and a run only reads the lock
+
     scores: list[float | None] = []
     for k in range(n):
         others = np.delete(numbers, k)

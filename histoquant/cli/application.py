@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -36,6 +36,14 @@ Settings = Annotated[
 JsonProgress = Annotated[
     bool, typer.Option("--json-progress", help="Progress as JSON lines on standard output.")
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
+
+
+def say_json(value: Any) -> None:
+    """Print one JSON value: the same bytes for the same value, keys in order of the alphabet."""
+    from histoquant.store.atomic import json_bytes
+
+    typer.echo(json_bytes(value).decode(), nl=False)
 
 
 def _show_version(wanted: bool) -> None:

@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
-from histoquant.cli.application import Marker, Mpp, Settings, StudyFile, WorkingMpp
+from histoquant.cli.application import AsJson, Marker, Mpp, Settings, StudyFile, WorkingMpp
+from histoquant.errors import UsageError
+from histoquant.run.first_look import require_blind_places, require_files, require_finished
 
 
 def blind(
@@ -39,17 +41,20 @@ def blind(
     working_mpp: WorkingMpp = None,
     calibration: Annotated[Path | None, typer.Option(help="Calibration that the run will use.")] = None,
     settings: Settings = None,
+    as_json: AsJson = False,
 ) -> None:
     """Copy slides under random names in random order, and freeze the parameters they will be read with.
 
     Example: histoquant blind slides/ -o blind/ --key ../statistician/key.json
     """
-    from histoquant.errors import UsageError
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: is no folder. Name the folder that holds the slides.")
+    require_files("--study", [study])
+    require_files("--calibration", [calibration])
+    require_blind_places([folder], out, key)
     from histoquant.run.blind import BlindOptions, blind_slides
     from histoquant.run.options import RunOptions
 
-    if not folder.is_dir():
-        raise UsageError(f"{folder}: is no folder. Name the folder that holds the slides.")
     run = RunOptions(
         slides=(folder,),
         out=out,
@@ -60,7 +65,7 @@ def blind(
         calibration=calibration,
         settings=tuple(settings or ()),
     )
-    options = BlindOptions(run, key, seed, duplicates, keep_batch, link, strict)
+    options = BlindOptions(run, key, seed, duplicates, keep_batch, link, strict, as_json)
     raise typer.Exit(blind_slides(options))
 
 
@@ -75,15 +80,21 @@ def unblind(
         list[Path] | None, typer.Option(help="A reader's CSV by masked id, to be joined; repeat for more.")
     ] = None,
     actor: Annotated[str | None, typer.Option(help="Who unblinds, for the log. Default: the user.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Join the key to finished results in a copy; refused unless the run kept to what was frozen.
 
     Example: histoquant unblind results --key ../statistician/key.json -o unblinded
     """
+    require_files("--key", [key])
+    require_finished(out)
+    require_files("--study", [study])
+    require_files("--reader", reader or ())
     from histoquant.run.unblind import UnblindOptions, unblind_results
 
     who = actor if actor is not None else getpass.getuser()
-    raise typer.Exit(unblind_results(UnblindOptions(out, key, target, study, tuple(reader or ()), who)))
+    options = UnblindOptions(out, key, target, study, tuple(reader or ()), who, as_json)
+    raise typer.Exit(unblind_results(options))
 
 
 def review(
@@ -101,6 +112,8 @@ def review(
 
     Example: histoquant review results --reader anna
     """
+    require_finished(out)
+    require_files("--slides", [slides])
     from histoquant.review.desk import Desk
     from histoquant.review.log_file import SUFFIX, ReviewLog
     from histoquant.review.session import FOLDER, QueueRules, write_reviewed

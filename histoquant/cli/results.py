@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from histoquant.cli.application import AsJson, say_json
 from histoquant.cli.status import EXIT_SOME_FAILED
 
 
 def verify(
     out: Annotated[Path, typer.Argument(help="A finished output folder.", show_default=False)],
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Recompute every checksum of OUT and name what is missing or changed; exit status 3 if anything is."""
+    """Recompute every checksum of OUT and name what is missing or changed; exit status 3 if anything is.
+
+    Example: histoquant verify results
+    """
     from histoquant.store.verify import verify as faults_of
 
     faults = faults_of(out)
     if as_json:
-        typer.echo(json.dumps([fault._asdict() for fault in faults], indent=1, ensure_ascii=False))
+        say_json([fault._asdict() for fault in faults])
     else:
         for fault in faults:
             typer.echo(f"{fault.file}: {fault.what}")

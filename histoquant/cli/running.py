@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from histoquant.cli.application import (
+    AsJson,
     JsonProgress,
     Marker,
     Mpp,
@@ -17,6 +18,9 @@ from histoquant.cli.application import (
     Workers,
     WorkingMpp,
 )
+from histoquant.run.first_look import require_files, require_prepared, require_slides
+from histoquant.run.parameters import parameters_from
+from histoquant.run.shard import Shard
 
 
 def run(
@@ -57,8 +61,20 @@ def run(
 
     Example: histoquant run slides/ -o results
     """
-    from histoquant.run.options import RunOptions
+    require_slides(slides)
+    require_files("--study", [study])
+    require_files("--calibration", [calibration])
+    parameters_from(
+        {
+            "tile_size_px": tile_size,
+            "working_mpp_um": working_mpp,
+            "unread_limit_percent": unread_limit,
+            "cross_check_tiles": cross_check,
+        }
+    )
+    from histoquant.run.options import RunOptions, parse_settings
 
+    parse_settings(tuple(settings or ()))
     options = RunOptions(
         slides=tuple(slides),
         out=out,
@@ -95,10 +111,11 @@ def worker(
 
     Example, after histoquant run slides/ -o results --prepare: histoquant worker results --shard 2/8
     """
+    part = Shard.parse(shard)
+    require_prepared(out)
     from histoquant.run.runner import work_shard
-    from histoquant.run.shards import Shard
 
-    raise typer.Exit(work_shard(out, Shard.parse(shard), workers, json_progress))
+    raise typer.Exit(work_shard(out, part, workers, json_progress))
 
 
 def inspect(
@@ -106,12 +123,14 @@ def inspect(
     study: StudyFile = None,
     marker: Marker = None,
     mpp: Mpp = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say what each slide is and whether it can be quantified, without quantifying it.
 
     Example: histoquant inspect slides/ --json
     """
+    require_slides(slides)
+    require_files("--study", [study])
     from histoquant.run.inspect import inspect_slides
 
     raise typer.Exit(inspect_slides(tuple(slides), study, marker, mpp, as_json))
@@ -132,12 +151,15 @@ def calibrate(
     workers: Workers = None,
     working_mpp: WorkingMpp = None,
     settings: Settings = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Lock stain vectors and thresholds per marker and batch from control slides.
 
     Example: histoquant calibrate controls/ -o calibration.toml
     """
+    require_slides(slides)
+    require_files("--study", [study])
+    require_files("--negative", negative or ())
     from histoquant.run.calibrate import CalibrateOptions, calibrate_slides
 
     options = CalibrateOptions(

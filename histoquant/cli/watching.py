@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from histoquant.cli.application import AsJson, say_json
+
 
 def status(
     out: Annotated[Path, typer.Argument(help="Folder of a run, at work or not.", show_default=False)],
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say how far a run is, from its folder alone; works from any machine that sees the folder.
 
@@ -22,7 +23,7 @@ def status(
 
     found = run_status(out)
     if as_json:
-        typer.echo(json.dumps(asdict(found), indent=1, ensure_ascii=False))
+        say_json(asdict(found))
         return
     holders = f" ({', '.join(found.holders)})" if found.holders else ""
     typer.echo(f"{out}: {found.state}{holders}")

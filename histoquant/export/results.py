@@ -11,13 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from histoquant.errors import StoreError, UsageError
+from histoquant.export.formats import FORMATS, NEEDS
 from histoquant.export.slide_objects import SlideObjects, read_objects
 from histoquant.slides import Plane, find_slides, open_slide
 from histoquant.store.atomic import writing
 from histoquant.store.results import Results, load_results
 
-FORMATS = ("geojson", "ome-zarr", "ome-tiff", "anndata")
-_NEEDS = {"ome-zarr": ("zarr", "ome_zarr"), "anndata": ("anndata",)}
 GZIP_LEVEL = 5
 
 
@@ -86,7 +85,7 @@ def export_results(
 
 
 def _need(to: str) -> None:
-    for package in _NEEDS.get(to, ()):
+    for package in NEEDS[to]:
         try:
             importlib.import_module(package)
         except ImportError as error:

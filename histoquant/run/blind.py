@@ -24,12 +24,13 @@ from histoquant.run.blind_copy import (
     masked_parts,
     toml_text,
 )
+from histoquant.run.first_look import require_blind_places
 from histoquant.run.intake import Intake, take_in
 from histoquant.run.options import RunOptions
 from histoquant.run.protocol import digest_of, protocol_of
 from histoquant.slides import slide_files
 from histoquant.slides.residue import residue
-from histoquant.store.atomic import write_bytes
+from histoquant.store.atomic import json_bytes, write_bytes
 from histoquant.store.private import write_private
 from histoquant.study.annotations import annotation_file
 from histoquant.study.blind_key import BlindKey, KeyEntry
@@ -60,6 +61,8 @@ class BlindOptions:
         Hard links instead of copies.
     strict : bool
         Refuse slides whose files still tell whose they are.
+    as_json : bool
+        What was done as one JSON object.
     """
 
     run: RunOptions
@@ -69,6 +72,7 @@ class BlindOptions:
     keep_batch: bool = False
     link: bool = False
     strict: bool = False
+    as_json: bool = False
 
     @property
     def folder(self) -> Path:
@@ -94,7 +98,7 @@ def blind_slides(options: BlindOptions) -> int:
         If the key would lie in the blind folder, either exists already, a slide cannot be told apart or
         copied, or, with ``strict``, a file still tells whose it is. Nothing is written then.
     """
-    _check_places(options)
+    require_blind_places(options.run.slides, options.folder, options.key)
     intake = take_in(options.run)
     _check_slides(options, intake)
     left = _residues(intake)
@@ -115,26 +119,6 @@ def blind_slides(options: BlindOptions) -> int:
     level_times(options.folder, _common_time_ns(options, intake))
     _say(options, key, left)
     return 0
-
-
-def _check_places(options: BlindOptions) -> None:
-    folder, key = options.folder.resolve(), options.key.resolve()
-    sources = [path.resolve() for path in options.run.slides]
-    if key.is_relative_to(folder):
-        raise UsageError(
-            f"--key {options.key}: lies in the blind folder, where every reader finds it. Name a place that "
-            "only the statistician can open."
-        )
-    if key.exists():
-        raise UsageError(
-            f"--key {options.key}: is there already; a key is never overwritten. Name a new one."
-        )
-    if not key.parent.is_dir():
-        raise UsageError(f"--key {options.key}: its folder is not there. Make it first.")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"-o {options.folder}: is not empty. Name a new folder for the masked slides.")
-    if any(folder.is_relative_to(source) or source.is_relative_to(folder) for source in sources):
-        raise UsageError(f"-o {options.folder}: lies in the slide folder or around it. Name a folder apart.")
 
 
 def _check_slides(options: BlindOptions, intake: Intake) -> None:
@@ -268,6 +252,21 @@ def _study_file(key: BlindKey, intake: Intake) -> bytes:
 
 
 def _say(options: BlindOptions, key: BlindKey, left: Counter[str]) -> None:
+    if left:
+        print(f"histoquant: warning: {_residue_text(left)}", file=sys.stderr)
+    locked = key.protocol["calibration_locks"] is not None
+    if options.as_json:
+        told = {
+            "folder": str(options.folder),
+            "key": str(options.key),
+            "slides": len(key.entries) - key.duplicates,
+            "shown_twice": key.duplicates,
+            "neighbours_alike": key.neighbours_alike,
+            "needs_calibration": locked,
+            "files_still_hold": dict(left),
+        }
+        sys.stdout.write(json_bytes(told).decode())
+        return
     twice = f", {key.duplicates} of them shown twice" if key.duplicates else ""
     print(f"{len(key.entries) - key.duplicates} slides{twice}, masked in {options.folder}.")
     print(
@@ -279,7 +278,5 @@ def _say(options: BlindOptions, key: BlindKey, left: Counter[str]) -> None:
             f"In {key.neighbours_alike} places slides of one biopsy follow each other: there are too few "
             "biopsies to part them."
         )
-    if key.protocol["calibration_locks"] is not None:
+    if locked:
         print("Run with the same --calibration file: it is not copied, for it names its control slides.")
-    if left:
-        print(f"histoquant: warning: {_residue_text(left)}", file=sys.stderr)

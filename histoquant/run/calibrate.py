@@ -14,13 +14,12 @@ from typing import Any
 from histoquant.calibration import Calibration, ControlSlide, Lock, drift_series, spoken, toml_text
 from histoquant.calibration.decide import Evidence, choose_threshold
 from histoquant.errors import SlideError, UsageError
-from histoquant.report.calibration_page import calibration_page
 from histoquant.run.control_slides import Look, Reading, evidence_of, look_at, provisional_lock, reading_of
 from histoquant.run.controls import Called, Control, controls_of
+from histoquant.run.exits import EXIT_NONE_USABLE, EXIT_OK, EXIT_SOME_FAILED
 from histoquant.run.intake import Intake, take_in
 from histoquant.run.job import SlideJob
 from histoquant.run.options import RunOptions
-from histoquant.run.runner import EXIT_NONE_USABLE, EXIT_OK, EXIT_SOME_FAILED
 from histoquant.run.schedule import Listener, Schedule
 from histoquant.store.atomic import json_bytes, write_bytes
 from histoquant.store.layout import OutputFolder
@@ -217,6 +216,8 @@ def _by_file(intake: Intake, failed: dict[str, BaseException]) -> dict[str, str]
 
 
 def _write(options: CalibrateOptions, calibration: Calibration) -> None:
+    from histoquant.report.calibration_page import calibration_page  # charts are slow to load
+
     page = options.out.with_suffix(".html")
     write_bytes(options.out, toml_text(calibration).encode())
     write_bytes(page, calibration_page(calibration, options.out.name).encode())

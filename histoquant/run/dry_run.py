@@ -9,11 +9,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from histoquant.run.exits import EXIT_NONE_USABLE, EXIT_OK, EXIT_SOME_FAILED
 from histoquant.run.inspect import inspected
 from histoquant.run.intake import Intake, take_in
 from histoquant.run.job import SlideJob
 from histoquant.run.options import RunOptions
-from histoquant.run.runner import EXIT_NONE_USABLE, EXIT_OK, EXIT_SOME_FAILED
 from histoquant.run.space import needed_bytes
 from histoquant.store.layout import OutputFolder
 

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from histoquant.errors import StoreError, UsageError
+from histoquant.run.first_look import require_finished
 from histoquant.store.atomic import csv_bytes, parquet_bytes, write_bytes, writing
 from histoquant.store.verify import LOG
 from histoquant.study.study_file import Study, load_study
@@ -60,12 +61,14 @@ def open_run(out: Path, study_file: Path | None) -> FinishedRun:
     UsageError
         If the study file named is not there.
     """
+    require_finished(out)
     try:
         slides = pd.read_parquet(out / "slides.parquet")
         run = json.loads((out / "run.json").read_text())
     except (OSError, ValueError):
         raise StoreError(
-            f"{out}: no finished run. Name a folder that `histoquant run ... -o` has finished."
+            f"{out}: slides.parquet or run.json cannot be read. Run the slides into it again; "
+            "what is whole is kept."
         ) from None
     if study_file is not None:
         study = load_study(study_file) if study_file.exists() else None

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from histoquant.run.exits import EXIT_NONE_USABLE, EXIT_OK, EXIT_SOME_FAILED
 from histoquant.run.intake import Intake, take_in
 from histoquant.run.job import file_state
 from histoquant.run.options import RunOptions
-from histoquant.run.runner import EXIT_NONE_USABLE, EXIT_OK, EXIT_SOME_FAILED
 from histoquant.run.source import source_files, source_sha256
 from histoquant.slides import preflight
 

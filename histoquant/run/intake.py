@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from histoquant._version import __version__
 from histoquant.calibration import Calibration, Lock, read_calibration
 from histoquant.errors import CalibrationError, SlideError, SlideRefusedError, UsageError
 from histoquant.markers import MARKERS, get_marker
 from histoquant.markers.definition import MarkerDefinition
 from histoquant.run.build import build_digest
+from histoquant.run.first_look import require_slides
 from histoquant.run.floors import check_floors
-from histoquant.run.job import RunParameters, SlideJob, file_state
+from histoquant.run.job import SlideJob, file_state
 from histoquant.run.options import RunOptions, changed_marker, parse_settings
+from histoquant.run.parameters import RunParameters, parameters_from
 from histoquant.run.rows import bare_row, without_folders
 from histoquant.run.segmenter import SegmenterChoice, choose_segmenter
 from histoquant.run.study_markers import study_markers
@@ -181,9 +181,7 @@ def take_in(options: RunOptions, *, calibrated: bool = True) -> Intake:
     UsageError
         If a path does not exist, an option does not fit, or the study file is wrong.
     """
-    for path in options.slides:
-        if not path.exists():
-            raise UsageError(f"{path}: not there. Name slides, or folders of slides.")
+    require_slides(options.slides)
     study = _study_of(options)
     own = study_markers(study)
     if options.marker is not None and options.marker not in own:
@@ -247,12 +245,7 @@ def _settled(options: RunOptions, study: Study | None, calibrated: bool) -> Inta
         "unread_limit_percent": choose(options.unread_limit_percent, "unread_limit"),
         "cross_check_tiles": choose(options.cross_check_tiles, "cross_check"),
     }
-    try:
-        parameters = RunParameters(**{key: value for key, value in chosen.items() if value is not None})
-    except ValidationError as error:
-        first = error.errors()[0]
-        name, given = first["loc"][0], first["input"]
-        raise UsageError(f"{name}: {given} does not fit; {first['msg'].lower()}.") from error
+    parameters = parameters_from(chosen)
     mpp = choose(options.mpp, "mpp")
     if mpp is not None and not math.isfinite(mpp):
         raise UsageError(f"--mpp {mpp}: not a number of micrometres. Expected 0.05 to 2.")

@@ -16,8 +16,8 @@ from histoquant.markers.definition import MarkerDefinition
 from histoquant.objects.segmenter import Segmenter
 from histoquant.run.assemble import SlideResult, assemble
 from histoquant.run.intake import read_fitting_calibration
-from histoquant.run.job import RunParameters
 from histoquant.run.options import marker_with
+from histoquant.run.parameters import RunParameters
 from histoquant.run.pictures import overlay_rgb
 from histoquant.run.plan import Planned, plan_of
 from histoquant.run.regions import with_regions

@@ -3,55 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
-from histoquant.errors import StoreError, UsageError
+from histoquant.errors import StoreError
+from histoquant.run.first_look import ORDER, require_prepared
 from histoquant.run.options import RunOptions
 from histoquant.store.atomic import json_bytes, make_folder, write_bytes, writing
 
-_ORDER = Path(".work") / "order.json"
 _PATHS = ("out", "study", "calibration")
-
-
-@dataclass(frozen=True)
-class Shard:
-    """One of several parts of a run.
-
-    Attributes
-    ----------
-    number, count : int
-        The ``number``-th of ``count``, from 1.
-    """
-
-    number: int
-    count: int
-
-    @classmethod
-    def parse(cls, text: str) -> Shard:
-        """Read ``2/8``.
-
-        Raises
-        ------
-        UsageError
-            If the text is no such pair.
-        """
-        match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
-        if match is None or not 1 <= int(match[1]) <= int(match[2]):
-            raise UsageError(f"--shard {text}: expected NUMBER/COUNT from 1/COUNT to COUNT/COUNT, as in 2/8.")
-        return cls(int(match[1]), int(match[2]))
-
-    @property
-    def name(self) -> str:
-        """For files of this shard."""
-        return f"{self.number}-of-{self.count}"
-
-    def takes(self, place: int) -> bool:
-        """Whether the slide at this place in the order of work, from 0, is this shard's."""
-        return place % self.count == self.number - 1
 
 
 def write_order(options: RunOptions, slides: int) -> None:
@@ -68,8 +30,8 @@ def write_order(options: RunOptions, slides: int) -> None:
     order["slides"] = [str(path.absolute()) for path in options.slides]
     for name in _PATHS:
         order[name] = str(order[name].absolute()) if order[name] is not None else None
-    make_folder((options.out / _ORDER).parent)
-    write_bytes(options.out / _ORDER, json_bytes(order))
+    make_folder((options.out / ORDER).parent)
+    write_bytes(options.out / ORDER, json_bytes(order))
     print(
         f"{slides} slides prepared. Now `histoquant worker {options.out} --shard i/n` for i = 1 to n, on any "
         "machines that see the same folders; then the run command again without --prepare, for the tables.",
@@ -80,7 +42,7 @@ def write_order(options: RunOptions, slides: int) -> None:
 def drop_order(out: Path) -> None:
     """Remove the order of a run that is finished: it holds the slides' whole paths, which no result does."""
     with writing(out):
-        (out / _ORDER).unlink(missing_ok=True)
+        (out / ORDER).unlink(missing_ok=True)
 
 
 def read_order(out: Path) -> RunOptions:
@@ -100,15 +62,14 @@ def read_order(out: Path) -> RunOptions:
     StoreError
         If nothing was prepared there, or by another version.
     """
+    require_prepared(out)
     cure = f"Run `histoquant run SLIDES -o {out} --prepare` first."
     try:
-        order = json.loads((out / _ORDER).read_text())
-    except FileNotFoundError:
-        raise StoreError(f"{out}: no run is prepared there. {cure}") from None
+        order = json.loads((out / ORDER).read_text())
     except ValueError as error:
-        raise StoreError(f"{out / _ORDER}: cannot be read ({error}). {cure}") from error
+        raise StoreError(f"{out / ORDER}: cannot be read ({error}). {cure}") from error
     if not isinstance(order, dict) or set(order) != {field.name for field in fields(RunOptions)}:
-        raise StoreError(f"{out / _ORDER}: was prepared by another version. {cure}")
+        raise StoreError(f"{out / ORDER}: was prepared by another version. {cure}")
     for name in _PATHS:
         order[name] = Path(order[name]) if order[name] is not None else None
     order["slides"] = tuple(map(Path, order["slides"]))

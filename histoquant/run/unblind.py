@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,8 @@ class UnblindOptions:
         Readers' tables by masked id.
     actor : str
         Who unblinds, for the log.
+    as_json : bool
+        What was joined as one JSON object.
     """
 
     out: Path
@@ -58,6 +61,7 @@ class UnblindOptions:
     study: Path | None = None
     readers: tuple[Path, ...] = ()
     actor: str = ""
+    as_json: bool = False
 
 
 def unblind_results(options: UnblindOptions) -> int:
@@ -94,9 +98,13 @@ def unblind_results(options: UnblindOptions) -> int:
         log.write("unblinded", **event)
         log.close()
         _write(options, key, slides, {**run, "unblinding": event}, study, readings)
-    count = len(key.entries) - key.duplicates
+    if options.as_json:
+        told = {"folder": str(options.target), "blind": str(options.out), **event}
+        sys.stdout.write(json_bytes(told).decode())
+        return 0
     print(
-        f"{count} slides unblinded in {options.target}; {options.out} stays as it was, with this in its log."
+        f"{event['slides']} slides unblinded in {options.target}; {options.out} stays as it was, with this "
+        "in its log."
     )
     return 0
 

@@ -8,8 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scipy.optimize import brentq
-
 from histoquant.metrics.aggregates import MIN_DIFFUSE_MM2
 from histoquant.metrics.density import MIN_AREA_MM2, poisson_interval
 
@@ -82,6 +80,8 @@ def implied_overdispersion(count: float, area_mm2: float, high_per_mm2: float) -
     # tables carry nine digits: what is smaller is rounding
     if excess(1.0) >= -1e-6 * high_per_mm2 or excess(_MAX_OVERDISPERSION) <= 0:
         return 1.0
+    from scipy.optimize import brentq  # slow to load, and only used where slides are pooled
+
     return float(brentq(excess, 1.0, _MAX_OVERDISPERSION, xtol=1e-9))
 
 

@@ -26,7 +26,7 @@ from histoquant.calibration import read_calibration
 from histoquant.errors import CalibrationError, SlideError, StudyError, UsageError
 from histoquant.markers import MARKERS
 from histoquant.run.options import parse_settings
-from histoquant.run.shards import Shard
+from histoquant.run.shard import Shard
 from histoquant.slides import find_slides, open_slide, preflight
 from histoquant.slides.dicom import read_header
 from histoquant.slides.ome import parse_ome

@@ -191,6 +191,23 @@ def test_unblinding_gives_what_an_open_run_gives(
         unblind_results(options)
 
 
+def test_both_ways_are_told_as_json(
+    blinded: tuple[Path, Path, Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, _, out, key = blinded
+    options = _options(source, tmp_path / "blind", tmp_path / "key.json", as_json=True)
+    assert blind_slides(options) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["slides"] + told["shown_twice"] == len(list((tmp_path / "blind").glob("*.tif")))
+    assert "seed" not in told
+    results = tmp_path / "results"
+    shutil.copytree(out, results)
+    assert unblind_results(UnblindOptions(results, key, tmp_path / "open", as_json=True)) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["slides"] == len(pd.read_csv(tmp_path / "open" / "slides.csv"))
+    assert told["key_sha256"] == hashlib.sha256(key.read_bytes()).hexdigest()
+
+
 def _resealed(out: Path, target: Path, change: Callable[[dict[str, Any]], None]) -> Path:
     """A finished run whose ``run.json`` says something else, sealed again."""
     shutil.copytree(out, target)
@@ -380,7 +397,7 @@ def test_commands_end_in_one_line(study: Path, tmp_path: Path) -> None:
     assert CANARY not in done.stdout + done.stderr
     again = _histoquant("blind", study, "-o", blind, "--key", key)
     absent = _histoquant("unblind", tmp_path, "--key", tmp_path / "no.json", "-o", tmp_path / "open")
-    for ended, said in ((again, "never overwritten"), (absent, "cannot be read")):
+    for ended, said in ((again, "never overwritten"), (absent, "not there. Check its name")):
         assert ended.returncode == 2
         assert said in ended.stderr
         assert len(ended.stderr.splitlines()) == 1

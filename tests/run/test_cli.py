@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,44 @@ def test_mistakes_get_one_line_and_status(tmp_path: Path, arguments: tuple[str, 
     assert ended.returncode == (4 if arguments[0] == "inspect" else 2)
     assert said in ended.stderr
     assert "Traceback" not in ended.stderr + ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("run", "nowhere"), "nowhere: not there"),
+        (("run", ".", "--study", "no.toml"), "--study no.toml: not there"),
+        (("run", ".", "--calibration", "no.toml"), "--calibration no.toml: not there"),
+        (("run", ".", "--tile-size", "10"), "tile_size_px: 10 does not fit"),
+        (("inspect", "nowhere"), "nowhere: not there"),
+        (("calibrate", "nowhere"), "nowhere: not there"),
+        (("worker", ".", "--shard", "3/2"), "expected NUMBER/COUNT"),
+        (("worker", ".", "--shard", "1/2"), "no run is prepared there"),
+        (("status", "."), "no run was started there"),
+        (("verify", "."), "no run was finished here"),
+        (("study", "."), "no finished run"),
+        (("agreement", ".", "--reader", "no.csv"), "no finished run"),
+        (("reference", ".", "-o", "no.json"), "no finished run"),
+        (("export", ".", "--to", "shapefile"), "Choose from geojson, ome-zarr"),
+        (("export", ".", "--to", "geojson"), "no finished run"),
+        (("blind", "nowhere", "-o", "b", "--key", "k"), "nowhere: is no folder"),
+        (("blind", ".", "-o", "b", "--key", "b/k"), "lies in the blind folder"),
+        (("unblind", ".", "--key", "k", "-o", "u"), "--key k: not there"),
+        (("review", "."), "no finished run"),
+    ],
+)
+def test_what_is_wrong_at_first_sight_is_said_within_a_second(
+    tmp_path: Path, arguments: tuple[str, ...], said: str
+):
+    placed = [str(tmp_path) if argument == "." else argument for argument in arguments]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    ended = _histoquant(*placed)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert ended.returncode == 2
+    assert said in ended.stderr
+    # processor time of its own, whatever else runs on this machine
+    used_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    assert used_s < 1.0
 
 
 def test_run_with_json_progress(slides: Path, tmp_path: Path):

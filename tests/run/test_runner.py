@@ -19,7 +19,7 @@ from histoquant.errors import OutputLockedError, StoreError, UsageError
 from histoquant.run.job import RunParameters, SlideJob
 from histoquant.run.options import RunOptions
 from histoquant.run.runner import prepare_slides, run_slides, work_shard
-from histoquant.run.shards import Shard
+from histoquant.run.shard import Shard
 from histoquant.run.tasks import BatchReceipt, PlanReceipt, run_batch
 from histoquant.store.batch_file import Batch, write_batch
 from histoquant.store.layout import OutputFolder

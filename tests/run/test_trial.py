@@ -11,38 +11,16 @@ from typer.testing import CliRunner
 
 from histoquant.cli import app
 from histoquant.errors import StoreError, StudyError, UsageError
-from histoquant.phantoms.trial import TIMEPOINTS
-from histoquant.phantoms.trial_tables import TableTrial, table_trial
-from histoquant.run.summary import slides_table
 from histoquant.store.atomic import csv_bytes, json_bytes, parquet_bytes
-from histoquant.store.layout import OutputFolder
-from histoquant.store.log import RunLog, first_broken_line
-from histoquant.store.verify import verify, write_seals
-from histoquant.study import biopsies
+from histoquant.store.log import first_broken_line
+from histoquant.store.verify import verify
 from histoquant.study.layout import BLIND_TABLES, UNBLINDED_TABLES
-
-POINTS = "".join(f'[[timepoints]]\nlabel = "{label}"\nmonth = {month}\n' for label, month, _ in TIMEPOINTS)
-PLAN = TableTrial(patients=7, tracts=12, seed=2)
 
 
 @pytest.fixture
-def finished(tmp_path: Path) -> Path:
-    """An output folder as `histoquant run` leaves it, without pictures; study and outcomes beside it."""
-    out = tmp_path / "out"
-    (out / "slides").mkdir(parents=True)
-    slides, outcomes = table_trial(PLAN)
-    table = slides_table(slides.assign(file=slides["slide_id"] + ".svs").to_dict("records"))
-    (out / "slides.csv").write_bytes(csv_bytes(table))
-    (out / "slides.parquet").write_bytes(parquet_bytes(table))
-    (out / "biopsies.csv").write_bytes(csv_bytes(biopsies(table)))
-    (out / "run.json").write_bytes(json_bytes({"parameters": {"working_mpp_um": 0.5}}))
-    log = RunLog(out / "log.jsonl")
-    log.write("run_started", study="../study.toml")
-    log.close()
-    write_seals(OutputFolder(out))
-    (tmp_path / "study.toml").write_text(POINTS)
-    outcomes.to_csv(tmp_path / "outcomes.csv", index=False)
-    return out
+def finished(finished_trial: Path) -> Path:
+    """Its study and outcomes lie beside it."""
+    return finished_trial
 
 
 def call(*words: object) -> str:
@@ -130,7 +108,7 @@ def test_a_frozen_reference_gives_scores(finished: Path) -> None:
     with pytest.raises(StudyError, match="never overwritten"):
         call("reference", finished, "-o", target)
     study = finished.parent / "study.toml"
-    study.write_text(POINTS + '[inflammation]\nreference = "reference.json"\n')
+    study.write_text(study.read_text() + '[inflammation]\nreference = "reference.json"\n')
     call("study", finished)
     scores = pd.read_csv(finished / "study" / "scores.csv")
     assert scores["score"].notna().all()

@@ -24,12 +24,12 @@ def export(
     ] = None,
     slides: Annotated[
         Path | None,
-        typer.Option(help="Folder of the slides, to put the image under the labels of ome-zarr."),
+        typer.Option(help="Folder of the slides: ome-zarr takes the image, dicom-ann the reference."),
     ] = None,
     compress: Annotated[bool, typer.Option("--gzip", help="GeoJSON as .geojson.gz.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write finished slides for QuPath (geojson), OME tools (ome-zarr, ome-tiff) or scverse (anndata).
+    """Write finished slides for QuPath (geojson), OME tools, scverse (anndata) or archives (dicom-ann).
 
     Example: histoquant export results --to geojson
     """

@@ -7,5 +7,6 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "ome-zarr": ("zarr", "ome_zarr"),
     "ome-tiff": (),
     "anndata": ("anndata",),
+    "dicom-ann": ("highdicom", "pydicom"),
 }
 FORMATS = tuple(NEEDS)

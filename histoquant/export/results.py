@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import secrets
 import shutil
@@ -13,11 +14,13 @@ from pathlib import Path
 from histoquant.errors import StoreError, UsageError
 from histoquant.export.formats import FORMATS, NEEDS
 from histoquant.export.slide_objects import SlideObjects, read_objects
-from histoquant.slides import Plane, find_slides, open_slide
+from histoquant.slides import Plane, Slide, find_slides, open_slide, slide_files
 from histoquant.store.atomic import writing
 from histoquant.store.results import Results, load_results
 
 GZIP_LEVEL = 5
+_WITH_SLIDES = ("ome-zarr", "dicom-ann")
+"""Formats that take something of the slides themselves."""
 
 
 def export_results(
@@ -43,7 +46,8 @@ def export_results(
     slide_ids : list of str, optional
         Default: every slide that was quantified.
     slides : Path, optional
-        Folder of the slides themselves, for the image in OME-Zarr; without it only labels are written.
+        Folder of the slides themselves: for the image in OME-Zarr, without it only labels are written; for
+        DICOM annotations, which take patient, study and reference from the slide, so they need it.
     compress : bool
         GeoJSON as ``.geojson.gz``.
     said : callable
@@ -56,9 +60,11 @@ def export_results(
     Raises
     ------
     UsageError
-        For an unknown format, or when the packages it needs are not installed.
+        For an unknown format, or when the packages it needs are not installed; for DICOM annotations of
+        masked results, or without ``slides``.
     StoreError
-        If the results are not whole, or no slide was quantified.
+        If the results are not whole, or no slide was quantified; for DICOM annotations of a slide that is no
+        DICOM.
     """
     if to not in FORMATS:
         raise UsageError(f"--to {to}: not a format. Choose from {', '.join(FORMATS)}.")
@@ -74,7 +80,9 @@ def export_results(
         written.append(path)
         said(path)
         return written
-    files = _slide_files(slides) if slides is not None and to == "ome-zarr" else {}
+    if to == "dicom-ann":
+        _refuse_masked(results, slides)
+    files = _slide_files(slides) if slides is not None and to in _WITH_SLIDES else {}
     for slide_id in chosen:
         objects = read_objects(root, slide_id)
         name = str(results.slides.set_index("slide_id").loc[slide_id, "file"])
@@ -120,6 +128,10 @@ def _write_slide(
         path = folder / (f"{name}.geojson.gz" if compress else f"{name}.geojson")
         _write_geojson(path, objects, compress)
         yield path
+    elif to == "dicom-ann":
+        path = folder / f"{name}.ann.dcm"
+        _write_dicom(path, objects, file)
+        yield path
     elif to == "ome-zarr":
         path = folder / f"{name}.ome.zarr"
         _write_zarr(path, objects, file)
@@ -148,13 +160,48 @@ def _write_zarr(path: Path, objects: SlideObjects, file: Path | None) -> None:
             return
         level0_mpp = sum(objects.plane_mpp_xy) / sum(objects.factor_xy)
         with open_slide(file, mpp=level0_mpp) as slide:
-            plane = Plane.at_factor(slide, *objects.factor_xy)
-            if plane.size_px != objects.plane_size_px:
-                raise StoreError(
-                    f"{file.name}: {plane.size_px} px at the working resolution, but the results are of "
-                    f"{objects.plane_size_px} px. Name the folder of the slides that were quantified."
-                )
-            write_ome_zarr(temporary, objects, plane)
+            write_ome_zarr(temporary, objects, _same_plane(slide, objects))
+
+
+def _same_plane(slide: Slide, objects: SlideObjects) -> Plane:
+    plane = Plane.at_factor(slide, *objects.factor_xy)
+    if plane.size_px != objects.plane_size_px:
+        raise StoreError(
+            f"{slide.path.name}: {plane.size_px} px at the working resolution, but the results are of "
+            f"{objects.plane_size_px} px. Name the folder of the slides that were quantified."
+        )
+    return plane
+
+
+def _refuse_masked(results: Results, slides: Path | None) -> None:
+    run = json.loads((results.folder / "run.json").read_text("utf-8"))
+    if run.get("blinding") and not run.get("unblinding"):
+        raise UsageError(
+            f"{results.folder}: its slides are masked, and DICOM annotations carry patient and study of "
+            "their slide. Export the copy that `histoquant unblind` writes."
+        )
+    if slides is None:
+        raise UsageError(
+            "--to dicom-ann takes patient and study from the slides. Name their folder with --slides."
+        )
+
+
+def _write_dicom(path: Path, objects: SlideObjects, file: Path | None) -> None:
+    from histoquant.export.dicom_annotations import source_image, write_dicom_annotations
+
+    if file is None:
+        raise StoreError(f"{objects.slide_id}: its slide is not in the folder after --slides. Correct it.")
+    source = source_image(slide_files(file))
+    if source is None:
+        raise StoreError(
+            f"{file.name}: is no DICOM slide; bulk annotations belong to a DICOM image. Choose "
+            "DICOM slides with --slide, or another format (--to geojson)."
+        )
+    level0_mpp = sum(objects.plane_mpp_xy) / sum(objects.factor_xy)
+    with open_slide(file, mpp=level0_mpp) as slide:
+        _same_plane(slide, objects)
+    with _replacing(path) as temporary:
+        write_dicom_annotations(temporary, objects, source)
 
 
 def _write_tiffs(folder: Path, objects: SlideObjects) -> Iterator[Path]:

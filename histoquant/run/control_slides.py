@@ -16,7 +16,7 @@ from histoquant.calibration.model import rounded
 from histoquant.run.controls import Control
 from histoquant.run.intake import Intake
 from histoquant.run.job import SlideJob
-from histoquant.run.plan import SlidePlan, plan_of
+from histoquant.run.plan import SlidePlan, plan_of, purity_needed
 from histoquant.slides import open_slide, slide_files, working_plane
 from histoquant.stains import (
     H_DAB,
@@ -91,7 +91,8 @@ def provisional_lock(looks: Sequence[Look]) -> Lock:
         DAB over the positive ones.
     """
     first = looks[0].control
-    estimate = estimate_vectors(pooled([look.histogram for look in looks]), H_DAB)
+    histogram = pooled([look.histogram for look in looks])
+    estimate = estimate_vectors(histogram, H_DAB, purity_needed(looks[0].plan.marker))
     positive = [look.plan for look in looks if look.control.kind == "positive"]
     adapted = _median([plan.threshold_od for plan in positive])
     reasons = list(dict.fromkeys(plan.threshold_reason for plan in positive if plan.threshold_reason))

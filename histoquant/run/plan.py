@@ -24,6 +24,7 @@ from histoquant.stains import (
     slide_vectors,
     white_point,
 )
+from histoquant.stains.estimate import MIN_PURITY, PURITY_BESIDE_NUCLEI
 from histoquant.stains.settings import ThresholdSource, rows_of, search_gain
 from histoquant.stains.strength import StainStrength, strength_histogram, strength_of
 from histoquant.stains.threshold import (
@@ -39,6 +40,7 @@ from histoquant.tiling.survey import Survey, survey
 from histoquant.tiling.tissue_map import TissueMap, map_tissue
 
 _SPREADS = {"nuclear": NUCLEUS_SPREADS, "endothelial": PIXEL_SPREADS}
+_BESIDE_NUCLEI = ("cytoplasmic", "endothelial")
 
 
 class SlidePlan(BaseModel):
@@ -172,7 +174,7 @@ def plan_of(
             "artefact). Check that the slide is stained and in focus; an empty result is not a zero.",
         )
     prior = H_DAB if marker.stains == "H-DAB" else H_E
-    estimate = slide_vectors(plane, surveyed, tissue, white, prior)
+    estimate = slide_vectors(plane, surveyed, tissue, white, prior, purity_needed(marker))
     vectors = locked.vectors if locked else estimate.vectors
     strength, uneven = _strength(plane, surveyed, tissue, vectors, white)
     own, flags = _own_settings(marker, estimate, strength)
@@ -209,6 +211,14 @@ def plan_of(
         flags=(*slide.flags, *white.flags, *(() if locked else flags), *cloudy),
     )
     return Planned(plan=plan, tissue=tissue, preview=surveyed.preview, haze=uneven.haze)
+
+
+def purity_needed(marker: MarkerDefinition) -> float:
+    """How pure the second stain must show, by where the marker stains; see `estimate_vectors`.
+
+    A membrane a pixel or two wide is seen mixed with the nucleus inside it, as a stain of nuclei is.
+    """
+    return PURITY_BESIDE_NUCLEI if marker.compartment in _BESIDE_NUCLEI else MIN_PURITY
 
 
 def _strength(

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from histoquant.stains.density import WhiteLike, white_rgb
-from histoquant.stains.estimate import StainEstimate, estimate_vectors
+from histoquant.stains.estimate import MIN_PURITY, StainEstimate, estimate_vectors
 from histoquant.stains.histogram import StainHistogram
 from histoquant.stains.level import level_above
 from histoquant.stains.vectors import StainVectors
@@ -207,7 +207,12 @@ def _pooled(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 
 def slide_vectors(
-    plane: PlaneLike, survey: Survey, tissue_map: TissueMap, white_point: WhiteLike, prior: StainVectors
+    plane: PlaneLike,
+    survey: Survey,
+    tissue_map: TissueMap,
+    white_point: WhiteLike,
+    prior: StainVectors,
+    min_purity: float = MIN_PURITY,
 ) -> StainEstimate:
     """Estimate a slide's stain vectors from its own tissue: blocks, tint, histogram and gate in one.
 
@@ -223,6 +228,8 @@ def slide_vectors(
         Intensity of empty glass.
     prior : StainVectors
         ``H_DAB`` or ``H_E``; what a stain falls back to.
+    min_purity : float
+        As for `estimate_vectors`.
 
     Returns
     -------
@@ -233,4 +240,5 @@ def slide_vectors(
     tint = tissue_tint(survey, white_point) if prior.names[1] == "dab" else (0.0, 0.0, 0.0)
     blocks = sample_blocks(tissue_map, survey)
     scale = level_scale(survey, white_point, tint)
-    return estimate_vectors(stain_histogram(plane, blocks, tissue_map, white_point, tint, scale), prior)
+    histogram = stain_histogram(plane, blocks, tissue_map, white_point, tint, scale)
+    return estimate_vectors(histogram, prior, min_purity)

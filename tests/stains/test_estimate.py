@@ -16,6 +16,7 @@ from histoquant.stains import (
     angle_deg,
     estimate_vectors,
 )
+from histoquant.stains.estimate import PURITY_BESIDE_NUCLEI
 
 WHITE = 240.0
 
@@ -157,6 +158,23 @@ def test_dab_that_never_leaves_the_nucleus_says_nothing_about_dab() -> None:
     found = estimate_vectors(histogram(slide(nuclear, H_DAB.matrix)), H_DAB)
     assert found.source == "hematoxylin estimated, DAB prior"
     assert "mixed with hematoxylin" in found.reason
+
+
+def test_walls_tell_the_direction_of_dab_though_most_of_their_pixels_are_mixed() -> None:
+    walls = [(0.68, 0.02, 0.02), (0.16, 0.8, 0.0), (0.12, 0.4, 0.5), (0.04, 0.0, 0.6)]
+    true = np.stack([H_DAB.matrix[0], tilted((1, 0, 0), 4, 1)])
+    seen = histogram(slide(walls, true))
+    doubted = estimate_vectors(seen, H_DAB)
+    assert doubted.source == "hematoxylin estimated, DAB prior"
+    found = estimate_vectors(seen, H_DAB, PURITY_BESIDE_NUCLEI)
+    assert found.source == "estimated", found.reason
+    assert angle_deg(found.vectors.matrix[1], true[1]) < 1.0
+
+
+def test_brown_that_never_leaves_the_nucleus_is_doubted_for_walls_too() -> None:
+    nuclear = [(0.7, 0.02, 0.02), (0.2, 0.8, 0.0), (0.1, 0.7, 0.5)]
+    found = estimate_vectors(histogram(slide(nuclear, H_DAB.matrix)), H_DAB, PURITY_BESIDE_NUCLEI)
+    assert "DAB prior" in found.source
 
 
 def test_another_dye_is_refused() -> None:

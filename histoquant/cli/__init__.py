@@ -8,7 +8,7 @@ import sys
 from histoquant.cli.application import app
 from histoquant.cli.exporting import export
 from histoquant.cli.reading import blind, review, unblind
-from histoquant.cli.results import verify
+from histoquant.cli.results import sign, verify
 from histoquant.cli.running import calibrate, inspect, run, worker
 from histoquant.cli.samples import samples
 from histoquant.cli.status import EXIT_INTERRUPTED, EXIT_LOCKED, EXIT_USAGE
@@ -18,8 +18,8 @@ from histoquant.errors import HistoquantError, OutputLockedError
 
 # in the order of `histoquant --help`
 COMMANDS = (
-    *(run, inspect, calibrate, worker, status, verify, study, agreement, reference, export, blind, unblind),
-    *(review, samples),
+    *(run, inspect, calibrate, worker, status, verify, sign, study, agreement, reference, export, blind),
+    *(unblind, review, samples),
 )
 for _command in COMMANDS:
     app.command()(_command)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+BoolArray = npt.NDArray[np.bool_]
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
 
@@ -45,6 +46,44 @@ class LabelRuns(NamedTuple):
             Of objects 0 to the largest number.
         """
         return cls(*_find(labels, rows, int(rows.max(initial=-1)) + 1))
+
+    @classmethod
+    def of_all(cls, labels: Int32Array) -> LabelRuns:
+        """Runs of an image in which label ``i + 1`` is object ``i``."""
+        return cls.of(labels, np.arange(-1, int(labels.max(initial=0)), dtype=np.int32))
+
+    def paint(self, labels: Int32Array, numbers: Int32Array) -> None:
+        """Give the pixels of every object a number, in place."""
+        _paint(self.start, self.spans, numbers, labels)
+
+    def boxes(self) -> Int32Array:
+        """Bounding boxes (y0, x0, y1, x1), half open; int32, shape (n, 4), zeros without pixels."""
+        out = np.zeros((len(self.start) - 1, 4), np.int32)
+        _boxes(self.start, self.spans, out)
+        return out
+
+    def broken(self) -> BoolArray:
+        """Whether an object has two runs in one row: no other can have a hole; shape (n,)."""
+        again = np.concatenate([[0], np.cumsum(self.spans[1:, 0] == self.spans[:-1, 0]), [0]])
+        first, last = self.start[:-1], np.maximum(self.start[1:] - 1, 0)
+        there = self.start[1:] > first
+        return np.asarray(there & (again[last] > again[np.where(there, first, last)]), np.bool_)
+
+    def darkest(self, dark: Int32Array) -> Int32Array:
+        """Place (y, x) of each object's darkest pixel, the first in raster order where several are.
+
+        Parameters
+        ----------
+        dark : ndarray of int32, shape (h, w)
+
+        Returns
+        -------
+        ndarray of int32, shape (n, 2)
+            (-1, -1) for objects without pixels.
+        """
+        out = np.full((len(self.start) - 1, 2), -1, np.int32)
+        _darkest(self.start, self.spans, dark, out)
+        return out
 
     def moments(self) -> Int64Array:
         """Area, moments and boundary of every object.
@@ -139,3 +178,35 @@ def _add_run(y: int, begin: int, end: int, row: Int64Array) -> None:
 def _squares(m: int) -> int:
     """Sum of the squares up to that of ``m``."""
     return m * (m + 1) * (2 * m + 1) // 6
+
+
+@njit(cache=True, nogil=True)
+def _paint(start: Int64Array, spans: Int32Array, numbers: Int32Array, labels: Int32Array) -> None:
+    for i in range(numbers.size):
+        for k in range(start[i], start[i + 1]):
+            labels[spans[k, 0], spans[k, 1] : spans[k, 2]] = numbers[i]
+
+
+@njit(cache=True, nogil=True)
+def _boxes(start: Int64Array, spans: Int32Array, out: Int32Array) -> None:
+    for i in range(out.shape[0]):
+        first, end = start[i], start[i + 1]
+        if first == end:
+            continue
+        box = out[i]
+        box[0], box[1], box[2], box[3] = spans[first, 0], spans[first, 1], spans[end - 1, 0] + 1, 0
+        for k in range(first, end):
+            box[1], box[3] = min(box[1], spans[k, 1]), max(box[3], spans[k, 2])
+
+
+@njit(cache=True, nogil=True)
+def _darkest(start: Int64Array, spans: Int32Array, dark: Int32Array, out: Int32Array) -> None:
+    for i in range(out.shape[0]):
+        found = False
+        best = dark[0, 0]
+        for k in range(start[i], start[i + 1]):
+            row = dark[spans[k, 0]]
+            for x in range(spans[k, 1], spans[k, 2]):
+                if not found or row[x] > best:
+                    found, best = True, row[x]
+                    out[i, 0], out[i, 1] = spans[k, 0], x

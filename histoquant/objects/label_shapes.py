@@ -1,18 +1,50 @@
-"""Small repairs of labelled objects: grow, fill, seed, renumber."""
+"""Small repairs of labelled objects: grow, fill, renumber."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from histoquant.objects.label_runs import PIXELS, SUM_X, SUM_XX, SUM_XY, SUM_Y, SUM_YY, LabelRuns
+
 Int32Array = npt.NDArray[np.int32]
+Int64Array = npt.NDArray[np.int64]
 UInt8Array = npt.NDArray[np.uint8]
 BoolArray = npt.NDArray[np.bool_]
+IntpArray = npt.NDArray[np.intp]
+
+_NEVER = 1 << 30
 
 
-def grow(labels: Int32Array, dark: Int32Array, levels: UInt8Array, steps: int) -> Int32Array:
-    """Grow objects downhill, a pixel per step, down to half the lowest level they hold.
+class Shapes(NamedTuple):
+    """Where objects lie and how they are shaped, by label from 1 on.
+
+    Attributes
+    ----------
+    boxes : ndarray of int32, shape (n, 4)
+        As `LabelRuns.boxes`.
+    moments : ndarray of int64, shape (n, 8)
+        As `LabelRuns.moments`; `fill_holes` keeps all but the boundary up to date.
+    broken : ndarray of bool, shape (n,)
+        As `LabelRuns.broken`.
+    """
+
+    boxes: Int32Array
+    moments: Int64Array
+    broken: BoolArray
+
+    @classmethod
+    def of(cls, labels: Int32Array) -> Shapes:
+        """Shapes in an image."""
+        runs = LabelRuns.of_all(labels)
+        return cls(runs.boxes(), runs.moments(), runs.broken())
+
+
+def grow(labels: Int32Array, dark: Int32Array, levels: UInt8Array, steps: int) -> None:
+    """Grow objects downhill, in place, a pixel per step, down to half the lowest level they hold.
 
     A free pixel joins the darkest of its four neighbours that is in an object and at least as dark as
     itself; of equally dark ones the first in the order up, left, right, down.
@@ -24,39 +56,26 @@ def grow(labels: Int32Array, dark: Int32Array, levels: UInt8Array, steps: int) -
     levels : ndarray of uint8, shape (h, w)
         0 where nothing may grow.
     steps : int
-
-    Returns
-    -------
-    ndarray of int32, shape (h, w)
     """
     if steps == 0:
-        return labels
+        return
     lowest = _lowest(labels, levels, int(labels.max(initial=0)))
-    grown, spare = labels, np.empty_like(labels)
     for _ in range(steps):
-        np.copyto(spare, grown)
-        _grow_once(grown, dark, levels, lowest, spare)
-        # the labels given stay as they are
-        grown, spare = spare, np.empty_like(labels) if grown is labels else grown
-    return grown
+        places, joined = _grown_once(labels, dark, levels, lowest)
+        np.put(labels, places, joined)
 
 
-def fill_holes(labels: Int32Array) -> Int32Array:
-    """Give holes that lie inside one object to that object.
+def fill_holes(labels: Int32Array, shapes: Shapes) -> None:
+    """Give holes that lie inside one object to that object, in place.
 
     Parameters
     ----------
     labels : ndarray of int32, shape (h, w)
-
-    Returns
-    -------
-    ndarray of int32, shape (h, w)
         Pixels of other objects inside a hole stay theirs.
+    shapes : Shapes
+        Of these labels.
     """
-    filled = labels.copy()
-    box = boxes(labels)
-    _fill(filled, box, _broken(labels, len(box)))
-    return filled
+    _fill(labels, shapes.boxes, shapes.broken, shapes.moments)
 
 
 def boxes(labels: Int32Array) -> Int32Array:
@@ -70,120 +89,115 @@ def boxes(labels: Int32Array) -> Int32Array:
     -------
     ndarray of int32, shape (n, 4)
     """
-    return np.asarray(_boxes(labels, int(labels.max(initial=0))), dtype=np.int32)
+    return LabelRuns.of_all(labels).boxes()
 
 
-def find_seeds(labels: Int32Array, dark: Int32Array) -> Int32Array:
-    """Darkest pixel (y, x) of each object, the first in raster order where several are.
-
-    Parameters
-    ----------
-    labels : ndarray of int32, shape (h, w)
-    dark : ndarray of int32, shape (h, w)
-
-    Returns
-    -------
-    ndarray of int32, shape (n, 2)
-        (-1, -1) for labels without pixels.
-    """
-    return np.asarray(_seeds(labels, dark, int(labels.max(initial=0))), dtype=np.int32)
-
-
-def renumber(labels: Int32Array, seeds: Int32Array) -> tuple[Int32Array, Int32Array]:
-    """Number objects by their seeds in raster order, and drop labels without pixels.
+def renumber(labels: Int32Array, runs: LabelRuns, seeds: Int32Array) -> IntpArray:
+    """Number objects by their seeds in raster order, in place, and drop labels without pixels.
 
     Parameters
     ----------
     labels : ndarray of int32, shape (h, w)
+    runs : LabelRuns
+        Of all of them.
     seeds : ndarray of int32, shape (n, 2)
 
     Returns
     -------
-    labels : ndarray of int32, shape (h, w)
-    seeds : ndarray of int32, shape (m, 2)
+    ndarray of intp, shape (m,)
+        Rows of the seeds in their new order.
     """
     there = np.flatnonzero(seeds[:, 0] >= 0)
     order = there[np.lexsort((seeds[there, 1], seeds[there, 0]))]
-    new = np.zeros(len(seeds) + 1, dtype=np.int32)
-    new[order + 1] = np.arange(1, len(order) + 1, dtype=np.int32)
-    return new[labels], np.ascontiguousarray(seeds[order])
+    numbers = np.zeros(len(seeds), dtype=np.int32)
+    numbers[order] = np.arange(1, len(order) + 1, dtype=np.int32)
+    runs.paint(labels, numbers)
+    return np.asarray(order, np.intp)
 
 
 @njit(cache=True, nogil=True)
-def _lowest(labels: Int32Array, levels: UInt8Array, count: int) -> UInt8Array:
-    lowest = np.full(count + 1, 255, np.uint8)
+def _lowest(labels: Int32Array, levels: UInt8Array, count: int) -> Int32Array:
+    lowest = np.full(count + 1, 255, np.int32)
     for y in range(labels.shape[0]):
         for x in range(labels.shape[1]):
             if labels[y, x] > 0:
                 lowest[labels[y, x]] = min(lowest[labels[y, x]], levels[y, x])
+    # what is in no object never grows
+    lowest[0] = _NEVER
     return lowest
 
 
 @njit(cache=True, nogil=True)
-def _grow_once(
-    labels: Int32Array, dark: Int32Array, levels: UInt8Array, lowest: UInt8Array, out: Int32Array
-) -> None:
+def _grown_once(
+    labels: Int32Array, dark: Int32Array, levels: UInt8Array, lowest: Int32Array
+) -> tuple[Int32Array, Int32Array]:
+    """Pixels that join an object, counted along the rows, and which they join."""
     height, width = labels.shape
+    places, joined = np.empty(max(1024, width), np.int32), np.empty(max(1024, width), np.int32)
+    count = 0
+    nobody = np.zeros(width, np.int32)
+    # what lies above, left, right and below, all in one: not 0 where an object is beside the pixel
+    beside = np.empty(width, np.int32)
     for y in range(height):
+        above = labels[y - 1] if y > 0 else nobody
+        under = labels[y + 1] if y < height - 1 else nobody
+        _beside(above, labels[y], under, levels[y], beside)
+        while count + width > places.size:
+            places, joined = np.concatenate((places, places)), np.concatenate((joined, joined))
+        darkness = (dark[max(y - 1, 0)], dark[y], dark[min(y + 1, height - 1)])
         for x in range(width):
-            if labels[y, x] > 0 or levels[y, x] == 0:
-                continue
-            up = labels[y - 1, x] if y > 0 else 0
-            left = labels[y, x - 1] if x > 0 else 0
-            right = labels[y, x + 1] if x < width - 1 else 0
-            down = labels[y + 1, x] if y < height - 1 else 0
-            if up | left | right | down == 0:
-                continue
-            best, twice = dark[y, x] - 1, 2 * levels[y, x]
-            if up > 0 and dark[y - 1, x] > best and twice > lowest[up]:
-                best, out[y, x] = dark[y - 1, x], up
-            if left > 0 and dark[y, x - 1] > best and twice > lowest[left]:
-                best, out[y, x] = dark[y, x - 1], left
-            if right > 0 and dark[y, x + 1] > best and twice > lowest[right]:
-                best, out[y, x] = dark[y, x + 1], right
-            if down > 0 and dark[y + 1, x] > best and twice > lowest[down]:
-                out[y, x] = down
+            if beside[x] != 0:
+                label = _uphill((above, labels[y], under), darkness, x, 2 * np.int32(levels[y, x]), lowest)
+                places[count], joined[count] = y * width + x, label
+                count += int(label > 0)
+    return places[:count], joined[:count]
 
 
 @njit(cache=True, nogil=True)
-def _boxes(labels: Int32Array, count: int) -> Int32Array:
-    box = np.zeros((count, 4), np.int32)
-    for y in range(labels.shape[0]):
-        for x in range(labels.shape[1]):
-            label = labels[y, x]
-            if label > 0:
-                row = box[label - 1]
-                if row[2] == 0:
-                    row[0], row[1], row[2], row[3] = y, x, y + 1, x + 1
-                else:
-                    row[1] = min(row[1], x)
-                    row[2] = y + 1
-                    row[3] = max(row[3], x + 1)
-    return box
+def _beside(
+    above: Int32Array, here: Int32Array, under: Int32Array, levels: UInt8Array, out: Int32Array
+) -> None:
+    width = here.size
+    out[0] = here[1] if width > 1 else 0
+    out[-1] = here[-2] if width > 1 else 0
+    for x in range(1, width - 1):
+        out[x] = here[x - 1] | here[x + 1]
+    for x in range(width):
+        mine = here[x] | np.int32(levels[x] == 0)
+        out[x] = 0 if mine != 0 else out[x] | above[x] | under[x]
 
 
 @njit(cache=True, nogil=True)
-def _broken(labels: Int32Array, count: int) -> BoolArray:
-    """Objects with a gap in one of their rows: no other can have a hole."""
-    broken = np.zeros(count, np.bool_)
-    row, last = np.full(count + 1, -1, np.int32), np.empty(count + 1, np.int32)
-    for y in range(labels.shape[0]):
-        before = np.int32(0)
-        for x in range(labels.shape[1]):
-            label = labels[y, x]
-            if label != before:
-                if before > 0:
-                    row[before], last[before] = y, x
-                if label > 0 and row[label] == y and last[label] < x:
-                    broken[label - 1] = True
-                before = label
-        if before > 0:
-            row[before], last[before] = y, labels.shape[1]
-    return broken
+def _uphill(
+    labels: tuple[Int32Array, Int32Array, Int32Array],
+    darkness: tuple[Int32Array, Int32Array, Int32Array],
+    x: int,
+    twice: int,
+    lowest: Int32Array,
+) -> np.int32:
+    """The object that a free pixel joins, of those in the rows above, here and below; 0 for none."""
+    above, here, under = labels
+    # at the window's edge a pixel meets itself, and is in no object
+    left, right = max(x - 1, 0), min(x + 1, here.size - 1)
+    joins, best = np.int32(0), darkness[1][x] - 1
+    joins, best = _darker(above[x], darkness[0][x], twice, lowest, joins, best)
+    joins, best = _darker(here[left], darkness[1][left], twice, lowest, joins, best)
+    joins, best = _darker(here[right], darkness[1][right], twice, lowest, joins, best)
+    joins, best = _darker(under[x], darkness[2][x], twice, lowest, joins, best)
+    return np.int32(joins)
 
 
 @njit(cache=True, nogil=True)
-def _fill(labels: Int32Array, box: Int32Array, broken: BoolArray) -> None:
+def _darker(
+    label: np.int32, dark: int, twice: int, lowest: Int32Array, joins: np.int32, best: int
+) -> tuple[np.int32, int]:
+    """The darker choice, without a branch: either is as likely."""
+    better = (twice > lowest[label]) & (dark > best)
+    return label if better else joins, dark if better else best
+
+
+@njit(cache=True, nogil=True)
+def _fill(labels: Int32Array, box: Int32Array, broken: BoolArray, moments: Int64Array) -> None:
     room = 1
     for i in range(box.shape[0]):
         room = max(room, (box[i, 2] - box[i, 0]) * (box[i, 3] - box[i, 1]))
@@ -221,17 +235,14 @@ def _fill(labels: Int32Array, box: Int32Array, broken: BoolArray) -> None:
             for x in range(width):
                 if not outside[y, x] and labels[y0 + y, x0 + x] == 0:
                     labels[y0 + y, x0 + x] = i + 1
+                    _add_pixel(y0 + y, x0 + x, moments[i])
 
 
 @njit(cache=True, nogil=True)
-def _seeds(labels: Int32Array, dark: Int32Array, count: int) -> Int32Array:
-    seeds = np.full((count, 2), -1, np.int32)
-    for y in range(labels.shape[0]):
-        for x in range(labels.shape[1]):
-            label = labels[y, x]
-            if label > 0:
-                row = seeds[label - 1]
-                if row[0] < 0 or dark[y, x] > dark[row[0], row[1]]:
-                    row[0] = y
-                    row[1] = x
-    return seeds
+def _add_pixel(y: int, x: int, row: Int64Array) -> None:
+    row[PIXELS] += 1
+    row[SUM_X] += x
+    row[SUM_Y] += y
+    row[SUM_XX] += x * x
+    row[SUM_YY] += y * y
+    row[SUM_XY] += x * y

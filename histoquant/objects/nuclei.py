@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 from histoquant.objects.boundary import boundary_steps
 from histoquant.objects.choose import ScoreRules
 from histoquant.objects.flood import best_labels
-from histoquant.objects.label_shapes import fill_holes, find_seeds, grow, renumber
+from histoquant.objects.label_runs import LabelRuns
+from histoquant.objects.label_shapes import Shapes, fill_holes, grow, renumber
 from histoquant.objects.lookup import levels_above, mix, overlay, share_of, share_table
 from histoquant.objects.nuclei_params import NucleiParams
 from histoquant.objects.planes import Planes
@@ -129,9 +130,11 @@ def segment_nuclei(planes: Planes, marker: MarkerDefinition, params: NucleiParam
         seen, at = _view(planes, bodies)
         at[~_is_brown(planes, rules)] = 0
         labels = _more(labels, at, seen, None, bodies, planes.mpp)
-    labels = fill_holes(grow(labels, dark, levels, rules.grow_px(planes.mpp)))
+    grow(labels, dark, levels, rules.grow_px(planes.mpp))
+    shapes = Shapes.of(labels)
+    fill_holes(labels, shapes)
     least_px = math.ceil(rules.area_min_um2 / planes.mpp**2)
-    labels = split_necks(labels, _neck_shares(labels, planes, rules), least_px)
+    labels = split_necks(labels, _neck_shares(labels, planes, rules), least_px, shapes)
     return _seeded(labels, dark, rules, planes.mpp)
 
 
@@ -156,8 +159,11 @@ def nuclei_from_labels(labels: Int32Array, planes: Planes, marker: MarkerDefinit
 
 
 def _seeded(labels: Int32Array, dark: Int32Array, rules: NucleiParams, mpp: float) -> Nuclei:
-    labels, seeds = renumber(labels, find_seeds(labels, dark))
-    return Nuclei(labels, seeds, boundary_steps(labels, dark, rules.edge_reach_px(mpp)) / _MOD)
+    runs = LabelRuns.of_all(labels)
+    seeds = runs.darkest(dark)
+    order = renumber(labels, runs, seeds)
+    edge_od = boundary_steps(labels, dark, rules.edge_reach_px(mpp)) / _MOD
+    return Nuclei(labels, np.ascontiguousarray(seeds[order]), edge_od)
 
 
 def _more(

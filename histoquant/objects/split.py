@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from histoquant.objects.label_shapes import boxes
+from histoquant.objects.label_runs import PIXELS, SUM_X, SUM_XX, SUM_XY, SUM_Y, SUM_YY
+from histoquant.objects.label_shapes import Shapes
 from histoquant.objects.territory import UNIT
 
 Int32Array = npt.NDArray[np.int32]
@@ -24,7 +25,9 @@ _ORDER, _PART, _UP, _PEAK, _SIZE, _BESIDE = range(6)
 _NUMBER = _ORDER
 
 
-def split_necks(labels: Int32Array, neck_share: float | FloatArray, least_px: int) -> Int32Array:
+def split_necks(
+    labels: Int32Array, neck_share: float | FloatArray, least_px: int, shapes: Shapes | None = None
+) -> Int32Array:
     """Cut objects where they narrow.
 
     The depth of a pixel is its distance to the object's edge. Flooded from the deepest pixels outwards,
@@ -38,6 +41,8 @@ def split_necks(labels: Int32Array, neck_share: float | FloatArray, least_px: in
         0 to 1, for all objects or for each; 0 cuts nothing.
     least_px : int
         Smallest part, pixels.
+    shapes : Shapes, optional
+        Of these labels, where they are known already.
 
     Returns
     -------
@@ -45,16 +50,16 @@ def split_necks(labels: Int32Array, neck_share: float | FloatArray, least_px: in
         Labels 1 to n as before, further parts from n + 1 on.
     """
     out = labels.copy()
-    areas = np.bincount(labels.ravel(), minlength=1)
-    box = boxes(labels)
-    shares = np.ascontiguousarray(np.broadcast_to(np.asarray(neck_share, np.float64), len(box)))
-    _split_all(out, box, areas.astype(np.int64), shares, least_px)
+    if shapes is None:
+        shapes = Shapes.of(labels)
+    shares = np.array(np.broadcast_to(np.asarray(neck_share, np.float64), len(shapes.boxes)))
+    _split_all(out, shapes.boxes, shapes.moments, shares, least_px)
     return out
 
 
 @njit(cache=True, nogil=True)
 def _split_all(
-    labels: Int32Array, box: Int32Array, areas: Int64Array, neck_share: FloatArray, least_px: int
+    labels: Int32Array, box: Int32Array, moments: Int64Array, neck_share: FloatArray, least_px: int
 ) -> None:
     fresh = box.shape[0]
     room = 4
@@ -63,11 +68,9 @@ def _split_all(
     # of the largest object, for all of them: depth; order, parts, up, peak, size, beside
     depths, parts = np.empty(room, np.int32), np.empty(6 * room, np.int32)
     for i in range(box.shape[0]):
-        if areas[i + 1] < 2 * least_px:
+        if moments[i, PIXELS] < 2 * least_px or _ellipse_share(moments[i]) > _NECKLESS:
             continue
         part = labels[box[i, 0] : box[i, 2], box[i, 1] : box[i, 3]]
-        if _ellipse_share(part, i + 1) > _NECKLESS:
-            continue
         height, width = part.shape[0] + 2, part.shape[1] + 2
         depth = depths[: height * width].reshape((height, width))
         _set_depths(part, i + 1, depth)
@@ -84,22 +87,14 @@ def _split_all(
 
 
 @njit(cache=True, nogil=True)
-def _ellipse_share(labels: Int32Array, label: int) -> float:
+def _ellipse_share(row: Int64Array) -> float:
     """Share of its ellipse of inertia that a shape fills."""
-    n = sx = sy = sxx = syy = sxy = 0
-    for y in range(labels.shape[0]):
-        for x in range(labels.shape[1]):
-            if labels[y, x] == label:
-                n += 1
-                sx += x
-                sy += y
-                sxx += x * x
-                syy += y * y
-                sxy += x * y
+    n, sx, sy = row[PIXELS], row[SUM_X], row[SUM_Y]
+    sxx, syy, sxy = row[SUM_XX], row[SUM_YY], row[SUM_XY]
     vx = (n * sxx - sx * sx) / (n * n) + 1.0 / 12.0
     vy = (n * syy - sy * sy) / (n * n) + 1.0 / 12.0
     vxy = (n * sxy - sx * sy) / (n * n)
-    return n / (4.0 * math.pi * math.sqrt(vx * vy - vxy * vxy))
+    return float(n / (4.0 * math.pi * math.sqrt(vx * vy - vxy * vxy)))
 
 
 @njit(cache=True, nogil=True)
@@ -151,6 +146,7 @@ def _flood_depths(depth: Int32Array, neck_share: float, of_pixel: Int32Array) ->
     for t in range(_sort_by_depth(flat, order)):
         p = np.int64(order[t])
         steepest = home = np.int64(-1)
+        met = np.int32(0)
         for dy in (-width, 0, width):
             for dx in (-1, 0, 1):
                 q = p + dy + dx
@@ -158,7 +154,10 @@ def _flood_depths(depth: Int32Array, neck_share: float, of_pixel: Int32Array) ->
                     continue
                 if steepest < 0 or flat[q] > flat[steepest]:
                     steepest = q
-                root = _top(up, part[q] - 1)
+                if part[q] == met:
+                    continue
+                met = part[q]
+                root = _top(up, met - 1)
                 if home < 0:
                     home = root
                 elif root != home:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from histoquant.objects.stained import StainedObjects
 
@@ -44,9 +45,16 @@ def near_open_edge(labels: npt.NDArray[np.int32], open_edges: Edges, margin_px: 
     strips = (labels[:margin_px], labels[:, :margin_px], labels[-margin_px:], labels[:, -margin_px:])
     for strip, is_open in zip(strips, open_edges, strict=True):
         if is_open:
-            near[strip] = True
+            _mark(strip, near)
     near[0] = False
     return near
+
+
+@njit(cache=True, nogil=True)
+def _mark(labels: npt.NDArray[np.int32], seen: npt.NDArray[np.bool_]) -> None:
+    for y in range(labels.shape[0]):
+        for x in range(labels.shape[1]):
+            seen[labels[y, x]] = True
 
 
 def stained_unclosed(stained: StainedObjects, open_edges: Edges, linked: npt.NDArray[np.int64]) -> int:

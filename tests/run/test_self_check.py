@@ -67,7 +67,7 @@ def test_a_halo_cut_short_is_noticed_and_flagged(slides: Path, marker: str, monk
         whole = result()
         assert set(whole.self_check.values()) == {0}
         assert "WINDOW_TOO_SMALL" not in whole.flags
-        monkeypatch.setattr(tile_module, "_halo_px", lambda mpp, marker: 24)
+        monkeypatch.setattr(tile_module, "_halo_px", lambda planned: 24)
         cut = result()
     assert cut.self_check["nuclei_unclosed"] > 0
     assert "WINDOW_TOO_SMALL" in cut.flags

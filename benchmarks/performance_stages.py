@@ -46,7 +46,7 @@ _STAGES: Final = (
     ("stains of the slide", "histoquant.run.plan", "_strength"),
     ("join, score, metrics", "histoquant.run.tasks", "assemble"),
     ("encode tables", "histoquant.run.tasks", "parquet_bytes"),
-    ("pictures", "histoquant.run.tasks", "draw_pictures"),
+    ("pictures", "histoquant.run.pictures", "draw_pictures"),
 )
 
 

@@ -14,6 +14,7 @@ from histoquant.report.palette import HALO_LIGHT, RGB, Hatch
 Picture = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.uint8]
 
+_STRIP_PX = 128
 _SHIFT = 4  # sixteenths of a pixel: cv2's fixed-point corners
 _MAX_COORDINATE_PX = 30_000.0  # cv2 keeps corners in 32-bit fixed point; anything further is off the picture
 
@@ -50,10 +51,13 @@ def blend(image: Picture, mask: Mask, color: RGB, alpha: float) -> None:
     columns = np.flatnonzero(mask.any(axis=0))
     box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
     part, weight = image[box], mask[box]
-    where = weight > 0
-    share = weight[where].astype(np.float32)[:, None] * np.float32(alpha / 255.0)
-    old = part[where].astype(np.float32)
-    part[where] = np.rint(old + (np.asarray(color, np.float32) - old) * share).astype(np.uint8)
+    # strip after strip: floats of a whole overlay would be twenty times its dots
+    for top in range(0, len(part), _STRIP_PX):
+        strip = part[top : top + _STRIP_PX]
+        where = weight[top : top + _STRIP_PX] > 0
+        share = weight[top : top + _STRIP_PX][where].astype(np.float32)[:, None] * np.float32(alpha / 255.0)
+        old = strip[where].astype(np.float32)
+        strip[where] = np.rint(old + (np.asarray(color, np.float32) - old) * share).astype(np.uint8)
 
 
 def dot_mask(shape: tuple[int, int], xy: npt.NDArray[np.float64], diameter_px: float) -> Mask:

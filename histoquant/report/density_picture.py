@@ -15,7 +15,8 @@ from histoquant.report.canvas import Picture, check_rgb, fit, warp_map, wash
 from histoquant.report.legend import Entry, add_strip, font
 from histoquant.report.marks import Caption, TissueMarks
 from histoquant.report.palette import INK, PAPER, TISSUE
-from histoquant.report.thumbnail import THUMBNAIL_PX, exclusion_entries, paint_exclusions, paint_tissue_edge
+from histoquant.report.sizes import THUMBNAIL_PX
+from histoquant.report.thumbnail import exclusion_entries, paint_exclusions, paint_tissue_edge
 
 _COLOURS = "viridis"  # even steps to the eye, also to the colour-blind and in grey
 _ALPHA = 0.72  # the tissue's folds and borders stay visible

@@ -27,7 +27,6 @@ from histoquant.report.marks import Caption, CellMarks, Marks, Polygons, VesselM
 from histoquant.report.palette import AGGREGATE, HALO_DARK, HALO_LIGHT, NEGATIVE, POSITIVE, TISSUE, VESSEL
 from histoquant.report.thumbnail import exclusion_entries, paint_exclusions, paint_tissue_edge
 
-OVERLAY_PX = 4000  # longest side a caller should hand over: opens everywhere, 0.5 um/px on a 2 mm biopsy
 GLANCE_PX = 1000  # width at which a person first sees the whole picture
 CELL_UM = 9.0  # diameter of a lymphocyte or small macrophage outline, sets sizes only
 _OUTLINE_FROM_PX = 9.0  # narrower outlines close up into noise (looked at 7.5 px): draw dots

@@ -18,8 +18,8 @@ from histoquant.report.canvas import (
 from histoquant.report.legend import Entry, add_strip
 from histoquant.report.marks import Caption, TissueMarks
 from histoquant.report.palette import HALO_LIGHT, TISSUE, hatch_for
+from histoquant.report.sizes import THUMBNAIL_PX
 
-THUMBNAIL_PX = 1000  # longest side: sharp on a report page, under a megabyte as PNG
 _FONT_SHARE = 1 / 36  # the report shows thumbnails 320 px wide: text 9 px high there
 
 

@@ -32,3 +32,12 @@ def keep_freed_memory() -> bool:
     if not hasattr(library, "mallopt"):
         return False
     return all(library.mallopt(name, value) == 1 for name, value in _KEPT)
+
+
+def give_back_freed_memory() -> None:
+    """Return what this process has freed to the system, before a task whose large blocks are not a tile's.
+
+    They would come on top of the tiles' empty ones: a slide's tables and pictures take as much.
+    """
+    if keep_freed_memory():
+        ctypes.CDLL(None).malloc_trim(0)

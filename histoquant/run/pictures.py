@@ -8,6 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from histoquant.report import (
+    OVERLAY_PX,
     THUMBNAIL_PX,
     Caption,
     CellMarks,
@@ -20,7 +21,7 @@ from histoquant.report import (
     draw_thumbnail,
     encode_png,
 )
-from histoquant.report.overlay import OVERLAY_PX, Scale
+from histoquant.report.overlay import Scale
 from histoquant.run.assemble import SlideResult
 from histoquant.run.backgrounds import Backgrounds, Frame
 from histoquant.run.density import density_files

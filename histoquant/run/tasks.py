@@ -15,9 +15,8 @@ from histoquant.run.assemble import SlideResult, assemble, tables_of
 from histoquant.run.backgrounds import Backgrounds
 from histoquant.run.build import refuse_other_build
 from histoquant.run.cross_check import cross_check
-from histoquant.run.heap import keep_freed_memory
+from histoquant.run.heap import give_back_freed_memory, keep_freed_memory
 from histoquant.run.job import SlideJob, file_state
-from histoquant.run.pictures import draw_pictures
 from histoquant.run.plan import Planned, SlidePlan, plan_of
 from histoquant.run.regions import with_regions
 from histoquant.run.segmenter import open_segmenter
@@ -120,7 +119,11 @@ def quantified_megapixels(tiles: list[Tile]) -> float:
 
 def commit_slide(job: SlideJob) -> CommitReceipt:
     """Merge a slide's batches, compute its metrics, draw it, and write the manifest last."""
+    # fonts and colour maps are loaded here, so that the first tile need not wait for them
+    from histoquant.run.pictures import draw_pictures
+
     start_task(job)
+    give_back_freed_memory()
     out = OutputFolder(job.out)
     done = out.manifest(job.slide_id)
     if done is not None and out.is_committed(job.slide_id, job.key):
@@ -133,6 +136,7 @@ def commit_slide(job: SlideJob) -> CommitReceipt:
     folder = out.clear_slide(job.slide_id)
     for name, table in tables_of(result).items():
         write_bytes(folder / f"{name}.parquet", parquet_bytes(table))
+    give_back_freed_memory()
     with open_job(job, planned.plan.source.known_unread()) as slide:
         _refuse_if_changed(job)
         plane = working_plane(slide, job.parameters.working_mpp_um)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from histoquant.tiling.maps import BoolMap, box_sum, grown, opened, parts
 from histoquant.tiling.survey import CELLS, Survey
@@ -66,16 +67,26 @@ def crushed(survey: Survey, od: FloatMap, tissue: BoolMap, um: float) -> BoolMap
 
 def _coherence(survey: Survey, inner: BoolMap, reach: int) -> npt.NDArray[np.float64]:
     """How far the gradients of 2 um cells around each map pixel agree in direction, from exact sums."""
-    light = survey.light.astype(np.int32)
-    across, down = np.zeros_like(light), np.zeros_like(light)
-    across[:, 1:-1] = light[:, 2:] - light[:, :-2]
-    down[1:-1] = light[2:] - light[:-2]
-    rows, columns = survey.shape
-
-    def pooled(product: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
-        blocks = product.reshape(rows, CELLS, columns, CELLS).sum(axis=(1, 3), dtype=np.int64)
-        return box_sum(np.where(inner, blocks, 0), reach).astype(np.float64)
-
-    xx, yy, xy = pooled(across * across), pooled(down * down), pooled(across * down)
+    tensor = np.empty((3, *survey.shape), np.int32)
+    _tensor_sums(survey.light, CELLS, tensor)
+    xx, yy, xy = (box_sum(np.where(inner, part, 0), reach).astype(np.float64) for part in tensor)
     length = np.sqrt((xx - yy) ** 2 + 4.0 * xy**2)
     return np.asarray(length / np.maximum(xx + yy, 1.0))
+
+
+@njit(cache=True, nogil=True)
+def _tensor_sums(light, scale, tensor):  # type: ignore[no-untyped-def]
+    """Products of central differences (xx, yy, xy), summed over each map pixel of scale x scale values."""
+    bottom, right = light.shape[0] - 1, light.shape[1] - 1
+    tensor[:] = 0
+    for y in range(light.shape[0]):
+        for x in range(light.shape[1]):
+            across = down = np.int32(0)
+            if 0 < x < right:
+                across = np.int32(light[y, x + 1]) - np.int32(light[y, x - 1])
+            if 0 < y < bottom:
+                down = np.int32(light[y + 1, x]) - np.int32(light[y - 1, x])
+            row, column = y // scale, x // scale
+            tensor[0, row, column] += across * across
+            tensor[1, row, column] += down * down
+            tensor[2, row, column] += across * down

@@ -145,9 +145,6 @@ def judge(marker: str, kind: str, measure: str, unit: str, points: Sequence[Drif
 
 def _scores(numbers: np.ndarray) -> list[float | None]:
     """Normal score of each number against all others; all None when there are too few."""
-    # every run imports this module to read calibrations; distributions take a third of its start to load
-    from scipy import stats
-
     n = numbers.size
     if n <= MIN_OTHERS:
         return [None] * n

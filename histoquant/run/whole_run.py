@@ -13,7 +13,6 @@ from typing import Any
 from histoquant._version import __version__
 from histoquant.errors import StoreError
 from histoquant.run.cohort import with_cohort_flags
-from histoquant.run.crate import write_crate
 from histoquant.run.exits import EXIT_INTERRUPTED, EXIT_NONE_USABLE, EXIT_OK, EXIT_SOME_FAILED
 from histoquant.run.finished import study_for_log
 from histoquant.run.intake import Intake
@@ -26,7 +25,6 @@ from histoquant.run.schedule import Listener, Schedule
 from histoquant.run.shard import Shard
 from histoquant.run.shards import drop_order
 from histoquant.run.space import shortage
-from histoquant.run.summary import write_summary
 from histoquant.run.tasks import BatchReceipt, CommitReceipt, PlanReceipt
 from histoquant.store.layout import OutputFolder
 from histoquant.store.log import RunLog
@@ -84,6 +82,13 @@ class WholeRun:
         rows = [self._rows[slide_id] for slide_id in sorted(self._rows)]
         if self._shard is not None:
             return self._conclude(rows)
+        return self._write_tables(rows)
+
+    def _write_tables(self, rows: list[dict[str, Any]]) -> int:
+        # what describes and draws a run is loaded at its end: the first slide need not wait for it
+        from histoquant.run.crate import write_crate
+        from histoquant.run.summary import write_summary
+
         rows = with_cohort_flags(rows, masked=self._intake.blinding is not None)
         run = write_summary(self._out, rows, self._intake)
         status = self._conclude(rows)

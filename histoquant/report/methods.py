@@ -140,7 +140,8 @@ def _change(tables: Tables, analysis: Mapping[str, Any]) -> str:
         "was taken, in tracts with evaluable tissue (at least 0.25 mm²) at both. The analysed value is ln((N "
         "+ 0.5) / A). A patient's change is the unweighted mean over tracts; patients are the units of every "
         "test. Exact Wilcoxon signed-rank test (zeros by Pratt) with the Hodges-Lehmann estimate; paired t "
-        "test and sign-flip permutation beside it; Friedman and Page over all timepoints."
+        "test and sign-flip permutation beside it; Friedman and Page over all timepoints, Skillings-Mack "
+        "where some are missing."
         + named
         + " Holm's adjustment runs over the main measure of each marker, Benjamini-Hochberg over further "
         "ones." + (f" Seed of permutations and resampling: {seed}." if seed else "")
@@ -151,10 +152,10 @@ def _models(tables: Tables) -> str:
     if not records(tables.get("models")):
         return ""
     return (
-        "Supportive: mixed model with patient intercept and slope and tract within patient (REML), and a "
-        "negative binomial GEE with area as offset and bias-reduced covariance, intervals by t with patients "
-        "− 1 degrees of freedom. Missing biopsies are never filled in or carried forward; what they could "
-        "change is shown."
+        "Supportive: mixed model with patient intercept and slope and tract within patient (REML, errors and "
+        "degrees of freedom by Kenward and Roger), and a negative binomial GEE with area as offset, bias-"
+        "reduced covariance and degrees of freedom by Pan and Wall. Missing biopsies are never carried "
+        "forward; what they could change, also over all enrolled patients, is shown by imputation."
     )
 
 
@@ -180,7 +181,11 @@ def _weights(analysis: Mapping[str, Any]) -> str:
 
 
 def _outcomes(tables: Tables) -> str:
-    arms = " Arms are compared by ANCOVA on the baseline (HC3)." if "arms" in tables else ""
+    arms = (
+        " Arms are compared by ANCOVA on the baseline (HC3), and on baseline and site."
+        if "arms" in tables
+        else ""
+    )
     return (
         "Outcomes were joined after every number above was fixed. Ordered response: Jonckheere-Terpstra; AUC "
         "with Newcombe's interval; tracts by GEE clustered on patients. All of it is association: without "
@@ -192,10 +197,8 @@ def _outcomes(tables: Tables) -> str:
 def _agreement() -> str:
     return (
         "Agreement: ICC(A,1), two-way, absolute agreement, single reader; Bland-Altman limits on logs; Lin's "
-        "concordance; quadratic-weighted kappa for grades. The interval of the bias allows for several "
-        "readings of one patient (cluster-robust t), that of a rank correlation is drawn over patients; "
-        "those of ICC, concordance and kappa take readings as independent and are too narrow where patients "
-        "have several."
+        "concordance; quadratic-weighted kappa for grades. All intervals allow for several readings of one "
+        "patient: the bias by a cluster-robust t, the others by leaving out one patient at a time."
     )
 
 

@@ -26,7 +26,8 @@ _SCENARIOS: Final = {
     "complete": "tracts with every timepoint",
     "closed_best": "closed, no tissue: greatest fall seen",
     "closed_worst": "closed, no tissue: greatest rise seen",
-    "delta": "missing changes shifted",
+    "delta": "missing changes",
+    "enrolled": "all enrolled, imputed",
     "tipping": "shift at which the conclusion tips",
 }
 
@@ -67,7 +68,8 @@ def _missing_row(row: Row, log: bool, colour: str) -> ForestRow:
         estimate, low, high = (None if v is None else math.exp(v) for v in (estimate, low, high))
     label = _SCENARIOS.get(as_text(row["scenario"]), as_text(row["scenario"]))
     shift = as_number(row["delta"])
-    label += f" by {_shift(shift, log)}" if shift is not None else ""
+    if shift is not None:
+        label += f", shifted by {_shift(shift, log)}" if shift else ", as the others"
     filled = as_number(row["filled"])
     note = f"{number_text(filled)} assumed" if filled else f"n = {number_text(row['patients'])}"
     return ForestRow(label, estimate, low, high, note if estimate is not None else short_reason(row), colour)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from histoquant.report.figures.common import measure_words, records, timepoint_words
+import math
+
+from histoquant.report.figures.common import measure_words, number_of, records, timepoint_words
+from histoquant.report.figures.forest import estimate_text
 from histoquant.report.numbers import as_number, as_text, number_text
+from histoquant.report.reasons import speak
 from histoquant.report.study_words import (
     Cell,
     Grid,
@@ -87,10 +91,24 @@ def arm_grid(tables: Tables) -> Grid | None:
         ),
         ("p", True, p_of("p")),
         ("Holm p", True, p_of("p_holm")),
+        ("With site", True, _with_site),
         ("Remark", False, reason_of),
     ]
-    caption = "Adjusted association (ANCOVA on the baseline, HC3), not an effect of treatment."
+    caption = (
+        "Adjusted association (ANCOVA on the baseline, HC3), not an effect of treatment. With site: adjusted "
+        "for the share of each patient's tracts at each site as well."
+    )
     return grid(caption, columns, records(tables.get("arms")))
+
+
+def _with_site(row: Row) -> str:
+    """The difference adjusted for site too, as a ratio on the log scale; or why there is none."""
+    found = number_of(row, "site_difference", "site_difference_low", "site_difference_high")
+    if found is None:
+        return speak(as_text(row.get("site_reason")))
+    if as_text(row.get("scale")) != "log":
+        return estimate_text(*found)
+    return "×" + estimate_text(*(math.exp(value) for value in found))
 
 
 def _pair(row: Row, first: str, second: str) -> str:
@@ -153,7 +171,12 @@ def _bias(row: Row) -> str:
 def _limits(row: Row) -> str:
     log = as_number(row.get("loa_ratio_low")) is not None
     low, high = (number_text(row.get(name)) for name in _limit_names(log))
-    return f"{'×' if log else ''}{low} to {high}" if low and high else ""
+    if not (low and high):
+        return ""
+    outer = [as_number(row.get(name)) for name in ("loa_low_from", "loa_high_to")]
+    ends = [number_text(math.exp(value) if log else value) for value in outer if value is not None]
+    reach = f" (at most {ends[0]} to {ends[1]})" if len(ends) == 2 else ""
+    return f"{'×' if log else ''}{low} to {high}{reach}"
 
 
 def _limit_names(log: bool) -> tuple[str, str]:

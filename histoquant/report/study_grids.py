@@ -73,10 +73,14 @@ def trend_grid(tables: Tables) -> Grid | None:
         ("Friedman p", True, p_of("friedman_p")),
         ("Page p, fall", True, p_of("page_p")),
         ("Page p, rise", True, p_of("page_rise_p")),
+        ("Patients, gaps allowed", True, count_of("skillings_mack_patients")),
+        ("Skillings-Mack p", True, p_of("skillings_mack_p")),
         ("Remark", False, reason_of),
     ]
     return grid(
-        "Over all timepoints, patients with every one of them.", columns, records(tables.get("trends"))
+        "Over all timepoints: patients with every one of them, and beside them those with two or more.",
+        columns,
+        records(tables.get("trends")),
     )
 
 
@@ -95,7 +99,8 @@ def model_grid(tables: Tables) -> Grid | None:
         ("Remark", False, reason_of),
     ]
     return grid(
-        "Supportive models, every biopsy used; intervals by t with patients − 1 degrees of freedom.",
+        "Supportive models, every biopsy used; the degrees of freedom of each t are in study/models.csv. The "
+        "GEE's ratio is of means, the mixed model's of geometric means.",
         columns,
         records(tables.get("models")),
     )

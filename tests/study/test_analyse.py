@@ -290,6 +290,58 @@ def test_closed_tracts_without_tissue_bound_the_mean(slides: pd.DataFrame, study
     assert row.loc["tipping", "delta"] > 0
 
 
+def test_everybody_enrolled_is_in_the_sensitivity_also_without_a_baseline(
+    slides: pd.DataFrame, study: Study
+) -> None:
+    patients = tuple(PatientRow(f"P{n:02d}", n <= 20, None) for n in range(1, 24))
+    gone = (slides["patient"] == "P01") & (slides["timepoint"] == "V3")
+    table = analyse(slides[~gone], study, TrialTables(patients)).tables["missing"]
+    row = table[(table["measure"] == "cd68_per_mm2") & (table["timepoint"] == "V3")].set_index("scenario")
+    everybody = row.loc["enrolled"]
+    # P01 lacks the follow-up, three more never had a biopsy
+    assert set(everybody["patients"]) == {23}
+    assert set(everybody["filled"]) == {4}
+    assert set(row.loc["delta", "patients"]) == {20}
+    assert everybody["mean"].is_monotonic_increasing
+    assert abs(everybody["mean"].iloc[0] - row.loc["observed", "mean"]) < 0.1
+    without = analyse(slides, study).tables["missing"].query("scenario == 'enrolled'")
+    assert without["reason"].str.startswith("NO_PATIENTS_TABLE").all()
+
+
+def test_sites_of_tracts_stand_beside_the_comparison_of_arms(
+    slides: pd.DataFrame, whole: Analysis, outcomes: Outcomes
+) -> None:
+    keys = sorted(set(zip(slides["patient"], slides["tract"], strict=True)))
+    placebo = {patient for patient, arm in outcomes.arm.items() if arm == "placebo"}
+    sites = [
+        TractRow(p, t, "rectal" if (p in placebo) == (n % 4 > 0) else "Anal") for n, (p, t) in enumerate(keys)
+    ]
+    arms = unblinded(whole, outcomes, TrialTables(tracts=tuple(sites)), 1)["arms"]
+    plain = unblinded(whole, outcomes, TrialTables(), 1)["arms"]
+    assert arms["site_difference"].notna().all()
+    assert arms["difference"].equals(plain["difference"])
+    assert not arms["site_difference"].equals(arms["difference"])
+    with_arms = tuple(TractRow(p, t, "rectal" if p in placebo else "anal") for p, t in keys)
+    lost = unblinded(whole, outcomes, TrialTables(tracts=with_arms), 1)["arms"]["site_reason"]
+    assert set(lost) == {"NO_VARIATION (what is adjusted for does not vary apart from the arm)"}
+    assert plain["site_reason"].str.startswith("NO_SITE").all()
+    alone = TrialTables(tracts=tuple(TractRow(p, t, "anal") for p, t in keys))
+    assert set(unblinded(whole, outcomes, alone, 1)["arms"]["site_reason"]) == {
+        "ONE_SITE (nothing to adjust for)"
+    }
+
+
+def test_patients_with_gaps_are_in_one_test_over_all_timepoints(slides: pd.DataFrame, study: Study) -> None:
+    gone = (slides["patient"] < "P05") & (slides["timepoint"] == "V2")
+    alone = (slides["patient"] == "P06") & (slides["timepoint"] != "V1")
+    table = analyse(slides[~gone & ~alone], study).tables["trends"].set_index("measure")
+    row = table.loc["cd68_per_mm2"]
+    assert (row["patients"], row["skillings_mack_patients"]) == (15, 19)
+    assert row["skillings_mack_p"] < 0.01
+    whole = analyse(slides, study).tables["trends"].set_index("measure").loc["cd68_per_mm2"]
+    assert whole["skillings_mack"] == pytest.approx(whole["friedman_chi2"])
+
+
 def test_a_score_without_error_of_counting_has_an_interval_around_it(whole: Analysis) -> None:
     scores = whole.tables["scores"]
     assert scores["score"].notna().all()

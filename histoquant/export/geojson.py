@@ -21,8 +21,8 @@ from histoquant.export.rings import closed_ring, nested, polygon_text, ring_text
 from histoquant.export.slide_objects import SlideObjects
 from histoquant.report.palette import AGGREGATE, NEGATIVE, POSITIVE, TISSUE, VESSEL, hatch_for
 
-CHUNK = 50_000
-"""Cells put into text at once; bounds memory at about 200 MB."""
+CHUNK = 10_000
+"""Cells put into text at once: what bounds the memory of an export, however many cells there are."""
 UNSCORABLE_RGB = (128, 128, 128)
 _NO_MEASUREMENT = ("x_px", "y_px", "positive", "unscorable", "vessel")
 
@@ -45,9 +45,8 @@ def geojson_parts(objects: SlideObjects) -> Iterator[bytes]:
     for text in (*_regions(objects), *_aggregates(objects), *_vessels(objects)):
         yield separator + text.encode()
         separator = b",\n"
-    for start in range(0, objects.cells.num_rows, CHUNK):
-        features = _cells(objects.slide_id, objects.cells.slice(start, CHUNK).combine_chunks())
-        yield separator + ",\n".join(features).encode()
+    for cells in objects.cell_chunks(CHUNK):
+        yield separator + _cells(objects.slide_id, cells)
         separator = b",\n"
     yield b"\n]}\n"
 
@@ -75,7 +74,8 @@ def measurement_names(table: pa.Table) -> list[str]:
     ]
 
 
-def _cells(slide_id: str, cells: pa.Table) -> list[str]:
+def _cells(slide_id: str, cells: pa.Table) -> bytes:
+    """Features of the cells, one a line."""
     outlines = cells["outline_xy_px"].combine_chunks()
     names = class_names(cells)
     colors = {"Positive": POSITIVE, "Negative": NEGATIVE, "Nucleus": NEGATIVE, "Unscorable": UNSCORABLE_RGB}
@@ -93,7 +93,8 @@ def _cells(slide_id: str, cells: pa.Table) -> list[str]:
         "}}}",
         "",
     )
-    return list(texts.to_pylist())
+    one_list = pa.ListArray.from_arrays(pa.array([0, len(texts)], pa.int32()), texts)
+    return bytes(pc.binary_join(one_list, ",\n")[0].as_buffer())
 
 
 def _measurements(table: pa.Table) -> pa.StringArray:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,8 @@ class SlideObjects:
     Attributes
     ----------
     slide_id : str
-    cells : pyarrow.Table
-        ``cells.parquet``, its columns in one chunk each.
+    cells_file : Path
+        ``cells.parquet``.
     vessels, aggregates, regions : pandas.DataFrame
         Empty where the marker has none.
     plane_size_px : tuple of int
@@ -35,13 +37,24 @@ class SlideObjects:
     """
 
     slide_id: str
-    cells: pa.Table
+    cells_file: Path
     vessels: pd.DataFrame
     aggregates: pd.DataFrame
     regions: pd.DataFrame
     plane_size_px: tuple[int, int]
     factor_xy: tuple[float, float]
     plane_mpp_xy: tuple[float, float]
+
+    @cached_property
+    def cells(self) -> pa.Table:
+        """The whole cell table, its columns in one chunk each; read when first asked for."""
+        return pq.read_table(self.cells_file).combine_chunks()
+
+    def cell_chunks(self, rows: int) -> Iterator[pa.Table]:
+        """The cell table in pieces of so many rows, so that no more of it need be in memory."""
+        with pq.ParquetFile(self.cells_file) as file:
+            for batch in file.iter_batches(batch_size=rows):
+                yield pa.Table.from_batches([batch])
 
 
 def read_objects(root: Path, slide_id: str) -> SlideObjects:
@@ -74,7 +87,7 @@ def read_objects(root: Path, slide_id: str) -> SlideObjects:
 
     return SlideObjects(
         slide_id,
-        pq.read_table(folder / "cells.parquet").combine_chunks(),
+        folder / "cells.parquet",
         frame("vessels"),
         frame("aggregates"),
         frame("regions"),

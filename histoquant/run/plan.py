@@ -104,6 +104,18 @@ class SlidePlan(BaseModel):
         """Mean um/px of the working plane."""
         return (self.plane_mpp_xy[0] + self.plane_mpp_xy[1]) / 2
 
+    def stated(self) -> dict[str, Any]:
+        """What the plan says in the slide's row: marker, resolution, threshold, stain vectors."""
+        stained = self.marker.stains == "H-DAB"
+        return {
+            "marker": self.marker.name,
+            "mpp": (self.mpp_xy[0] + self.mpp_xy[1]) / 2,
+            "mpp_source": self.mpp_source,
+            "dab_threshold_od": self.threshold_od if stained else None,
+            "threshold_source": self.threshold_source if stained else None,
+            "stain_source": self.stain_source,
+        }
+
     @property
     def unstained_od(self) -> float:
         """DAB that unstained tissue hardly reaches under clouds of haze; 0 on a slide without them.

@@ -33,7 +33,7 @@ class Quantified:
     Attributes
     ----------
     metrics : mapping
-        The slide's columns of ``slides.csv``; None where not measured.
+        The slide's columns of ``slides.csv`` that are of its pixels and its plan; None where not measured.
     cells, vessels, aggregates : pandas.DataFrame
         Objects, in level-0 pixels and micrometres from the level-0 corner; empty where the marker has none.
     flags : tuple of str
@@ -117,7 +117,7 @@ def quantify(
     uncalibrated = ("NOT_CALIBRATED",) if stained and lock is None else ()
     flags = tuple(dict.fromkeys((*planned.plan.flags, *result.flags, *uncalibrated)))
     return Quantified(
-        result.metrics,
+        {**planned.plan.stated(), **result.metrics},
         result.cells,
         result.vessels,
         result.aggregates,

@@ -10,7 +10,6 @@ killed and the run taken up again. Nothing outside the namespaces is touched.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import subprocess
@@ -21,9 +20,8 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-import psutil
 from exactness import digests, draw_phantoms
-from tls_cluster import Cluster, tls_cluster
+from tls_cluster import NO_PAGES, Cluster, listening_at, tls_cluster
 
 from histoquant.errors import StoreError, UsageError
 from histoquant.run.options import RunOptions
@@ -71,7 +69,7 @@ class Host:
 def _start_worker(cluster: Cluster, host: Host, scheduler: str) -> subprocess.Popen[bytes]:
     command = [
         *host.inside(), sys.executable, "-m", "dask", "worker", scheduler, "--nthreads", "1", "--no-nanny",
-        "--host", f"tls://{host.address}", "--local-directory", str(cluster.folder), "--no-dashboard",
+        "--host", f"tls://{host.address}", "--local-directory", str(cluster.folder), *NO_PAGES,
     ]  # fmt: skip
     quiet = subprocess.DEVNULL
     process = subprocess.Popen(command, env=cluster.environment, stdout=quiet, stderr=quiet)
@@ -82,18 +80,6 @@ def _start_worker(cluster: Cluster, host: Host, scheduler: str) -> subprocess.Po
 def _start_scheduler(cluster: Cluster) -> tuple[str, subprocess.Popen[bytes]]:
     address = cluster.scheduler(_SCHEDULER)
     return address, cluster.processes[-1]
-
-
-def _listeners(cluster: Cluster) -> list[str]:
-    """Addresses that this process and those of the cluster listen at."""
-    found = set()
-    processes = [psutil.Process(), *(psutil.Process(one.pid) for one in cluster.processes)]
-    for process in processes:
-        with contextlib.suppress(psutil.Error):
-            for one in process.net_connections("inet"):
-                if one.status == psutil.CONN_LISTEN:
-                    found.add(one.laddr.ip)
-    return sorted(found)
 
 
 class Killer:
@@ -164,7 +150,7 @@ def measure(folder: Path) -> dict[str, Any]:
             options = RunOptions((slides,), folder / "hosts", scheduler=address, tile_size_px=300)
             run_slides(options)
             result["two hosts, same bytes"] = digests(options.out) == alone
-            result["listeners"] = _listeners(cluster)
+            result["listeners"] = sorted(listening_at([os.getpid(), *(one.pid for one in cluster.processes)]))
             for worker in cluster.processes[1:]:
                 worker.kill()
             options = RunOptions((slides,), folder / "killed", scheduler=address, tile_size_px=256)

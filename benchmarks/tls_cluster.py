@@ -8,14 +8,34 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import dask
 import distributed
+import psutil
 
 _START_S = 60.0
+NO_PAGES = ("--no-dashboard", "--dashboard-address", "127.0.0.1:0")
+"""Without the second a web server of Dask, empty but for its health, listens on every interface."""
+
+
+def listening_at(pids: Iterable[int]) -> set[str]:
+    """Addresses that processes and their children listen at.
+
+    Parameters
+    ----------
+    pids : iterable of int
+        Those that have ended listen nowhere.
+    """
+    found: set[str] = set()
+    for pid in pids:
+        with contextlib.suppress(psutil.Error):
+            family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+            held = [one for process in family for one in process.net_connections("inet")]
+            found.update(one.laddr.ip for one in held if one.status == psutil.CONN_LISTEN)
+    return found
 
 
 @dataclass
@@ -28,7 +48,7 @@ class Cluster:
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """One ``dask`` process."""
-        command = [sys.executable, "-m", "dask", *arguments, "--no-dashboard"]
+        command = [sys.executable, "-m", "dask", *arguments, *NO_PAGES]
         process = subprocess.Popen(
             command, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

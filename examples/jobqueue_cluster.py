@@ -43,7 +43,8 @@ def start(arguments: argparse.Namespace) -> Any:
         scheduler_options={"host": arguments.host, "dashboard_address": "127.0.0.1:0"},
         # the queue of plain processes takes one command and no shell
         job_script_prologue=[] if arguments.queue == "local" else list(ONE_THREAD),
-        worker_extra_args=["--no-dashboard"],
+        # --no-dashboard alone leaves its server on every interface
+        worker_extra_args=["--no-dashboard", "--dashboard-address", "127.0.0.1:0"],
         log_directory=arguments.logs,
     )
 

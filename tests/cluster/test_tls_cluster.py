@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
 from pathlib import Path
 from typing import Any
@@ -32,10 +33,13 @@ def test_two_hosts_over_tls_give_the_bytes_of_one_process(
 ):
     address = cluster.scheduler()
     assert address.startswith("tls://127.0.0.1:")
-    for host in ("127.0.0.2", "127.0.0.3"):
-        cluster.worker(address, host)
+    workers = [cluster.worker(address, host) for host in ("127.0.0.2", "127.0.0.3")]
     out = tmp_path / "out"
     assert run_slides(RunOptions((slides,), out, scheduler=address, tile_size_px=300)) == 0
+    listening_at = importlib.import_module("tls_cluster").listening_at
+    assert listening_at([cluster.processes[0].pid]) == {"127.0.0.1"}
+    for worker, host in zip(workers, ("127.0.0.2", "127.0.0.3"), strict=True):
+        assert listening_at([worker.pid]) == {host, "127.0.0.1"}, "one is Dask's own page of health"
     assert _bytes(out) == _bytes(alone)
     assert verify(out) == []
 

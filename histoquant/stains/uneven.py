@@ -20,6 +20,7 @@ from histoquant.errors import StoreError
 from histoquant.stains.density import MOD_PER_OD, WhiteLike, unmix_mod
 from histoquant.stains.settings import STANDARD_HEMATOXYLIN_OD
 from histoquant.stains.vectors import StainVectors
+from histoquant.tiling.maps import bands
 from histoquant.tiling.survey import SCALE_PX, Survey
 from histoquant.tiling.tissue_map import TissueMap
 
@@ -219,12 +220,15 @@ def _flat_places(
     survey: Survey, tissue_map: TissueMap, vectors: StainVectors, white_point: WhiteLike, scale: float
 ) -> tuple[Int32Array, BoolArray]:
     """Mean DAB of every map pixel in thousandths, and where it is as brown as its least brown part."""
-    counted = np.maximum(survey.counted.astype(np.int64), 1)[..., None]
-    colour = ((2 * survey.sums.astype(np.int64) + counted) // (2 * counted)).astype(np.uint8)
-    mean = unmix_mod(colour, vectors, white_point)[1].astype(np.int32)
-    least = unmix_mod(survey.least_rgb, vectors, white_point)[1].astype(np.int32)
+    mean = np.empty(survey.shape, np.int32)
     flat = tissue_map.quantifiable & (survey.counted == SCALE_PX * SCALE_PX)
-    flat &= (mean - least < round(_FLAT_MOD * scale)) & (mean < round(_MOST_MOD * scale))
+    for band in bands(survey.shape[0]):
+        counted = np.maximum(survey.counted[band].astype(np.int64), 1)[..., None]
+        colour = ((2 * survey.sums[band].astype(np.int64) + counted) // (2 * counted)).astype(np.uint8)
+        mean[band] = unmix_mod(colour, vectors, white_point)[1]
+        least = unmix_mod(survey.least_rgb[band], vectors, white_point)[1].astype(np.int32)
+        flat[band] &= mean[band] - least < round(_FLAT_MOD * scale)
+    flat &= mean < round(_MOST_MOD * scale)
     return mean, np.asarray(flat)
 
 

@@ -86,14 +86,14 @@ def _glass(survey: Survey) -> tuple[float, float, float] | None:
     padded = np.count_nonzero(flat & ~paper) >= least
     if padded:
         flat &= ~paper
-    sums = survey.sums[flat].astype(np.int64)
-    levels = sums.sum(axis=1) // (3 * SCALE_PX * SCALE_PX)
+    sums = survey.sums[flat]
+    levels = sums.sum(axis=1, dtype=np.int64) // (3 * SCALE_PX * SCALE_PX)
     peak = _brightest_peak(np.bincount(levels, minlength=256))
     members = np.abs(levels - peak) <= _PEAK_HALF_WIDTH
     count = int(np.count_nonzero(members))
     if count < least:
         return None
-    mean = sums[members].sum(axis=0) / (count * SCALE_PX * SCALE_PX)
+    mean = sums[members].sum(axis=0, dtype=np.int64) / (count * SCALE_PX * SCALE_PX)
     cells = (_colours_of_content(survey) if padded else survey.cell_colours)[:, 0]
     brighter = cells[int(np.ceil(min(mean[1] * _BRIGHTER, 255.0))) :].sum()
     peak_cells = count * CELLS * CELLS

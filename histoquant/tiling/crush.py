@@ -49,8 +49,8 @@ def crushed(survey: Survey, od: FloatMap, tissue: BoolMap, um: float) -> BoolMap
         return np.zeros_like(tissue)
     reach = max(1, round(_REACH_UM / um))
     blue = np.maximum(_RED * od[..., 0] - _BLUE * od[..., 2], 0.0)
-    amount = box_sum(np.where(inner, np.rint(1000.0 * blue), 0).astype(np.int64), reach)
-    amount //= np.maximum(box_sum(inner.astype(np.int64), reach), 1)
+    amount = box_sum(np.where(inner, np.rint(1000.0 * blue), 0).astype(np.int32), reach)
+    amount //= np.maximum(box_sum(inner, reach), 1)
     usual = int(np.sort(amount[inner])[np.count_nonzero(inner) // 2])
     one_way = _coherence(survey, inner, reach)
     possible, sure = (
@@ -66,12 +66,14 @@ def crushed(survey: Survey, od: FloatMap, tissue: BoolMap, um: float) -> BoolMap
 
 
 def _coherence(survey: Survey, inner: BoolMap, reach: int) -> npt.NDArray[np.float64]:
-    """How far the gradients of 2 um cells around each map pixel agree in direction, from exact sums."""
+    """How far gradients of 2 um cells around each map pixel agree in direction, exactly; 0 off ``inner``."""
     tensor = np.empty((3, *survey.shape), np.int32)
     _tensor_sums(survey.light, CELLS, tensor)
-    xx, yy, xy = (box_sum(np.where(inner, part, 0), reach).astype(np.float64) for part in tensor)
+    xx, yy, xy = (box_sum(np.where(inner, part, 0), reach)[inner].astype(np.float64) for part in tensor)
     length = np.sqrt((xx - yy) ** 2 + 4.0 * xy**2)
-    return np.asarray(length / np.maximum(xx + yy, 1.0))
+    coherence = np.zeros(inner.shape)
+    coherence[inner] = length / np.maximum(xx + yy, 1.0)
+    return coherence
 
 
 @njit(cache=True, nogil=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -44,26 +46,28 @@ def blurred(survey: Survey, tissue: BoolMap, glass: BoolMap, um: float) -> BoolM
     """
     reach = round(_REACH_UM / um)
     fine, middle, coarse = (_pooled(energy, tissue, glass, reach) for energy in _detail(survey))
-    soft = (fine < _LEAST_TO_4UM * middle) | (fine < _LEAST_TO_8UM * coarse)
-    soft = at_least(soft & tissue & (coarse > _LEAST_ENERGY), _MIN_MM2 * 1e6 / (um * um))
+    soft = np.zeros_like(tissue)
+    soft[tissue] = (fine < _LEAST_TO_4UM * middle) | (fine < _LEAST_TO_8UM * coarse)
+    soft[tissue] &= coarse > _LEAST_ENERGY
+    soft = at_least(soft, _MIN_MM2 * 1e6 / (um * um))
     return np.asarray(tissue & grown(soft, round(_RIM_UM / um)))
 
 
-def _detail(survey: Survey) -> list[npt.NDArray[np.int64]]:
+def _detail(survey: Survey) -> Iterator[npt.NDArray[np.int32]]:
     """Squared Laplacian of green per map pixel at 2, 4 and 8 um, as means per cell times 256."""
-    rows, columns = survey.shape
-    light = survey.light.astype(np.int32)
-    energies = []
+    light: npt.NDArray[np.unsignedinteger] = survey.light
     scale = CELLS
-    while scale >= 1:
-        energy = np.empty((rows, columns), dtype=np.int64)
+    while True:
+        energy = np.empty(survey.shape, dtype=np.int32)  # at most 256 (4 x 255)^2
         _relief(light, scale, energy)
-        energies.append(energy)
-        light = (
-            light[::2, ::2] + light[1::2, ::2] + light[::2, 1::2] + light[1::2, 1::2] if scale > 1 else light
-        )
+        yield energy
+        if scale == 1:
+            return
+        coarser = light[::2, ::2].astype(np.uint16)
+        for part in (light[1::2, ::2], light[::2, 1::2], light[1::2, 1::2]):
+            coarser += part
+        light = coarser
         scale //= 2
-    return energies
 
 
 @njit(cache=True, nogil=True)
@@ -83,14 +87,14 @@ def _relief(light, scale, energy):  # type: ignore[no-untyped-def]
             energy[y, x] = total * scale * scale
 
 
-def _pooled(energy: npt.NDArray[np.int64], tissue: BoolMap, glass: BoolMap, reach: int) -> FloatMap:
-    """Mean energy over tissue around each map pixel, without noise, in grey levels squared."""
+def _pooled(energy: npt.NDArray[np.int32], tissue: BoolMap, glass: BoolMap, reach: int) -> FloatMap:
+    """Mean energy over tissue around each map pixel of it, without noise, in grey levels squared; 1-d."""
     unit = float(CELLS**4)
     inner = _inside(tissue)
     flat = energy[_inside(glass)]
     noise = float(np.median(flat)) / unit if flat.size >= _LEAST_FLAT else 0.0
-    total = box_sum(np.where(inner, energy, 0), reach)
-    number = np.maximum(box_sum(inner.astype(np.int64), reach), 1)
+    total = box_sum(np.where(inner, energy, 0), reach)[tissue]
+    number = np.maximum(box_sum(inner, reach)[tissue], 1)
     return np.asarray(np.maximum(total / (number * unit) - noise, 0.0))
 
 

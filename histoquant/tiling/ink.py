@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from histoquant.tiling.maps import BoolMap, at_least, box_sum, closed, grown, parts, window
+from histoquant.tiling.maps import BoolMap, at_least, bands, box_sum, closed, grown, parts, window
 from histoquant.tiling.survey import CELLS, Survey
 
 FloatMap = npt.NDArray[np.float32]
@@ -57,7 +57,7 @@ def pen(survey: Survey, od: FloatMap, um: float) -> BoolMap:
     # eosin and DAB leave more red out, or absorb blue less beside green
     red_ink = (red <= 0.2 * green) & (blue >= 0.5 * green)
     black_ink = (most - least <= _GREY_SPREAD * most) & (survey.brown == 0)
-    uniform = _uniformity(survey, green) >= _PEN_UNIFORM
+    uniform = _is_uniform(survey, green)
     found = np.zeros(survey.shape, dtype=bool)
     for ink, faded in ((blue_ink, True), (green_ink, True), (red_ink, True), (black_ink, False)):
         strong = at_least(ink & uniform & (most >= _PEN_OD), _PEN_MIN_MM2 * 1e6 / (um * um))
@@ -83,8 +83,7 @@ def pigment(survey: Survey) -> BoolMap:
     -------
     ndarray of bool, shape (h, w)
     """
-    grey = box_sum(survey.grey.astype(np.int64), 1)
-    brown = box_sum(survey.brown.astype(np.int64), 1)
+    grey, brown = box_sum(survey.grey, 1), box_sum(survey.brown, 1)
     clump = (grey >= _PIGMENT_AROUND_PX) & (brown <= _BROWN_SHARE * grey)
     return np.asarray(clump & (survey.grey >= _PIGMENT_PX))
 
@@ -133,11 +132,14 @@ def _disc(ring: BoolMap) -> BoolMap | None:
     return filled > 0
 
 
-def _uniformity(survey: Survey, green_od: FloatMap) -> FloatMap:
-    """Density of the lightest over that of the mean cell, from intensities; 1 where a map pixel is even."""
+def _is_uniform(survey: Survey, green_od: FloatMap) -> BoolMap:
+    """Where the density of the lightest cell, from intensities, is near that of the mean."""
     rows, columns = survey.shape
-    cells = survey.light.reshape(rows, CELLS, columns, CELLS)
-    lightest = cells.max(axis=(1, 3)).astype(np.float32)
-    mean = np.maximum(survey.sums[..., 1] / np.maximum(survey.counted, 1), 1.0)
-    extra = np.log10(np.maximum(lightest, 1.0) / mean)
-    return np.asarray(1.0 - extra / np.maximum(green_od, 1e-3))
+    found = np.zeros(survey.shape, dtype=bool)
+    for band in bands(rows):
+        cells = survey.light[band.start * CELLS : band.stop * CELLS].reshape(-1, CELLS, columns, CELLS)
+        lightest = cells.max(axis=(1, 3)).astype(np.float32)
+        mean = np.maximum(survey.sums[band, :, 1] / np.maximum(survey.counted[band], 1), 1.0)
+        extra = np.log10(np.maximum(lightest, 1.0) / mean)
+        found[band] = 1.0 - extra / np.maximum(green_od[band], 1e-3) >= _PEN_UNIFORM
+    return found

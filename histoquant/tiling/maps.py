@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -10,12 +12,12 @@ BoolMap = npt.NDArray[np.bool_]
 Int64Map = npt.NDArray[np.int64]
 
 
-def box_sum(values: npt.NDArray[np.integer], radius: int) -> Int64Map:
+def box_sum(values: npt.NDArray[np.integer | np.bool_], radius: int) -> Int64Map:
     """Sum over a square window, in integers; nothing beyond the border.
 
     Parameters
     ----------
-    values : ndarray of integer, shape (h, w)
+    values : ndarray of integer or bool, shape (h, w)
         What to add up.
     radius : int
         The window is ``2 radius + 1`` wide.
@@ -24,12 +26,34 @@ def box_sum(values: npt.NDArray[np.integer], radius: int) -> Int64Map:
     -------
     ndarray of int64, shape (h, w)
     """
-    padded = np.pad(values, radius)
-    total = np.pad(padded.cumsum(axis=0, dtype=np.int64).cumsum(axis=1, dtype=np.int64), ((1, 0), (1, 0)))
     width = 2 * radius + 1
-    return np.asarray(
-        total[width:, width:] - total[:-width, width:] - total[width:, :-width] + total[:-width, :-width]
-    )
+    rows, columns = values.shape
+    found = np.empty((rows, columns), np.int64)
+    for band in bands(rows, 512):  # a whole slide's running sums are four times its map
+        top, bottom = max(band.start - radius, 0), min(band.stop + radius, rows)
+        total = np.zeros((band.stop - band.start + width, columns + width), np.int64)
+        below = top - band.start + radius + 1
+        total[below : below + bottom - top, radius + 1 : radius + 1 + columns] = values[top:bottom]
+        np.cumsum(total, axis=0, out=total)
+        np.cumsum(total, axis=1, out=total)
+        found[band] = total[width:, width:] - total[:-width, width:]
+        found[band] -= total[width:, :-width]
+        found[band] += total[:-width, :-width]
+    return found
+
+
+def bands(rows: int, height: int = 64) -> Iterator[slice]:
+    """Rows of a map, a band at a time: what needs wide numbers need not hold them for the whole slide.
+
+    Parameters
+    ----------
+    rows : int
+        Of the map.
+    height : int
+        Of a band.
+    """
+    for top in range(0, rows, height):
+        yield slice(top, min(top + height, rows))
 
 
 def grown(mask: BoolMap, radius: int) -> BoolMap:

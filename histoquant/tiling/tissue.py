@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from histoquant.tiling.maps import closed, opened, parts, rod, window
+from histoquant.tiling.maps import bands, closed, opened, parts, rod, window
 from histoquant.tiling.survey import CELL_PX, CELLS, SCALE_PX, Survey
 
 BoolMap = npt.NDArray[np.bool_]
@@ -41,14 +41,16 @@ def flat_blocks(survey: Survey) -> npt.NDArray[np.bool_]:
     -------
     ndarray of bool, shape (h, w)
     """
-    spread = np.empty(survey.shape, dtype=np.int32)
-    _cell_spread(survey.light, spread)
-    variance = spread / float(CELLS**4)
-    # white noise of variance v gives a squared Laplacian of 20 v, and a cell mean a variance of v / 16
-    noise = survey.relief / (SCALE_PX * SCALE_PX * 20.0 * CELL_PX * CELL_PX)
+    flat = np.zeros(survey.shape, dtype=bool)
+    for band in bands(survey.shape[0]):
+        spread = np.empty(flat[band].shape, dtype=np.int32)
+        _cell_spread(survey.light[band.start * CELLS : band.stop * CELLS], spread)
+        variance = spread / float(CELLS**4)
+        # white noise of variance v gives a squared Laplacian of 20 v, and a cell mean a variance of v / 16
+        noise = survey.relief[band] / (SCALE_PX * SCALE_PX * 20.0 * CELL_PX * CELL_PX)
+        flat[band] = variance - noise <= _FLAT_VARIANCE
     bright = survey.sums[..., 1] >= _DIMMEST_GLASS * SCALE_PX * SCALE_PX
-    whole = survey.counted == SCALE_PX * SCALE_PX
-    return np.asarray(whole & bright & (variance - noise <= _FLAT_VARIANCE))
+    return np.asarray(flat & bright & (survey.counted == SCALE_PX * SCALE_PX))
 
 
 @njit(cache=True, nogil=True)

@@ -1,22 +1,27 @@
-"""A process that has everything imported and starts each run in a fork of itself, with one fault planted.
+"""A process that has everything imported and computed once; each run is a fork of it, with one fault planted.
 
 Reads one JSON object per line: ``{"slides", "out", "computed", "point", "fault", "delay_s"}``; writes one per
-run: ``{"status", "points"}``. A *point* is a call that changes the disk: open for writing, write, fsync,
-rename, unlink, mkdir, removal of a folder. ``fault`` is ``"kill"`` (SIGKILL at that point, half of a write
-done) or an errno name (that call and all after it fail, as on a full disk).
+run: ``{"status", "points"}``. What plan, tiles and pictures return depends on their arguments alone, as other
+tests show, so forks take it from memory where the arguments are those of the first run: tested is all that
+lies between. A *point* is a call that changes the disk: open for writing, write, fsync, rename, unlink,
+mkdir, removal of a folder. ``fault`` is ``"kill"`` (SIGKILL at that point, half of a write done) or an errno
+name (that call and all after it fail, as on a full disk).
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import io
 import json
 import os
 import pathlib
+import pickle
 import shutil
 import signal
 import sys
+import tempfile
 import time
 from functools import partial
 from pathlib import Path
@@ -24,12 +29,14 @@ from typing import Any
 
 import cv2
 
+import histoquant.report.html as html_module
 import histoquant.run.intake as intake_module
 import histoquant.run.tasks as tasks_module
 from histoquant.errors import StoreError
 from histoquant.run.job import RunParameters
 from histoquant.run.options import RunOptions
 from histoquant.run.runner import run_slides
+from histoquant.slides import Plane, Slide
 
 _WRITING = frozenset("wxa+")
 
@@ -115,6 +122,48 @@ def plant(points: Points, out: str) -> None:
         watched(owner, name)
 
 
+class _Memory:
+    """Results of functions that depend on their arguments alone, by name and the bytes of the arguments."""
+
+    def __init__(self) -> None:
+        self._held: dict[bytes, Any] = {}
+
+    def remember(self, owner: Any, name: str) -> None:
+        """Let a module's function answer from memory what it was asked before."""
+        whole = getattr(owner, name)
+
+        def call(*arguments: Any, **options: Any) -> Any:
+            text = pickle.dumps([name, [_plain(value) for value in arguments], sorted(options)])
+            key = hashlib.sha256(text).digest()
+            if key not in self._held:
+                self._held[key] = whole(*arguments, **options)
+            return self._held[key]
+
+        setattr(owner, name, call)
+
+
+def _plain(value: Any) -> Any:
+    """What can be pickled: an open slide or plane stands for its file."""
+    if isinstance(value, Plane):
+        value = value.slide
+    return str(value.path) if isinstance(value, Slide) else value
+
+
+def compute_once(order: dict[str, Any]) -> None:
+    """An unbroken run elsewhere, in this process, whose results and compiled kernels every fork finds."""
+    memory = _Memory()
+    for name in ("plan_of", "quantify_tile", "draw_pictures"):
+        memory.remember(tasks_module, name)
+    memory.remember(html_module, "draw_timepoints")
+    with tempfile.TemporaryDirectory() as folder:
+        run_slides(_options(order, Path(folder) / "out"))
+
+
+def _options(order: dict[str, Any], out: Path) -> RunOptions:
+    intake_module.RunParameters = partial(RunParameters, batch_tiles=1, tile_size_px=1024)  # type: ignore[misc,assignment]
+    return RunOptions((Path(order["slides"]),), out, workers=0, tile_size_px=256)
+
+
 def note_tiles(computed: str) -> None:
     """Append a line to a file, past all points, for every tile whose computation starts."""
     whole = tasks_module.quantify_tile
@@ -132,19 +181,22 @@ def run(order: dict[str, Any]) -> tuple[int, int]:
     points = Points(order.get("fault", ""), order.get("point", 0))
     note_tiles(order["computed"])
     plant(points, order["out"])
-    intake_module.RunParameters = partial(RunParameters, batch_tiles=1, tile_size_px=1024)  # type: ignore[misc,assignment]
-    options = RunOptions((Path(order["slides"]),), Path(order["out"]), workers=0, tile_size_px=256)
     try:
-        return run_slides(options), points.count
+        return run_slides(_options(order, Path(order["out"]))), points.count
     except (StoreError, OSError):
         return 2, points.count
 
 
 def serve() -> None:
-    """Fork for each order; the parent never computes, so it has no threads to lose."""
+    """Fork for each order; the parent computes on one thread and ends those of its run before it forks."""
     cv2.setNumThreads(1)
-    for line in sys.stdin:
+    said = sys.stderr
+    for number, line in enumerate(sys.stdin):
         order = json.loads(line)
+        if number == 0:
+            sys.stderr = io.StringIO()
+            compute_once(order)
+            sys.stderr = said
         reader, writer = os.pipe()
         child = os.fork()
         if not child:

@@ -49,6 +49,14 @@ def run(
         str | None,
         typer.Option(help="Plug-in that finds nuclei, NAME or NAME:WEIGHTS. Default: the own search."),
     ] = None,
+    worker_memory: Annotated[
+        int | None,
+        typer.Option(min=0, help="MB at which a worker process is stopped. Default 4000; 0 for no limit."),
+    ] = None,
+    task_limit: Annotated[
+        float | None,
+        typer.Option(min=0, help="Seconds after which a task is stopped. Default 3600; 0 for no limit."),
+    ] = None,
     prepare: Annotated[
         bool, typer.Option("--prepare", help="Only check, and leave OUT ready for `histoquant worker`.")
     ] = False,
@@ -91,6 +99,8 @@ def run(
         unread_limit_percent=unread_limit,
         cross_check_tiles=cross_check,
         segmenter=segmenter,
+        worker_memory_mb=worker_memory,
+        task_limit_s=task_limit,
     )
     if dry_run:
         from histoquant.run.dry_run import dry_run as say

@@ -225,6 +225,22 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "One tile of this slide crashes the process that reads it; the reason names the tile.",
         "Copy or export the slide again.",
     ),
+    "TILE_TIME": (
+        "One tile of this slide takes longer than a task may; the reason names the tile.",
+        "Look at the slide there; --task-limit allows more.",
+    ),
+    "TILE_MEMORY": (
+        "One tile of this slide needs more memory than a worker may take; the reason names the tile.",
+        "Choose a smaller --tile-size, or allow more with --worker-memory.",
+    ),
+    "WORKER_TIME": (
+        "To plan or to finish this slide takes longer than a task may.",
+        "Check disk and network; --task-limit allows more.",
+    ),
+    "WORKER_MEMORY": (
+        "To plan or to finish this slide needs more memory than a worker may take.",
+        "Allow more with --worker-memory.",
+    ),
     "DIGEST_DIFFERS": (
         "The file's bytes are not those that the slide table expects.",
         "Copy the slide again from its source, or correct the sha256 column.",

@@ -206,7 +206,8 @@ def _quantify(jobs: list[SlideJob], intake: Intake) -> dict[str, BaseException]:
         failed[job.slide_id] = error
 
     listener = Listener(lambda *_: None, lambda *_: None, committed, lost)
-    with open_executor(min(workers, len(jobs) * 4), intake.scheduler) as executor:
+    many = min(workers, len(jobs) * 4)
+    with open_executor(many, intake.scheduler, intake.limits) as executor:
         Schedule(executor, listener).run(jobs)
     return failed
 

@@ -28,6 +28,7 @@ from histoquant.study.annotations import annotation_file
 from histoquant.study.design import BlindingSection
 from histoquant.study.identity import SlideIdentity, identify_slides
 from histoquant.study.study_file import Study, load_study
+from histoquant.tiling.limits import WorkerLimits
 
 IDENTITY_COLUMNS = ("patient", "tract", "timepoint", "section", "block", "batch", "clone", "control")
 
@@ -57,6 +58,7 @@ class Intake:
     mpp: float | None
     workers: int | None
     scheduler: str | None
+    limits: WorkerLimits
     calibration: Calibration | None = None
     calibration_name: str = ""
     segmenter: SegmenterChoice | None = None
@@ -246,6 +248,10 @@ def _settled(options: RunOptions, study: Study | None, calibrated: bool) -> Inta
         "cross_check_tiles": choose(options.cross_check_tiles, "cross_check"),
     }
     parameters = parameters_from(chosen)
+    limits = {
+        "memory_mb": choose(options.worker_memory_mb, "worker_memory"),
+        "task_s": choose(options.task_limit_s, "task_limit"),
+    }
     mpp = choose(options.mpp, "mpp")
     if mpp is not None and not math.isfinite(mpp):
         raise UsageError(f"--mpp {mpp}: not a number of micrometres. Expected 0.05 to 2.")
@@ -261,6 +267,7 @@ def _settled(options: RunOptions, study: Study | None, calibrated: bool) -> Inta
         mpp=mpp,
         workers=choose(options.workers, "workers"),
         scheduler=choose(options.scheduler, "scheduler"),
+        limits=WorkerLimits(**{name: value for name, value in limits.items() if value is not None}),
         calibration=read_fitting_calibration(path, parameters, settings) if path is not None else None,
         calibration_name=path.name if path is not None else "",
         segmenter=choose_segmenter(segmenter) if segmenter else None,

@@ -44,6 +44,8 @@ class RunOptions:
     unread_limit_percent: float | None = None
     cross_check_tiles: int | None = None
     segmenter: str | None = None
+    worker_memory_mb: int | None = None
+    task_limit_s: float | None = None
 
 
 def parse_settings(settings: tuple[str, ...]) -> dict[str, str]:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import faulthandler
 import subprocess
 import sys
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from histoquant.errors import SlideFailedError
+from histoquant.errors import SlideError, SlideFailedError
 from histoquant.run.job import SlideJob
 from histoquant.run.tasks import BatchReceipt, load_plan, open_job, quantified_megapixels, start_task
 from histoquant.run.tile import batches_of, quantify_tile, sum_tiles
 from histoquant.slides import open_slide, working_plane
 from histoquant.store.batch_file import join_batches, read_batch, write_batch
 from histoquant.store.layout import OutputFolder
+from histoquant.tiling.limits import WorkerDiedError
 
-WORKER_DIED: Final = "WORKER_DIED"
-TILE_CRASH: Final = "TILE_CRASH"
 _SEARCH_PX: Final = 256  # windows of the search: the size most scanners store tiles in
+_WINDOW_S: Final = 60.0  # of which decoding takes milliseconds
+_ANSWERED: Final = 3  # exit status of a search that a reader ended in its own words
 _PROGRAM: Final = "import sys; from histoquant.run.rescue import read_through; read_through(*sys.argv[1:])"
 
 
@@ -31,11 +33,6 @@ class CrashReceipt(NamedTuple):
     """Where a slide's pixels crash the process that reads them; empty where they do not."""
 
     place: str
-
-
-def is_death(error: BaseException | None) -> bool:
-    """Whether a task ended because its worker process did."""
-    return isinstance(error, SlideFailedError) and error.code == WORKER_DIED
 
 
 def tile_places(job: SlideJob, number: int) -> list[str]:
@@ -92,11 +89,14 @@ def find_crash(job: SlideJob) -> CrashReceipt:
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False
     )
     places = done.stdout.splitlines()
-    return CrashReceipt(places[-1] if done.returncode < 0 and places else "")
+    lost = done.returncode not in {0, _ANSWERED}
+    return CrashReceipt(places[-1] if lost and places else "")
 
 
 def read_through(path: str, mpp: str = "") -> None:
     """Read every pixel of a slide, window by window, each told on standard output before it is read.
+
+    Ends the process with a status of its own where the reader refuses, and where one window takes a minute.
 
     Parameters
     ----------
@@ -105,25 +105,35 @@ def read_through(path: str, mpp: str = "") -> None:
     mpp : str
         Micrometres per pixel, for a file that does not say.
     """
-    with open_slide(path, mpp=float(mpp) if mpp else None) as slide:
-        width, height = slide.size_px
-        for y in range(0, height, _SEARCH_PX):
-            for x in range(0, width, _SEARCH_PX):
-                size = min(_SEARCH_PX, width - x), min(_SEARCH_PX, height - y)
-                print(f"level-0 x {x}, y {y}, {size[0]} x {size[1]} px", flush=True)
-                slide.read_level0(x, y, *size)
+    try:
+        with open_slide(path, mpp=float(mpp) if mpp else None) as slide:
+            width, height = slide.size_px
+            for y in range(0, height, _SEARCH_PX):
+                for x in range(0, width, _SEARCH_PX):
+                    size = min(_SEARCH_PX, width - x), min(_SEARCH_PX, height - y)
+                    print(f"level-0 x {x}, y {y}, {size[0]} x {size[1]} px", flush=True)
+                    faulthandler.dump_traceback_later(_WINDOW_S, exit=True)
+                    slide.read_level0(x, y, *size)
+    except SlideError:
+        sys.exit(_ANSWERED)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
-def crash_error(job: SlideJob, place: str) -> SlideFailedError:
+def crash_error(job: SlideJob, place: str, death: WorkerDiedError) -> SlideFailedError:
     """The end of a slide whose worker processes died: with the place, where it is known."""
+    name = job.path.name
     if place:
         return SlideFailedError(
-            TILE_CRASH,
-            f"{job.path.name}: the process that reads the tile at {place} dies each time. Copy or "
-            "export the slide again; if it dies again, report the decoder's crash.",
+            f"TILE_{death.cause}",
+            f"{name}: the process that reads the tile at {place} {death.happened} each time. {death.way_out}",
+        )
+    if death.cause == "CRASH":
+        return SlideFailedError(
+            death.code,
+            f"{name}: the worker processes of this slide died repeatedly (out of memory, or a crash). "
+            "Run it alone with --workers 1, or check the file with another viewer.",
         )
     return SlideFailedError(
-        WORKER_DIED,
-        f"{job.path.name}: the worker processes of this slide died repeatedly (out of memory, or a crash). "
-        "Run it alone with --workers 1, or check the file with another viewer.",
+        death.code, f"{name}: each worker process of this slide {death.happened}. {death.way_out}"
     )

@@ -14,13 +14,13 @@ from histoquant.run.rescue import (
     PartReceipt,
     crash_error,
     find_crash,
-    is_death,
     join_parts,
     run_part,
     tile_places,
 )
 from histoquant.run.tasks import BatchReceipt, PlanReceipt, commit_slide, plan_slide, run_batch
 from histoquant.tiling.executors import Done, Executor
+from histoquant.tiling.limits import WorkerDiedError
 
 # Deaths of its worker that a task outlives: a batch goes tile by tile at once; a tile is tried twice, so
 # that one worker lost to something else condemns no tile; plan and commit, which have no parts, three times.
@@ -36,6 +36,7 @@ class _Task:
     job: SlideJob
     part: tuple[int, ...] = ()
     deaths: int = 0
+    death: WorkerDiedError | None = None  # that made this task necessary
 
     @property
     def name(self) -> str:
@@ -122,8 +123,8 @@ class Schedule:
             raise done.error
         if slide.failed:
             return
-        if is_death(done.error):
-            self._outlive(slide, task)
+        if isinstance(done.error, WorkerDiedError):
+            self._outlive(slide, task, done.error)
         elif done.error is not None:
             self._fail(slide, done.error)
         elif isinstance(done.result, PlanReceipt):
@@ -135,7 +136,8 @@ class Schedule:
         elif isinstance(done.result, PartReceipt):
             self._join_when_complete(slide, *task.part)
         elif isinstance(done.result, CrashReceipt):
-            self._fail(slide, crash_error(slide.job, done.result.place))
+            assert task.death is not None
+            self._fail(slide, crash_error(slide.job, done.result.place, task.death))
         else:
             del self._slides[slide.job.slide_id]
             self._listener.committed(slide.job, done.result)
@@ -163,7 +165,7 @@ class Schedule:
         if not left:
             self._ready.appendleft(_Task("join", join_parts, slide.job, (number,)))
 
-    def _outlive(self, slide: _Progress, task: _Task) -> None:
+    def _outlive(self, slide: _Progress, task: _Task, death: WorkerDiedError) -> None:
         """Go on after the death of a task's worker: again, in parts, or to the end of the slide."""
         if task.deaths < _DEATHS_BORNE[task.kind]:
             self._ready.appendleft(replace(task, deaths=task.deaths + 1))
@@ -175,8 +177,8 @@ class Schedule:
             )
         elif task.kind == "tile":
             number, index = task.part
-            self._fail(slide, crash_error(slide.job, tile_places(slide.job, number)[index]))
+            self._fail(slide, crash_error(slide.job, tile_places(slide.job, number)[index], death))
         elif task.kind == "plan":
-            self._ready.appendleft(_Task("search", find_crash, slide.job))
+            self._ready.appendleft(_Task("search", find_crash, slide.job, death=death))
         else:
-            self._fail(slide, crash_error(slide.job, ""))
+            self._fail(slide, crash_error(slide.job, "", task.death or death))

@@ -109,7 +109,8 @@ class WholeRun:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         workers = self._intake.workers if self._intake.workers is not None else cores
         listener = Listener(self._planned, self._batch_done, self._committed, self._failed)
-        with open_executor(min(workers, len(jobs) * 4), self._intake.scheduler) as executor:
+        many = min(workers, len(jobs) * 4)
+        with open_executor(many, self._intake.scheduler, self._intake.limits) as executor:
             Schedule(executor, listener).run(jobs)
 
     def _already_done(self, job: SlideJob) -> bool:

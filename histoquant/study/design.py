@@ -119,6 +119,18 @@ class RunSection(BaseModel):
         default=None,
         description="Plug-in that finds nuclei, name or name:weights; by default the library's own search.",
     )
+    worker_memory: int | None = Field(
+        default=None,
+        ge=0,
+        alias="worker-memory",
+        description="MB of memory at which a worker process is stopped; 0 for no limit.",
+    )
+    task_limit: float | None = Field(
+        default=None,
+        ge=0,
+        alias="task-limit",
+        description="Seconds after which a task is stopped; 0 for no limit.",
+    )
     json_progress: bool | None = Field(
         default=None, alias="json-progress", description="Progress as JSON lines on standard output."
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
-import re
+import os
 import secrets
 import signal
 import sys
@@ -14,13 +14,18 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Protocol
 
-from histoquant.errors import SlideFailedError, StoreError, UsageError
+from histoquant.errors import StoreError, UsageError
+from histoquant.tiling.addresses import check_scheduler_address, refuse_without_certificates
+from histoquant.tiling.limits import Cause, WorkerDiedError, WorkerLimits, within
 
 _COUNT_EVERY_S: Final = 5.0
-_TLS_KEYS: Final = "dask config key distributed.comm.tls"
+_MB: Final = 1_000_000
+_NO_WORKER_S: Final = 300.0
+_TOLD_WITHIN_S: Final = 1.0  # between the end of a worker and the news of why
 
 
 class Done(NamedTuple):
@@ -71,6 +76,8 @@ class InProcess:
         name, function, arguments = self._waiting.popleft()
         try:
             return Done(name, function(*arguments), None)
+        except MemoryError:
+            return Done(name, None, WorkerDiedError("MEMORY", WorkerLimits(0, 0)))
         except Exception as error:
             return Done(name, None, error)
 
@@ -95,16 +102,24 @@ class DaskExecutor:
         Worker processes of a cluster on loopback; ignored with ``scheduler``.
     scheduler : str, optional
         Address of the user's own cluster.
+    limits : WorkerLimits
+        Of each worker process; the memory of those on the user's cluster is the cluster's to limit.
     """
 
-    def __init__(self, workers: int, scheduler: str | None = None) -> None:
+    def __init__(
+        self, workers: int, scheduler: str | None = None, limits: WorkerLimits | None = None
+    ) -> None:
         if scheduler is not None:
             check_scheduler_address(scheduler)
         self._workers, self._scheduler = workers, scheduler
+        self._limits = limits or WorkerLimits()
+        if scheduler is not None:
+            self._limits = WorkerLimits(0, self._limits.task_s)
+        self._scratch = ""
         self._cluster: Any = None
         self._client: Any = None
         self._completed: Any = None
-        self._names: dict[str, str] = {}
+        self._sent: dict[str, tuple[str, float]] = {}
         self._threads, self._counted_s = 0, -_COUNT_EVERY_S
         self._quiet = contextlib.ExitStack()
         # two runs on one scheduler must not be handed each other's receipts
@@ -125,18 +140,23 @@ class DaskExecutor:
         return max(1, self._threads)
 
     def __enter__(self) -> DaskExecutor:
+        import dask
         from distributed import Client, as_completed
         from distributed.utils import silence_logging_cmgr
 
         if self._scheduler is not None:
-            _refuse_without_certificates(self._scheduler)
+            refuse_without_certificates(self._scheduler)
         # a lost connection is told once, in our words; Dask's own would scroll it away
         self._quiet.enter_context(silence_logging_cmgr(logging.CRITICAL + 1))
         if self._scheduler is None:
             # readable by this user alone, and gone afterwards
             scratch = tempfile.TemporaryDirectory(prefix="histoquant-", ignore_cleanup_errors=True)
+            # Dask gives up a worker that is not back within 15 s, and one that died again by then
+            kept = dask.config.set({"distributed.deploy.lost-worker-timeout": "1000 weeks"})
+            self._quiet.enter_context(kept)
             with _deaf_to_interrupts():
-                self._cluster = loopback_cluster(self._workers, self._quiet.enter_context(scratch))
+                self._scratch = self._quiet.enter_context(scratch)
+                self._cluster = loopback_cluster(self._workers, self._scratch, self._limits.memory_mb)
         try:
             self._client = Client(self._cluster or self._scheduler, timeout="30s", set_as_default=False)
         except OSError as error:
@@ -160,19 +180,26 @@ class DaskExecutor:
     def submit(self, name: str, function: Callable[..., Any], *arguments: Any) -> None:
         """Send a task to the cluster."""
         key = hashlib.sha256(f"{self._nonce}:{name}".encode()).hexdigest()[:32]
-        self._names[key] = name
-        self._completed.add(self._client.submit(function, *arguments, key=key, pure=False, retries=0))
+        self._sent[key] = name, time.monotonic()
+        self._completed.add(
+            self._client.submit(
+                within, self._limits, self._note(key), function, *arguments, key=key, pure=False, retries=0
+            )
+        )
 
     def next_done(self) -> Done:
         """Wait for any future, take its result, release it."""
         from distributed import CancelledError, KilledWorker
 
-        future = next(self._completed)
-        name = self._names.pop(future.key)
+        future = self._next_future()
+        name, sent_s = self._sent.pop(future.key)
         try:
             return Done(name, future.result(), None)
-        except KilledWorker:
-            return Done(name, None, _worker_died())
+        except KilledWorker as killed:
+            cause = self._cause(future.key, killed.last_worker.address, time.monotonic() - sent_s)
+            return Done(name, None, WorkerDiedError(cause, self._limits))
+        except MemoryError:
+            return Done(name, None, WorkerDiedError("MEMORY", self._limits))
         except CancelledError:
             # nothing here cancels a task: its scheduler went away and took the task with it
             return Done(name, None, _cluster_gone())
@@ -180,6 +207,47 @@ class DaskExecutor:
             return Done(name, None, error)
         finally:
             future.release()
+            if self._scratch:
+                Path(self._note(future.key)).unlink(missing_ok=True)
+
+    def _next_future(self) -> Any:
+        """Wait, but on this machine not for ever for processes that cannot be started."""
+        since_s = time.monotonic()
+        while not self._completed.has_ready():
+            now_s = time.monotonic()
+            if self._cluster is None or self._cluster.scheduler.workers:
+                since_s = now_s
+            elif now_s - since_s > _NO_WORKER_S:
+                raise StoreError(
+                    f"No worker process has come up on this machine for {_NO_WORKER_S:g} s (out of memory, "
+                    "or of processes?). What was finished is kept on disk; run the same command again, with "
+                    "fewer --workers."
+                )
+            with self._completed.thread_condition:
+                self._completed.thread_condition.wait(timeout=0.1)
+        return next(self._completed)
+
+    def _note(self, key: str) -> str:
+        """Where a worker on this machine leaves word that a task's time was up."""
+        return str(Path(self._scratch, f"{key}.stack")) if self._scratch else os.devnull
+
+    def _cause(self, key: str, worker: str, lasted_s: float) -> Cause:
+        """Why a worker is gone: its time was up, its nanny stopped it, or neither is known."""
+        if self._scratch:
+            note = Path(self._note(key))
+            late = note.is_file() and note.stat().st_size > 0
+        else:  # may hold time that the task waited for a worker
+            late = 0 < self._limits.task_s <= lasted_s
+        if late:
+            return "TIME"
+        until = time.monotonic() + _TOLD_WITHIN_S
+        with contextlib.suppress(OSError):  # of a scheduler that is gone: the next task tells
+            while time.monotonic() < until:
+                stopped = self._client.get_events("worker-restart-memory")
+                if any(event["worker"] == worker for _, event in stopped):
+                    return "MEMORY"
+                time.sleep(_TOLD_WITHIN_S / 5)
+        return "CRASH"
 
 
 @contextlib.contextmanager
@@ -195,14 +263,6 @@ def _deaf_to_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _worker_died() -> SlideFailedError:
-    return SlideFailedError(
-        "WORKER_DIED",
-        "the worker processes that read this slide died repeatedly (out of memory, or a crash in a decoder). "
-        "Run it alone with --workers 1, or check the file with another viewer.",
-    )
-
-
 def _cluster_gone() -> StoreError:
     return StoreError(
         "The Dask scheduler is gone. What was finished is kept on disk; start the cluster, then run the same "
@@ -210,46 +270,7 @@ def _cluster_gone() -> StoreError:
     )
 
 
-def check_scheduler_address(address: str) -> None:
-    """Refuse an address where others could read slides or run code.
-
-    Raises
-    ------
-    UsageError
-        If the address is no ``tls://`` address and does not lie on loopback.
-    """
-    match = re.fullmatch(r"(?P<scheme>tls|tcp)://(?P<host>\[[0-9a-f:]+\]|[^:/\[\]]+):(?P<port>\d+)", address)
-    if match is None:
-        raise UsageError(f"--scheduler {address}: not an address. Expected tls://host:port.")
-    loopback = match["host"] in {"localhost", "[::1]"} or re.fullmatch(r"127(\.\d+){3}", match["host"])
-    if match["scheme"] == "tcp" and not loopback:
-        raise UsageError(
-            f"--scheduler {address}: a plain tcp scheduler lets anyone on the network run code. "
-            f"Use tls:// with certificates ({_TLS_KEYS})."
-        )
-
-
-def _refuse_without_certificates(address: str) -> None:
-    """Before a client is made: without them it fails in words of its own, and takes a minute to go away."""
-    from distributed.security import Security
-
-    if not address.startswith("tls://"):
-        return
-    try:
-        ready = Security().get_connection_args("client")["ssl_context"] is not None
-    except OSError as error:  # also what ssl raises for a file that holds no certificate
-        raise UsageError(
-            f"--scheduler {address}: the certificates in the Dask configuration cannot be read ({error}). "
-            f"See {_TLS_KEYS}."
-        ) from error
-    if not ready:
-        raise UsageError(
-            f"--scheduler {address}: no certificates are configured. Set ca-file, client.cert and client.key "
-            f"({_TLS_KEYS}), in ~/.config/dask or as DASK_DISTRIBUTED__COMM__TLS__CA_FILE and so on."
-        )
-
-
-def loopback_cluster(workers: int, scratch: str) -> Any:
+def loopback_cluster(workers: int, scratch: str, memory_mb: int = 0) -> Any:
     """A scheduler and worker processes on this machine that nothing outside it can reach.
 
     Parameters
@@ -258,6 +279,8 @@ def loopback_cluster(workers: int, scratch: str) -> Any:
         Processes of one thread each.
     scratch : str
         Folder for Dask's own files.
+    memory_mb : int
+        Resident memory at which a process is stopped; 0 for no limit.
 
     Returns
     -------
@@ -272,6 +295,11 @@ def loopback_cluster(workers: int, scratch: str) -> Any:
     settings: dict[str, Any] = {
         "distributed.worker.daemon": True,
         "distributed.scheduler.allowed-failures": 0,
+        # Dask holds no data of ours that it could spill, and a paused worker would wait for ever
+        "distributed.worker.memory.target": False,
+        "distributed.worker.memory.spill": False,
+        "distributed.worker.memory.pause": False,
+        "distributed.worker.memory.terminate": 1.0,
     }
     settings["temporary-directory"] = scratch  # of the scheduler too
     with dask.config.set(settings):
@@ -280,8 +308,8 @@ def loopback_cluster(workers: int, scratch: str) -> Any:
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
-            # a share of the machine's memory would stop healthy workers on machines of many cores
-            memory_limit=0,
+            # not a share of the machine's memory: that stops healthy workers on machines of many cores
+            memory_limit=memory_mb * _MB,
             local_directory=scratch,
             dashboard_address="127.0.0.1:0",
             worker_dashboard_address="127.0.0.1:0",
@@ -289,8 +317,10 @@ def loopback_cluster(workers: int, scratch: str) -> Any:
         )
 
 
-def open_executor(workers: int, scheduler: str | None) -> InProcess | DaskExecutor:
+def open_executor(
+    workers: int, scheduler: str | None, limits: WorkerLimits | None = None
+) -> InProcess | DaskExecutor:
     """Choose where tasks run: the named cluster, ``workers`` local processes, or here for 0 workers."""
     if scheduler is None and workers == 0:
         return InProcess()
-    return DaskExecutor(workers, scheduler)
+    return DaskExecutor(workers, scheduler, limits)

@@ -1,4 +1,4 @@
-"""F20: a tile that crashes its worker is found, its slide ends with its place, the others are untouched."""
+"""F20, S12: a tile that crashes its worker, eats memory or never ends is found, the others are untouched."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from histoquant.store.layout import OutputFolder
 # Put on the path of worker processes only: what Python runs at their start waits for one module and
 # replaces one function in it, as a decoder with a bug or a tile beyond the memory would behave.
 _SITE = """
-import importlib.util, os, signal, sys
+import ctypes, importlib.util, os, signal, sys
 
 class Hook:
     def find_spec(self, name, path=None, target=None):
@@ -40,7 +40,7 @@ class Hook:
 def die():
     with open({deaths!r}, "a") as file:
         file.write("died\\n")
-    os.kill(os.getpid(), {signal})
+    {ending}
 
 {poison}
 sys.meta_path.insert(0, Hook())
@@ -70,10 +70,10 @@ Poison = Callable[..., Path]
 
 @pytest.fixture
 def poison(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Poison:
-    def write(module: str, program: str, signal: int) -> Path:
+    def write(module: str, program: str, ending: str) -> Path:
         site, deaths = tmp_path / "site", tmp_path / "deaths"
         site.mkdir()
-        text = _SITE.format(module=module, deaths=str(deaths), signal=signal, poison=program)
+        text = _SITE.format(module=module, deaths=str(deaths), ending=ending, poison=program)
         (site / "sitecustomize.py").write_text(text)
         monkeypatch.setenv("PYTHONPATH", str(site))
         return deaths
@@ -85,25 +85,46 @@ def _deaths(path: Path) -> int:
     return len(path.read_text().splitlines())
 
 
-SIGABRT, SIGKILL = 6, 9  # a failed assertion in a C library; the system out of memory
+ABORT, KILL = (f"os.kill(os.getpid(), {number})" for number in (6, 9))
+"""A failed assertion in a C library; the system out of memory."""
+HOG = "bytearray(6_000_000_000)"
+HANG = "ctypes.PyDLL(None).sleep(600)"
+"""In native code that no Python thread can interrupt."""
+LIMIT_S = 40.0  # of which this run's tasks take a few, compilation of kernels included
 
 
-@pytest.mark.parametrize("signal", [SIGABRT, pytest.param(SIGKILL, marks=pytest.mark.full)])
+@pytest.mark.parametrize(
+    ("ending", "code", "said"),
+    [
+        pytest.param(ABORT, "TILE_CRASH", "dies each time", id="crash"),
+        pytest.param(KILL, "TILE_CRASH", "dies each time", id="kill", marks=pytest.mark.full),
+        pytest.param(HOG, "TILE_MEMORY", "needs more than 2000 MB each time", id="memory"),
+        pytest.param(
+            HANG, "TILE_TIME", "takes longer than 40 s each time", id="time", marks=pytest.mark.full
+        ),
+    ],
+)
 def test_the_tile_that_kills_its_worker_is_named_and_the_other_slides_stay(
-    signal: int,
+    ending: str,
+    code: str,
+    said: str,
     poison: Poison,
     slides: Path,
     intact: Path,
     tmp_path: Path,
     slide_bytes: Callable[..., object],
 ):
-    deaths = poison("histoquant.run.tile", _MEASURE.format(condition=True), signal)
+    deaths = poison("histoquant.run.tile", _MEASURE.format(condition=True), ending)
     out = tmp_path / "out"
-    assert run_slides(RunOptions((slides,), out, workers=2, tile_size_px=256)) == 3
+    options = RunOptions(
+        (slides,), out, workers=2, tile_size_px=256, worker_memory_mb=2000, task_limit_s=LIMIT_S
+    )
+    assert run_slides(options) == 3
     rows = pd.read_csv(out / "slides.csv").set_index("slide_id")
     bad = rows.loc["P02_T1_V1_CD68"]
     assert bad["status"] == "FAILED"
-    assert bad["reason"].startswith("TILE_CRASH: P02_T1_V1_CD68.tif: ")
+    assert bad["reason"].startswith(f"{code}: P02_T1_V1_CD68.tif: ")
+    assert said in bad["reason"]
     assert "level-0 x 0, y 256, 256 x 64 px" in bad["reason"]
     assert pd.isna(bad["nuclei"])
     assert slide_bytes(out, "P01_T1_V1_CD68") == slide_bytes(intact, "P01_T1_V1_CD68")
@@ -112,14 +133,20 @@ def test_the_tile_that_kills_its_worker_is_named_and_the_other_slides_stay(
     assert events[-1] == "run_finished"
 
 
+@pytest.mark.parametrize("ending", [ABORT, pytest.param(HOG, marks=pytest.mark.full)])
 def test_a_decoder_crash_while_the_plan_is_made_is_found_too(
-    poison: Poison, slides: Path, intact: Path, tmp_path: Path, slide_bytes: Callable[..., object]
+    ending: str,
+    poison: Poison,
+    slides: Path,
+    intact: Path,
+    tmp_path: Path,
+    slide_bytes: Callable[..., object],
 ):
-    deaths = poison("histoquant.slides.tiff_slide", _DECODER, SIGABRT)
+    deaths = poison("histoquant.slides.tiff_slide", _DECODER, ending)
     out = tmp_path / "out"
     assert run_slides(RunOptions((slides,), out, workers=1, tile_size_px=256)) == 3
     bad = pd.read_csv(out / "slides.csv").set_index("slide_id").loc["P02_T1_V1_CD68"]
-    assert bad["reason"].startswith("TILE_CRASH")
+    assert bad["reason"].startswith("TILE_CRASH" if ending == ABORT else "TILE_MEMORY")
     assert "level-0 x 256, y 0, 64 x 256 px" in bad["reason"]
     assert slide_bytes(out, "P01_T1_V1_CD68") == slide_bytes(intact, "P01_T1_V1_CD68")
     assert _deaths(deaths) == 4  # three of workers, one of the process that looked for the place
@@ -130,7 +157,7 @@ def test_a_worker_lost_once_costs_no_slide(
 ):
     marker = tmp_path / "deaths"
     condition = f"not os.path.exists({str(marker)!r})"
-    deaths = poison("histoquant.run.tile", _MEASURE.format(condition=condition), SIGKILL)
+    deaths = poison("histoquant.run.tile", _MEASURE.format(condition=condition), KILL)
     out = tmp_path / "out"
     assert run_slides(RunOptions((slides,), out, workers=1, tile_size_px=256)) == 0
     for slide_id in ("P01_T1_V1_CD68", "P02_T1_V1_CD68"):

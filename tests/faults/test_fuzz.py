@@ -40,7 +40,7 @@ from histoquant.study.rules import is_id, path_below
 from histoquant.study.slide_ids import safe_id
 from histoquant.study.slide_table import read_slide_table
 from histoquant.study.study_file import load_study
-from histoquant.tiling.executors import check_scheduler_address
+from histoquant.tiling.addresses import check_scheduler_address
 
 MOST_CPU_S = 2.0
 Check = Callable[[Path, Any], None]

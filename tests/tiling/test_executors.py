@@ -15,7 +15,9 @@ import psutil
 import pytest
 
 from histoquant.errors import StoreError, UsageError
-from histoquant.tiling.executors import check_scheduler_address, open_executor
+from histoquant.tiling.addresses import check_scheduler_address
+from histoquant.tiling.executors import open_executor
+from histoquant.tiling.limits import WorkerDiedError
 
 
 def _double(value: int) -> int:
@@ -93,6 +95,34 @@ def test_workers_that_join_later_are_given_work(monkeypatch: pytest.MonkeyPatch)
         executor._cluster.scale(2)
         executor._client.wait_for_workers(2, timeout=120)
         assert executor.window == 2
+
+
+def _die() -> None:
+    os._exit(1)
+
+
+def test_a_worker_that_is_slow_to_come_back_is_waited_for():
+    """Dask gives it up after 15 s, here sooner than any process starts, and then waits for ever."""
+    with (
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "0.2s"}),
+        open_executor(1, None) as executor,
+    ):
+        executor.submit("first", _die)
+        assert isinstance(executor.next_done().error, WorkerDiedError)
+        executor.submit("second", _double, 1)
+        assert executor.next_done().result == 2
+
+
+def test_workers_that_cannot_be_started_end_the_run(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("histoquant.tiling.executors._NO_WORKER_S", 0.5)
+    with open_executor(1, None) as executor:
+        executor._cluster.scale(0)
+        until = time.monotonic() + 60
+        while executor._cluster.scheduler.workers and time.monotonic() < until:
+            time.sleep(0.1)
+        executor.submit("first", _sleep, 60.0)
+        with pytest.raises(StoreError, match=r"No worker process.*kept on disk"):
+            executor.next_done()
 
 
 def _listening_addresses() -> set[str]:

@@ -7,11 +7,12 @@ import numpy.typing as npt
 from numba import njit
 
 Int32Array = npt.NDArray[np.int32]
+IntArray = npt.NDArray[np.signedinteger]
 Int64Array = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
 
-def boundary_steps(labels: Int32Array, dark: Int32Array, reach_px: int) -> FloatArray:
+def boundary_steps(labels: Int32Array, dark: IntArray, reach_px: int) -> FloatArray:
     """Mean step of darkness across the free boundary of each object.
 
     The step is read from ``reach_px`` inside the inner pixel of an edge to ``reach_px`` outside the outer
@@ -21,7 +22,7 @@ def boundary_steps(labels: Int32Array, dark: Int32Array, reach_px: int) -> Float
     ----------
     labels : ndarray of int32, shape (h, w)
         Labels 1 to n; 0 for none.
-    dark : ndarray of int32, shape (h, w)
+    dark : ndarray of int16 or int32, shape (h, w)
     reach_px : int
 
     Returns
@@ -37,7 +38,7 @@ def boundary_steps(labels: Int32Array, dark: Int32Array, reach_px: int) -> Float
 
 
 @njit(cache=True, nogil=True)
-def _steps(labels: Int32Array, dark: Int32Array, reach: int, sums: Int64Array) -> None:
+def _steps(labels: Int32Array, dark: IntArray, reach: int, sums: Int64Array) -> None:
     height, width = labels.shape
     for y in range(height):
         for x in range(width):

@@ -21,6 +21,7 @@ from histoquant.objects.edge_words import edge_words
 
 BoolArray = npt.NDArray[np.bool_]
 Int32Array = npt.NDArray[np.int32]
+IntArray = npt.NDArray[np.signedinteger]
 Int64Array = npt.NDArray[np.int64]
 UInt8Array = npt.NDArray[np.uint8]
 UInt32Array = npt.NDArray[np.uint32]
@@ -35,8 +36,8 @@ _ONE = np.uint64(1)
 
 def best_labels(
     levels: UInt8Array,
-    darkness: Int32Array,
-    doubt: Int32Array | None,
+    darkness: IntArray,
+    doubt: IntArray | None,
     blocked: UInt8Array | None,
     reach_px: int,
     rules: ScoreRules,
@@ -52,10 +53,10 @@ def best_labels(
     ----------
     levels : ndarray of uint8, shape (h, w)
         0 for background; regions are the 4-connected sets of pixels at or above each level.
-    darkness : ndarray of int32, shape (h, w)
+    darkness : ndarray of int16 or int32, shape (h, w)
         Where the step across a region's boundary is measured: from ``reach_px`` inside the inner pixel
         of an edge to ``reach_px`` outside the outer one.
-    doubt : ndarray of int32, shape (h, w), or None
+    doubt : ndarray of int16 or int32, shape (h, w), or None
         Taken off the step across an edge, at its outer pixel; None for nothing.
     blocked : ndarray of uint8, shape (h, w), or None
         1 for pixels that are taken: in no region, and an edge to them tells nothing.

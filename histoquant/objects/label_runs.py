@@ -10,6 +10,7 @@ from numba import njit
 
 BoolArray = npt.NDArray[np.bool_]
 Int32Array = npt.NDArray[np.int32]
+IntArray = npt.NDArray[np.signedinteger]
 Int64Array = npt.NDArray[np.int64]
 
 # Columns of moments
@@ -69,12 +70,12 @@ class LabelRuns(NamedTuple):
         there = self.start[1:] > first
         return np.asarray(there & (again[last] > again[np.where(there, first, last)]), np.bool_)
 
-    def darkest(self, dark: Int32Array) -> Int32Array:
+    def darkest(self, dark: IntArray) -> Int32Array:
         """Place (y, x) of each object's darkest pixel, the first in raster order where several are.
 
         Parameters
         ----------
-        dark : ndarray of int32, shape (h, w)
+        dark : ndarray of int16 or int32, shape (h, w)
 
         Returns
         -------
@@ -200,7 +201,7 @@ def _boxes(start: Int64Array, spans: Int32Array, out: Int32Array) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _darkest(start: Int64Array, spans: Int32Array, dark: Int32Array, out: Int32Array) -> None:
+def _darkest(start: Int64Array, spans: Int32Array, dark: IntArray, out: Int32Array) -> None:
     for i in range(out.shape[0]):
         found = False
         best = dark[0, 0]

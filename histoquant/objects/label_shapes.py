@@ -11,6 +11,7 @@ from numba import njit
 from histoquant.objects.label_runs import PIXELS, SUM_X, SUM_XX, SUM_XY, SUM_Y, SUM_YY, LabelRuns
 
 Int32Array = npt.NDArray[np.int32]
+IntArray = npt.NDArray[np.signedinteger]
 Int64Array = npt.NDArray[np.int64]
 UInt8Array = npt.NDArray[np.uint8]
 BoolArray = npt.NDArray[np.bool_]
@@ -43,7 +44,7 @@ class Shapes(NamedTuple):
         return cls(runs.boxes(), runs.moments(), runs.broken())
 
 
-def grow(labels: Int32Array, dark: Int32Array, levels: UInt8Array, steps: int) -> None:
+def grow(labels: Int32Array, dark: IntArray, levels: UInt8Array, steps: int) -> None:
     """Grow objects downhill, in place, a pixel per step, down to half the lowest level they hold.
 
     A free pixel joins the darkest of its four neighbours that is in an object and at least as dark as
@@ -52,7 +53,7 @@ def grow(labels: Int32Array, dark: Int32Array, levels: UInt8Array, steps: int) -
     Parameters
     ----------
     labels : ndarray of int32, shape (h, w)
-    dark : ndarray of int32, shape (h, w)
+    dark : ndarray of int16 or int32, shape (h, w)
     levels : ndarray of uint8, shape (h, w)
         0 where nothing may grow.
     steps : int
@@ -129,7 +130,7 @@ def _lowest(labels: Int32Array, levels: UInt8Array, count: int) -> Int32Array:
 
 @njit(cache=True, nogil=True)
 def _grown_once(
-    labels: Int32Array, dark: Int32Array, levels: UInt8Array, lowest: Int32Array
+    labels: Int32Array, dark: IntArray, levels: UInt8Array, lowest: Int32Array
 ) -> tuple[Int32Array, Int32Array]:
     """Pixels that join an object, counted along the rows, and which they join."""
     height, width = labels.shape
@@ -170,7 +171,7 @@ def _beside(
 @njit(cache=True, nogil=True)
 def _uphill(
     labels: tuple[Int32Array, Int32Array, Int32Array],
-    darkness: tuple[Int32Array, Int32Array, Int32Array],
+    darkness: tuple[IntArray, IntArray, IntArray],
     x: int,
     twice: int,
     lowest: Int32Array,
@@ -179,7 +180,7 @@ def _uphill(
     above, here, under = labels
     # at the window's edge a pixel meets itself, and is in no object
     left, right = max(x - 1, 0), min(x + 1, here.size - 1)
-    joins, best = np.int32(0), darkness[1][x] - 1
+    joins, best = np.int32(0), int(darkness[1][x]) - 1
     joins, best = _darker(above[x], darkness[0][x], twice, lowest, joins, best)
     joins, best = _darker(here[left], darkness[1][left], twice, lowest, joins, best)
     joins, best = _darker(here[right], darkness[1][right], twice, lowest, joins, best)

@@ -9,6 +9,7 @@ from numba import njit
 BoolArray = npt.NDArray[np.bool_]
 Int16Array = npt.NDArray[np.int16]
 Int32Array = npt.NDArray[np.int32]
+IntArray = npt.NDArray[np.signedinteger]
 UInt8Array = npt.NDArray[np.uint8]
 
 
@@ -17,9 +18,9 @@ def share_table(percent: int, most: int, floor: int = 0) -> Int32Array:
     return np.asarray(np.maximum(np.arange(most + 1) - floor, 0) * percent // 100, np.int32)
 
 
-def share_of(plane: Int32Array, percent: int) -> Int32Array:
-    """``value * percent // 100`` of every pixel of a plane without negative values."""
-    out = np.empty_like(plane)
+def share_of(plane: IntArray, percent: int) -> IntArray:
+    """``value * percent // 100`` of every pixel of a plane without negative values; of its type up to 100."""
+    out = np.empty(plane.shape, plane.dtype if percent <= 100 else np.int32)
     _look_up(plane.ravel(), share_table(percent, int(plane.max(initial=0))), out.ravel())
     return out
 
@@ -47,8 +48,8 @@ def mix(
 
 @njit(cache=True, nogil=True)
 def levels_above(
-    dark: Int32Array,
-    around: Int32Array,
+    dark: IntArray,
+    around: IntArray,
     valid: BoolArray,
     off: Int32Array,
     level: UInt8Array,
@@ -58,7 +59,7 @@ def levels_above(
 
     Parameters
     ----------
-    dark, around : ndarray of int32, shape (h, w)
+    dark, around : ndarray of int16 or int32, shape (h, w)
         Not negative.
     valid : ndarray of bool, shape (h, w)
     off : ndarray of int32
@@ -75,7 +76,7 @@ def levels_above(
 
 
 @njit(cache=True, nogil=True)
-def _look_up(plane: Int32Array, table: Int32Array, out: Int32Array) -> None:
+def _look_up(plane: IntArray, table: Int32Array, out: IntArray) -> None:
     for i in range(plane.size):
         out[i] = table[plane[i]]
 

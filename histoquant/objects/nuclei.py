@@ -25,6 +25,7 @@ from histoquant.objects.split import split_necks
 
 Int16Array = npt.NDArray[np.int16]
 Int32Array = npt.NDArray[np.int32]
+IntArray = npt.NDArray[np.signedinteger]
 BoolArray = npt.NDArray[np.bool_]
 UInt8Array = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float64]
@@ -158,7 +159,7 @@ def nuclei_from_labels(labels: Int32Array, planes: Planes, marker: MarkerDefinit
     return _seeded(labels, dark, rules, planes.mpp)
 
 
-def _seeded(labels: Int32Array, dark: Int32Array, rules: NucleiParams, mpp: float) -> Nuclei:
+def _seeded(labels: Int32Array, dark: IntArray, rules: NucleiParams, mpp: float) -> Nuclei:
     runs = LabelRuns.of_all(labels)
     seeds = runs.darkest(dark)
     order = renumber(labels, runs, seeds)
@@ -169,8 +170,8 @@ def _seeded(labels: Int32Array, dark: Int32Array, rules: NucleiParams, mpp: floa
 def _more(
     labels: Int32Array,
     levels: UInt8Array,
-    dark: Int32Array,
-    doubt: Int32Array | None,
+    dark: IntArray,
+    doubt: IntArray | None,
     rules: NucleiParams,
     mpp: float,
 ) -> Int32Array:
@@ -185,7 +186,7 @@ def _more(
 def _is_brown(planes: Planes, rules: NucleiParams) -> BoolArray:
     """Pixels of which DAB makes enough of the stain."""
     blue, brown = (
-        smooth(np.maximum(stain, 0), rules.detail_um / planes.mpp)
+        smooth(np.maximum(stain, 0), rules.detail_um / planes.mpp).astype(np.int32)
         for stain in (planes.hematoxylin, planes.dab)
     )
     return np.asarray(100 * brown >= round(100 * rules.brown_share) * blue, dtype=np.bool_)
@@ -205,13 +206,13 @@ def _neck_shares(labels: Int32Array, planes: Planes, rules: NucleiParams) -> Flo
     return shares
 
 
-def _view(planes: Planes, rules: NucleiParams) -> tuple[Int32Array, UInt8Array]:
+def _view(planes: Planes, rules: NucleiParams) -> tuple[IntArray, UInt8Array]:
     """Smoothed darkness and its levels, as one pass weighs both stains."""
     dark = smooth(darkness(planes, rules), rules.detail_um / planes.mpp)
     return dark, level_image(dark, planes, rules)
 
 
-def _doubt(planes: Planes, rules: NucleiParams) -> Int32Array:
+def _doubt(planes: Planes, rules: NucleiParams) -> IntArray:
     """What a step of darkness must exceed as well, for the brown beyond it."""
     brown = smooth(np.maximum(planes.dab, 0), rules.detail_um / planes.mpp)
     return share_of(brown, round(100 * rules.dab_doubt))
@@ -219,8 +220,8 @@ def _doubt(planes: Planes, rules: NucleiParams) -> Int32Array:
 
 def _one_pass(
     levels: UInt8Array,
-    dark: Int32Array,
-    doubt: Int32Array | None,
+    dark: IntArray,
+    doubt: IntArray | None,
     taken: UInt8Array | None,
     rules: NucleiParams,
     mpp: float,
@@ -252,12 +253,12 @@ def darkness(planes: Planes, params: NucleiParams) -> Int16Array:
     return out
 
 
-def level_image(dark: Int32Array, planes: Planes, params: NucleiParams) -> UInt8Array:
+def level_image(dark: IntArray, planes: Planes, params: NucleiParams) -> UInt8Array:
     """Levels at which regions are formed; 0 where no nucleus can be.
 
     Parameters
     ----------
-    dark : ndarray of int32, shape (h, w)
+    dark : ndarray of int16 or int32, shape (h, w)
         Smoothed darkness.
     planes : Planes
     params : NucleiParams

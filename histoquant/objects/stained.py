@@ -27,6 +27,7 @@ from histoquant.objects.territory import UNIT, Territories, territories
 BoolArray = npt.NDArray[np.bool_]
 UInt8Array = npt.NDArray[np.uint8]
 Int32Array = npt.NDArray[np.int32]
+IntArray = npt.NDArray[np.signedinteger]
 Int64Array = npt.NDArray[np.int64]
 
 SHIFTS = (0.8, 1.0, 1.2)
@@ -183,7 +184,7 @@ def _steps(rules: StainedRules, mpp: float) -> int:
     return max(1, round(rules.reach_um / mpp))
 
 
-def _stained(dab: Int32Array, threshold_mod: float, rules: StainedRules, mpp: float) -> Runs:
+def _stained(dab: IntArray, threshold_mod: float, rules: StainedRules, mpp: float) -> Runs:
     low, high = round(rules.low_share * threshold_mod), round(rules.high_share * threshold_mod)
     grown = Runs.of_mask(_grown(dab, low, high, _steps(rules, mpp)), _GROWN)
     gaps = grown.gaps()
@@ -201,7 +202,7 @@ def _small(runs: Runs, area_um2: float, side_um: float, mpp: float, connectivity
 
 
 @njit(cache=True, nogil=True)
-def _grown(dab: Int32Array, low: int, high: int, steps: int) -> UInt8Array:
+def _grown(dab: IntArray, low: int, high: int, steps: int) -> UInt8Array:
     """`_GROWN` for pixels at the high level, and at the low one within so many steps of those."""
     height, width = dab.shape
     state = np.zeros((height + 2, width + 2), np.uint8)

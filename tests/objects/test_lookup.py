@@ -37,7 +37,7 @@ def test_levels_are_the_formula_pixel_by_pixel() -> None:
     planes = _planes(2)
     params = replace(NucleiParams(), floor_od=0.02, level_od=0.007, surround_share=0.8)
     dark = smooth(darkness(planes, params), params.detail_um / planes.mpp)
-    around = smooth(dark, math.sqrt(params.surround_um**2 - params.detail_um**2) / planes.mpp)
+    around = smooth(dark, math.sqrt(params.surround_um**2 - params.detail_um**2) / planes.mpp).astype(int)
     wanted = np.clip((dark - around * 80 // 100 - 20) // 7, 0, 255)
     wanted[~planes.valid] = 0
     assert wanted.max() > 20

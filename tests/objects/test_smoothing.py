@@ -35,3 +35,4 @@ def test_smoothing_is_the_plain_sum_rounded_after_each_direction(kind: type) -> 
         terms = (tap * np.take(padded, range(k, k + length), axis) for k, tap in enumerate(taps))
         wanted = (sum(terms) + 2048) >> 12
     assert (smooth(plane, 1.3) == wanted).all()
+    assert smooth(plane, 1.3).dtype == smooth(plane, 0.0).dtype == kind

@@ -31,6 +31,7 @@ import cv2
 
 import histoquant.report.html as html_module
 import histoquant.run.intake as intake_module
+import histoquant.run.pictures as pictures_module
 import histoquant.run.tasks as tasks_module
 from histoquant.errors import StoreError
 from histoquant.run.job import RunParameters
@@ -152,9 +153,13 @@ def _plain(value: Any) -> Any:
 def compute_once(order: dict[str, Any]) -> None:
     """An unbroken run elsewhere, in this process, whose results and compiled kernels every fork finds."""
     memory = _Memory()
-    for name in ("plan_of", "quantify_tile", "draw_pictures"):
-        memory.remember(tasks_module, name)
-    memory.remember(html_module, "draw_timepoints")
+    for owner, name in (
+        (tasks_module, "plan_of"),
+        (tasks_module, "quantify_tile"),
+        (pictures_module, "draw_pictures"),
+        (html_module, "draw_timepoints"),
+    ):
+        memory.remember(owner, name)
     with tempfile.TemporaryDirectory() as folder:
         run_slides(_options(order, Path(folder) / "out"))
 
@@ -190,13 +195,11 @@ def run(order: dict[str, Any]) -> tuple[int, int]:
 def serve() -> None:
     """Fork for each order; the parent computes on one thread and ends those of its run before it forks."""
     cv2.setNumThreads(1)
-    said = sys.stderr
     for number, line in enumerate(sys.stdin):
         order = json.loads(line)
         if number == 0:
-            sys.stderr = io.StringIO()
-            compute_once(order)
-            sys.stderr = said
+            with contextlib.redirect_stderr(io.StringIO()):
+                compute_once(order)
         reader, writer = os.pipe()
         child = os.fork()
         if not child:

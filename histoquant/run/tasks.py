@@ -63,6 +63,7 @@ def start_task(job: SlideJob) -> None:
 def plan_slide(job: SlideJob) -> PlanReceipt:
     """Decide everything slide-global and write it down; a plan already there under the same key is kept."""
     start_task(job)
+    give_back_freed_memory()
     folder = OutputFolder(job.out).work(job.slide_id, job.work_key)
     if not _plan_is_whole(folder):
         make_folder(folder)

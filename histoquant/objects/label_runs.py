@@ -12,6 +12,7 @@ BoolArray = npt.NDArray[np.bool_]
 Int32Array = npt.NDArray[np.int32]
 IntArray = npt.NDArray[np.signedinteger]
 Int64Array = npt.NDArray[np.int64]
+UInt8Array = npt.NDArray[np.uint8]
 
 # Columns of moments
 PIXELS, SUM_X, SUM_Y, SUM_XX, SUM_YY, SUM_XY, CUT_STRAIGHT, CUT_DIAGONAL = range(8)
@@ -105,31 +106,39 @@ def _find(labels: Int32Array, rows: Int32Array, count: int) -> tuple[Int64Array,
     height, width = labels.shape
     # object, row, first column and one past the last, in raster order
     found = np.empty((max(1024, width), 4), np.int32)
-    start = np.zeros(count + 1, np.int64)
+    ends = np.empty(width, np.uint8)
     n = 0
     for y in range(height):
-        row = labels[y]
+        _mark_ends(labels[y], ends)
         while n + width > found.shape[0]:
             found = np.concatenate((found, np.empty_like(found)))
-        end = 0
-        while end < width:
-            begin, label = end, row[end]
-            end += 1
-            while end < width and row[end] == label:
-                end += 1
-            held = rows[label]
-            if held >= 0:
-                found[n, 0], found[n, 1], found[n, 2], found[n, 3] = held, y, begin, end
-                start[held + 1] += 1
-                n += 1
+        begin = 0
+        for x in range(width):
+            if ends[x] > 0:
+                held = rows[labels[y, x]]
+                found[n, 0], found[n, 1], found[n, 2], found[n, 3] = held, y, begin, x + 1
+                # what is not asked for is written over
+                n += int(held >= 0)
+                begin = x + 1
+    start = np.zeros(count + 1, np.int64)
+    for k in range(n):
+        start[found[k, 0] + 1] += 1
     for i in range(count):
         start[i + 1] += start[i]
     spans, place = np.empty((n, 3), np.int32), start.copy()
     for k in range(n):
-        held = found[k, 0]
-        spans[place[held]] = found[k, 1:]
-        place[held] += 1
+        at = place[found[k, 0]]
+        spans[at, 0], spans[at, 1], spans[at, 2] = found[k, 1], found[k, 2], found[k, 3]
+        place[found[k, 0]] += 1
     return start, spans
+
+
+@njit(cache=True, nogil=True)
+def _mark_ends(row: Int32Array, ends: UInt8Array) -> None:
+    """1 where the next pixel is another label's, and at the end of the row."""
+    for x in range(row.size - 1):
+        ends[x] = row[x] != row[x + 1]
+    ends[-1] = 1
 
 
 @njit(cache=True, nogil=True)

@@ -206,24 +206,15 @@ def _grown(dab: IntArray, low: int, high: int, steps: int) -> UInt8Array:
     """`_GROWN` for pixels at the high level, and at the low one within so many steps of those."""
     height, width = dab.shape
     state = np.zeros((height + 2, width + 2), np.uint8)
-    strong = 0
     for y in range(height):
-        for x in range(width):
-            at_high = np.uint8(dab[y, x] >= high)
-            state[y + 1, x + 1] = np.uint8(dab[y, x] >= low) + at_high
-            strong += int(at_high)
+        _tell(dab[y], low, high, state[y + 1, 1 : width + 1])
     flat, stride = state.ravel(), width + 2
     around = (-stride - 1, -stride, 1 - stride, -1, 1, stride - 1, stride, stride + 1)
-    front = np.empty(strong, np.int64)
-    count = 0
-    for p in range(flat.size if strong > 0 else 0):
-        if flat[p] == _GROWN:
-            for step in around:
-                if flat[p + step] == 1:
-                    front[count] = p
-                    count += 1
-                    break
-    for _ in range(steps):
+    front = _beside_strong(state)
+    count = front.size if steps > 0 else 0
+    for k in range(count):
+        flat[front[k]] = _GROWN
+    for _ in range(steps - 1):
         farther = np.empty(8 * count, np.int64)
         joined = 0
         for k in range(count):
@@ -235,6 +226,38 @@ def _grown(dab: IntArray, low: int, high: int, steps: int) -> UInt8Array:
                     joined += 1
         front, count = farther, joined
     return state[1:-1, 1:-1].copy()
+
+
+@njit(cache=True, nogil=True)
+def _tell(dab: IntArray, low: int, high: int, state: UInt8Array) -> None:
+    for x in range(dab.size):
+        state[x] = np.uint8(dab[x] >= low) + np.uint8(dab[x] >= high)
+
+
+@njit(cache=True, nogil=True)
+def _beside_strong(state: UInt8Array) -> Int64Array:
+    """Weak pixels with a strong one in any of eight directions, counted along the rows."""
+    height, width = state.shape
+    found = np.empty(max(1024, width), np.int64)
+    count = 0
+    # strong ones above, here or below, then those of them left, here or right
+    column, near = np.empty(width, np.uint8), np.zeros(width, np.uint8)
+    for y in range(1, height - 1):
+        above, here, below = state[y - 1], state[y], state[y + 1]
+        for x in range(width):
+            column[x] = (above[x] | here[x] | below[x]) & _GROWN
+        for x in range(1, width - 1):
+            near[x] = (column[x - 1] | column[x] | column[x + 1]) & np.uint8(2 * (here[x] == 1))
+        some = np.int64(0)
+        for x in range(width):
+            some += near[x]
+        while count + width > found.size:
+            found = np.concatenate((found, np.empty_like(found)))
+        for x in range(width if some > 0 else 0):
+            if near[x] > 0:
+                found[count] = y * width + x
+                count += 1
+    return found[:count]
 
 
 @njit(cache=True, nogil=True)

@@ -1,6 +1,8 @@
 """Speed against decoders and other pipelines on the same pixels in one run, stage by stage; writes a page.
 
-python benchmarks/performance.py [--side 4096] [--repeats 3] [--histomicstk PYTHON] [-o docs/performance.md]
+python benchmarks/performance.py [--side 4096] [--largest 16384] [--repeats 3] [--histomicstk PYTHON]
+
+Takes about ten minutes on an idle machine and 1 GB of disk.
 
 Processor seconds, because other programs on the machine change them least; medians of repeats in which
 everything is measured in turn, ratios taken within a repeat. One slide at a time, one process, unless said.
@@ -9,6 +11,7 @@ everything is measured in turn, ratios taken within a repeat. One slide at a tim
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import statistics
@@ -27,17 +30,8 @@ from performance_page import write_page
 from performance_peers import decode_all, histomicstk, openslide_all, textbook
 from performance_slides import slide
 from performance_stages import job_of, watched, whole_slide
+from performance_workers import CLI, Steady, Took, command, steady
 
-_CLI = "from histoquant.cli import main; main()"
-_LAUNCH = """
-import os, sys, time
-start = time.monotonic()
-quiet = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
-child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=quiet)
-_, status, usage = os.wait4(child, 0)
-print(time.monotonic() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
-sys.exit(os.waitstatus_to_exitcode(status))
-"""
 _FIRST_TILE = """
 import sys, time
 from pathlib import Path
@@ -54,6 +48,45 @@ whole_slide(job_of(Path(sys.argv[1]), Path(sys.argv[2])))
 """
 
 
+# A process of its own for each size, so that its peak is known and drawing the slide does not count.
+_WHOLE = """
+import json, resource, sys
+from pathlib import Path
+import cv2
+cv2.setNumThreads(1)
+sys.path.insert(0, sys.argv[3])
+from performance_stages import job_of, whole_slide
+if len(sys.argv) > 4:  # compiled and imported before anything is timed
+    whole_slide(job_of(Path(sys.argv[4]), Path(sys.argv[2])))
+took = whole_slide(job_of(Path(sys.argv[1]), Path(sys.argv[2])))
+took["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps(took))
+"""
+_DRAW = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+from performance_slides import slide
+slide(Path(sys.argv[1]), int(sys.argv[2]))
+"""
+
+
+@dataclass
+class Law:
+    """One slide of the cost law: megapixels, processor seconds of each task, peak of its process."""
+
+    mpx: float
+    plan_s: float
+    tiles_s: float
+    commit_s: float
+    peak_mib: float
+
+    @property
+    def seconds(self) -> float:
+        """All of it."""
+        return self.plan_s + self.tiles_s + self.commit_s
+
+
 @dataclass
 class Measured:
     """Everything the page tells; seconds are of the processor, per megapixel of the working plane.
@@ -64,10 +97,12 @@ class Measured:
         One value per repeat for each contender, in the same order.
     stages : Counter
         Seconds by stage of one slide.
-    law : list of (megapixels, plan, tiles, commit)
-        Seconds by size of the slide.
-    runs : dict of str to (wall, processor seconds, peak MiB)
+    law : list of Law
+        By size of the slide.
+    runs : dict of str to Took
         Whole command lines.
+    steady : dict of int to Steady
+        By number of workers.
     said : dict of str to str
         Remarks and single numbers.
     """
@@ -75,8 +110,9 @@ class Measured:
     per_mpx: dict[str, list[float]] = field(default_factory=dict)
     stages: Counter[str] = field(default_factory=Counter)
     stages_mpx: float = 0.0
-    law: list[tuple[float, float, float, float]] = field(default_factory=list)
-    runs: dict[str, tuple[float, float, float]] = field(default_factory=dict)
+    law: list[Law] = field(default_factory=list)
+    runs: dict[str, Took] = field(default_factory=dict)
+    steady: dict[int, Steady] = field(default_factory=dict)
     said: dict[str, str] = field(default_factory=dict)
 
 
@@ -124,40 +160,42 @@ def stages(found: Measured, folder: Path, side_px: int) -> None:
     found.stages_mpx = side_px**2 / 1e6
 
 
+def _python(code: str, *arguments: str) -> str:
+    """Last line that Python code prints in a process of its own."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    words = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(arguments)} failed: {done.stderr[-500:]}")
+    return (done.stdout.strip().splitlines() or [""])[-1]
+
+
 def cost_law(found: Measured, folder: Path, largest_px: int) -> None:
-    """Time of slides of growing size."""
-    side_px = 1024
+    """Time and memory of slides of growing size, from 1 mm2 on."""
+    here, side_px, small = str(Path(__file__).parent), 2048, str(slide(folder, 512))
     while side_px <= largest_px:
-        took = whole_slide(job_of(slide(folder, side_px), folder / "out"))
-        found.law.append((side_px**2 / 1e6, took["plan"], took["tiles"], took["commit"]))
-        print(f"{side_px} px: {took}", file=sys.stderr, flush=True)
+        # as many bytes as the slide has pixels, three times over: not in this process
+        _python(_DRAW, str(folder), str(side_px), here)
+        path = slide(folder, side_px)
+        took = json.loads(_python(_WHOLE, str(path), str(folder / "law"), here, small))
+        row = Law(side_px**2 / 1e6, took["plan"], took["tiles"], took["commit"], took["peak_mib"])
+        found.law.append(row)
+        print(f"{side_px} px: {row}", file=sys.stderr, flush=True)
         side_px *= 2
 
 
-def _command(code: str, *arguments: str) -> tuple[float, float, float]:
-    """Wall seconds, processor seconds and peak MiB of one process and what it started and awaited."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    # a child counts its parent's memory until it is another program: the parent is a small one
-    command = [sys.executable, "-S", "-c", _LAUNCH, sys.executable, "-c", code, *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"{' '.join(arguments)} failed: {done.stderr[-500:]}")
-    wall, seconds, peak_kib = (float(word) for word in done.stdout.split())
-    return wall, seconds, peak_kib / 1024
-
-
 def commands(found: Measured, folder: Path, side_px: int) -> None:
-    """The command line: start, workers, what Dask adds, memory."""
-    path, out = slide(folder, side_px), str(folder / "run")
-    found.runs["histoquant --help"] = _command(_CLI, "--help")
-    for workers in ("0", "1", "2"):
-        name = f"histoquant run, --workers {workers}"
-        found.runs[name] = _command(_CLI, "run", str(path), "-o", f"{out}{workers}", "--workers", workers)
+    """The command line: start, workers, what Dask adds."""
+    path = slide(folder, side_px)
+    found.runs["histoquant --help"] = command(CLI, "--help")
+    out = str(folder / "run")
+    found.runs["histoquant run, --workers 0"] = command(CLI, "run", str(path), "-o", out, "--workers", "0")
+    for workers in (0, 1, 2):
+        found.steady[workers] = steady(path, folder / "steady", workers)
+        print(f"{workers} workers: {found.steady[workers]}", file=sys.stderr, flush=True)
     here, small = str(Path(__file__).parent), str(slide(folder, 512))
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run([sys.executable, "-c", _FIRST_TILE, small, f"{out}-first", here], env=environment,
-                          capture_output=True, text=True, check=True)  # fmt: skip
-    found.said["first tile"] = done.stdout.strip().splitlines()[-1]
+    firsts = [float(_python(_FIRST_TILE, small, f"{out}-first", here)) for _ in range(3)]
+    found.said["first tile"] = f"{statistics.median(firsts):.3f}"
 
 
 def main() -> None:
@@ -166,9 +204,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--side", type=int, default=4096, help="slide edge in px at 0.5 um/px")
-    parser.add_argument("--largest", type=int, default=8192, help="edge of the largest slide of the cost law")
+    parser.add_argument("--largest", type=int, default=16384, help="largest edge of the cost law")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--histomicstk", default="", help="interpreter that has HistomicsTK")
+    parser.add_argument("--histomicstk", default=os.environ.get("HISTOMICSTK_PYTHON", ""),
+                        help="interpreter that has HistomicsTK; HISTOMICSTK_PYTHON otherwise")  # fmt: skip
     parser.add_argument("-o", "--out", type=Path, default=Path("docs/performance.md"))
     asked = parser.parse_args()
     cv2.setNumThreads(1)
@@ -188,10 +227,9 @@ def main() -> None:
         load.append(os.getloadavg()[0])
     found.said["load"] = f"{min(load):.1f} to {max(load):.1f}"
     found.said["side"] = f"{asked.side} x {asked.side} px, {asked.side**2 * 0.25 / 1e6:.1f} mm2"
-    sizes = np.log([row[0] for row in found.law])
-    if len(sizes) > 1:
-        slope = np.polyfit(sizes, np.log([sum(row[1:]) for row in found.law]), 1)[0]
-        found.said["slope"] = f"{slope:.2f}"
+    if len(found.law) > 1:
+        sizes, seconds = np.log([row.mpx for row in found.law]), np.log([row.seconds for row in found.law])
+        found.said["slope"] = f"{np.polyfit(sizes, seconds, 1)[0]:.2f}"
     write_page(asked.out, found)
     print(f"{asked.out}: {1 / statistics.median(found.per_mpx['histoquant']):.1f} Mpx/s", file=sys.stderr)
 

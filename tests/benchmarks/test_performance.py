@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
-from performance import Measured, _command
+from performance import Law, Measured
 from performance_page import write_page
 from performance_peers import WINDOW_PX, decode_all, openslide_all, textbook
 from performance_slides import slide
 from performance_stages import Stages
+from performance_workers import Steady, Took, command, folder_of, steady
 
 
 def _spin(seconds: float) -> None:
@@ -37,7 +38,7 @@ def test_a_stage_does_not_count_the_stage_inside_it() -> None:
 def test_a_process_is_charged_its_own_memory_and_time() -> None:
     ballast = bytearray(300 << 20)
     ballast[::4096] = b"x" * len(ballast[::4096])
-    wall, seconds, peak = _command("import time; held = bytearray(40 << 20); print(sum(range(10**6)))")
+    wall, seconds, peak = command("import time; held = bytearray(40 << 20); print(sum(range(10**6)))")
     assert 40 < peak < 200
     assert 0 < seconds < wall + 0.1
 
@@ -59,9 +60,12 @@ def test_the_page_says_what_does_not_hold(tmp_path: Path) -> None:
         },
         stages=Counter({"read": 1.0, "flood": 3.0}),
         stages_mpx=100.0,
-        law=[(1.0, 0.1, 0.2, 0.3), (4.0, 0.4, 0.8, 1.2)],
-        runs={"histoquant --help": (0.3, 0.2, 50.0)}
-        | {f"histoquant run, --workers {k}": (9.0 / (k or 1), 10.0, 500.0) for k in range(3)},
+        law=[Law(4.0, 0.1, 0.2, 0.3, 500.0), Law(16.0, 0.4, 0.8, 1.2, 700.0)],
+        runs={"histoquant --help": Took(0.3, 0.2, 50.0)},
+        steady={
+            k: Steady(Took(5.0 + 8.0 / max(k, 1), 9.0, 500.0), Took(5.0 + 24.0 / max(k, 1), 25.0 + k, 500.0))
+            for k in range(3)
+        },
         said=dict.fromkeys(("side", "machine", "load", "slope", "first tile", "HistomicsTK"), "1"),
     )
     write_page(tmp_path / "performance.md", found)
@@ -71,6 +75,28 @@ def test_the_page_says_what_does_not_hold(tmp_path: Path) -> None:
     assert "| of the decode limit | >= 12 % | 13.3 % | yes |" in page
     assert "| 40x slide, times OpenSlide's decoding | >= 1.5 | 1 | **no** |" in page
     assert "| times HistomicsTK | >= 60 | not measured | open |" in page
-    assert "| two workers, times one (wall) | >= 1.8 | 2 | yes |" in page
+    assert "| two workers, times one (wall, steady) | >= 1.8 | 2 | yes |" in page
+    # 4 and 4.25 processor seconds
+    assert "| what Dask adds (processor, steady) | <= 3 % | 6.25 % | **no** |" in page
+    assert "| peak memory of one process | <= 800 MB | 734 MB | yes |" in page
+    assert "| 1 | 4.00 | 4.25 | 5.00 | 0.50 | 500 |" in page
     assert "| flood | 30.00 | 75.0 % |" in page
     assert (tmp_path / "images" / "performance" / "speed.png").stat().st_size > 10_000
+
+
+def test_a_folder_holds_the_slide_once_for_each_patient(tmp_path: Path) -> None:
+    path = slide(tmp_path, 512)
+    for count in (3, 2):
+        found = sorted(folder_of(tmp_path / "many", path, count).iterdir())
+        assert [each.name[:3] for each in found] == ["P01", "P02", "P03"][:count]
+        assert all(each.samefile(path) for each in found)
+
+
+def test_start_and_end_of_a_run_do_not_count_in_steady_state(tmp_path: Path) -> None:
+    def run(code: str, *words: str) -> Took:
+        slides, workers = len(list(Path(words[1]).iterdir())), int(words[-1])
+        return Took(7.0 + 3.0 * slides / workers, 11.0 + 3.5 * slides, 100.0)
+
+    found = steady(slide(tmp_path, 512), tmp_path, 2, run)
+    assert (found.wall_s, found.processor_s) == (1.5, 3.5)
+    assert found.start == (7.0, 11.0)

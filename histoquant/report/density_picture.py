@@ -61,10 +61,12 @@ def _paint_density(
     inside = warp_map(on, tissue.um_per_map_px, shape, mpp, smooth=True) >= 128
     inside &= weight > 0.05
     # divided by the weight: no dark rim where the map ends
-    level = value[inside] / weight[inside] / top_per_mm2 * 255
-    color = _palette()[np.clip(np.rint(level), 0, 255).astype(np.int64)].astype(np.float32)
-    mixed = image[inside].astype(np.float32) * (1 - _ALPHA) + color * _ALPHA
-    image[inside] = np.rint(mixed).astype(np.uint8)
+    level = np.zeros(shape, np.float32)
+    np.divide(value, weight * np.float32(top_per_mm2 / 255), out=level, where=inside)
+    shade = np.clip(np.rint(level), 0, 255).astype(np.uint8)
+    color = cv2.applyColorMap(shade, _palette()[:, None])
+    mixed = cv2.addWeighted(image, 1 - _ALPHA, color, _ALPHA, 0.0)
+    image[:] = np.where(inside[..., None], mixed, image)
 
 
 def _bar(height: int, em: int, top_per_mm2: float, unit: str) -> Picture:

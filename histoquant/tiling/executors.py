@@ -26,6 +26,16 @@ _COUNT_EVERY_S: Final = 5.0
 _MB: Final = 1_000_000
 _NO_WORKER_S: Final = 300.0
 _TOLD_WITHIN_S: Final = 1.0  # between the end of a worker and the news of why
+# A cluster of our own shows nobody its health: samples of every stack each 10 ms, of the machine twice a
+# second, and replicas of results of a few hundred bytes took a twentieth of a core.
+_UNWATCHED: Final = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.system-monitor.interval": "10s",
+    "distributed.admin.system-monitor.gil.enabled": False,
+    "distributed.admin.system-monitor.disk": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.scheduler.active-memory-manager.start": False,
+}
 
 
 class Done(NamedTuple):
@@ -300,6 +310,7 @@ def loopback_cluster(workers: int, scratch: str, memory_mb: int = 0) -> Any:
         "distributed.worker.memory.spill": False,
         "distributed.worker.memory.pause": False,
         "distributed.worker.memory.terminate": 1.0,
+        **_UNWATCHED,
     }
     settings["temporary-directory"] = scratch  # of the scheduler too
     with dask.config.set(settings):

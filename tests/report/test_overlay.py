@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+import histoquant.report.canvas as canvas
 from histoquant.report import (
     Caption,
     CellMarks,
@@ -213,3 +214,25 @@ def test_three_hundred_thousand_cells_take_seconds() -> None:
     started = time.process_time()
     draw_overlay(np.full((4000, 4000, 3), 230, np.uint8), 0.5, marks, CAPTION)
     assert time.process_time() - started < 15
+
+
+def test_many_thick_outlines_look_like_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(5)
+    angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    ring = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    rings = Polygons.pack(
+        [rng.uniform(20, 380, 2) + rng.uniform(5, 12) * ring for _ in range(60)],
+    )
+    drawn = []
+    for many in (10**9, 0):
+        monkeypatch.setattr(canvas, "_MANY_CORNERS", many)
+        image = np.full((400, 400, 3), 128, np.uint8)
+        canvas.stroke(image, rings, (255, 48, 0), 2, halo=(255, 255, 255))
+        drawn.append(image.astype(int))
+    few, all_ = drawn
+    painted = [np.count_nonzero((image != 128).any(axis=2)) for image in drawn]
+    whole = [np.count_nonzero((image == (255, 48, 0)).all(axis=2)) for image in drawn]
+    assert painted[1] == pytest.approx(painted[0], rel=0.05)
+    # edges are softer in one pixel of five; nowhere is a line pale
+    assert whole[0] <= whole[1] <= 1.4 * whole[0]
+    assert np.count_nonzero(np.abs(few - all_).max(axis=2) > 128) < 0.02 * painted[0]

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from histoquant.objects.cell_kinds import CYTOPLASM, KINDS, NUCLEUS, SHELLS, Kinds, Reaches
 from histoquant.objects.label_runs import PIXELS, SUM_X, SUM_Y, LabelRuns
 from histoquant.objects.planes import Planes
 from histoquant.objects.territory import Territories
@@ -20,40 +21,15 @@ FloatArray = npt.NDArray[np.float64]
 UInt8Array = npt.NDArray[np.uint8]
 UInt16Array = npt.NDArray[np.uint16]
 
-NUCLEUS, RING, CYTOPLASM = range(3)
 SECTORS = 8
-# Rim of the nucleus, close outside it, farther outside: a membrane lies in one of them, wherever exactly
-# the nucleus was outlined.
-SHELLS = 3
 SHARES = (0.25, 0.5, 0.75, 0.9)
 # 10 mOD bins from -0.25 to 2.75 OD: finer than the noise of a pixel, wider than an 8-bit scanner reaches.
 _BIN_MOD = 10
 _FIRST_MOD = -250
 _BINS = 300
 
-# How far a pixel lies, by the reaches of compartments; 1 to 4 are those between. Beyond is no one's.
-_RIM, _CORE, _BEYOND = 0, 5, 6
-_KINDS = 7
 # Columns of what a direction holds of each
 _PIXELS, _DAB, _HEMATOXYLIN, _STAINED = range(4)
-
-
-class Reaches(NamedTuple):
-    """How far compartments reach from the edge of the nucleus.
-
-    Attributes
-    ----------
-    ring, close, around, cytoplasm : int
-        Outwards, in fifths of a pixel.
-    rim : int
-        Inwards, in pixels.
-    """
-
-    ring: int
-    close: int
-    around: int
-    cytoplasm: int
-    rim: int
 
 
 class CellSums(NamedTuple):
@@ -103,41 +79,6 @@ class CellSums(NamedTuple):
         )
 
 
-class _Kinds(NamedTuple):
-    """What a pixel is, by its distance from the nucleus.
-
-    Attributes
-    ----------
-    of_distance : ndarray of uint8
-        Kind of every distance above 0; those beyond the last count as it.
-    in_part : ndarray of bool, shape (kinds, 3)
-        Whether nucleus, ring and cytoplasm hold the kind.
-    shell : ndarray of int64, shape (kinds,)
-        `SHELLS` for none.
-    """
-
-    of_distance: UInt8Array
-    in_part: BoolArray
-    shell: Int64Array
-
-    @classmethod
-    def of(cls, reaches: Reaches) -> _Kinds:
-        ends = np.unique([reaches.ring, reaches.close, reaches.around, reaches.cytoplasm])
-        ends = ends[ends > 0]
-        distance = np.arange(int(ends.max(initial=0)) + 2)
-        of_distance = (1 + np.searchsorted(ends, distance)).astype(np.uint8)
-        of_distance[-1] = _BEYOND
-        in_part, shell = np.zeros((_KINDS, 3), np.bool_), np.full(_KINDS, SHELLS, np.int64)
-        in_part[[_RIM, _CORE], NUCLEUS] = True
-        shell[_RIM] = 0
-        for kind, end in enumerate(ends, 1):
-            in_part[kind, CYTOPLASM] = end <= reaches.cytoplasm
-            in_part[kind, RING] = end <= min(reaches.ring, reaches.cytoplasm)
-            if end <= reaches.around:
-                shell[kind] = 1 if end <= reaches.close else 2
-        return cls(of_distance, in_part, shell)
-
-
 def sum_cells(
     planes: Planes,
     labels: Int32Array,
@@ -172,29 +113,30 @@ def sum_cells(
     if not planes.valid.all():
         owner, nuclei = (np.where(planes.valid, image, 0) for image in (owner, nuclei))
     sums = CellSums.of_shapes(LabelRuns.of(nuclei, rows).moments())
-    images = (labels, territory.distance, planes.dab, planes.hematoxylin)
-    _sum_all(images, LabelRuns.of(owner, rows), _Kinds.of(reaches), (reaches.rim, stained_mod), sums)
+    kinds = Kinds.of(reaches)
+    images = (kinds.image(labels, territory.distance, reaches.rim), planes.dab, planes.hematoxylin)
+    _sum_all(images, LabelRuns.of(owner, rows), kinds, stained_mod, sums)
     return sums
 
 
 @njit(cache=True, nogil=True)
 def _sum_all(
-    images: tuple[Int32Array, UInt16Array, Int16Array, Int16Array],
+    images: tuple[UInt8Array, Int16Array, Int16Array],
     runs: LabelRuns,
-    kinds: _Kinds,
-    limits: tuple[int, int],
+    kinds: Kinds,
+    stained_mod: int,
     sums: CellSums,
 ) -> None:
-    histogram = np.zeros((_KINDS, _BINS), np.int32)
+    histogram = np.zeros((KINDS, _BINS), np.int32)
     merged = np.zeros((3, _BINS), np.int32)
-    held = np.empty((SECTORS, _KINDS, 4), np.int64)
+    held = np.empty((SECTORS, KINDS, 4), np.int64)
     for i in range(sums.shape.shape[0]):
         centre = (sums.shape[i, PIXELS], sums.shape[i, SUM_X], sums.shape[i, SUM_Y])
         held[:] = 0
         cell = runs.spans[runs.start[i] : runs.start[i + 1]]
-        first, last = _sum_pixels(images, cell, kinds.of_distance, limits, centre, held, histogram)
+        first, last = _sum_pixels(images, cell, stained_mod, centre, held, histogram)
         _share_out(held, kinds, i, sums)
-        for kind in range(_BEYOND):
+        for kind in range(KINDS):
             for part in range(3):
                 if kinds.in_part[kind, part]:
                     merged[part, first:last] += histogram[kind, first:last]
@@ -207,10 +149,9 @@ def _sum_all(
 
 @njit(cache=True, nogil=True)
 def _sum_pixels(
-    images: tuple[Int32Array, UInt16Array, Int16Array, Int16Array],
+    images: tuple[UInt8Array, Int16Array, Int16Array],
     cell: Int32Array,
-    of_distance: UInt8Array,
-    limits: tuple[int, int],
+    stained_mod: int,
     centre: tuple[int, int, int],
     held: Int64Array,
     histogram: Int32Array,
@@ -219,22 +160,16 @@ def _sum_pixels(
 
     Eight directions told by signs and by the longer side, in integers: n x - sum(x) is n (x - mean).
     """
-    labels, distance, dab, hematoxylin = images
-    rim, stained_mod = limits
+    kind_of, dab, hematoxylin = images
     n, sum_x, sum_y = centre
-    beyond = of_distance.size - 1
     low, high = _BINS - 1, 0
     for k in range(cell.shape[0]):
         y = cell[k, 0]
-        far, brown, blue = distance[y], dab[y], hematoxylin[y]
+        kinds, brown, blue = kind_of[y], dab[y], hematoxylin[y]
         down = n * y - sum_y
         side, steep = 2 * (down >= 0), abs(down)
         for x in range(cell[k, 1], cell[k, 2]):
-            value = int(brown[x])
-            if far[x] == 0:
-                kind = _RIM if _on_rim(labels, y, x, rim) else _CORE
-            else:
-                kind = int(of_distance[min(far[x], beyond)])
+            kind, value = kinds[x], int(brown[x])
             right = n * x - sum_x
             row = held[4 * (right >= 0) + side + (abs(right) >= steep), kind]
             row[_PIXELS] += 1
@@ -248,23 +183,10 @@ def _sum_pixels(
 
 
 @njit(cache=True, nogil=True)
-def _on_rim(labels: Int32Array, y: int, x: int, depth: int) -> bool:
-    """Whether another label or the end of the window lies within the depth, in any of eight directions."""
-    if y < depth or x < depth or y + depth >= labels.shape[0] or x + depth >= labels.shape[1]:
-        return True
-    above, here, below = labels[y - depth], labels[y], labels[y + depth]
-    label, left, right = here[x], x - depth, x + depth
-    # all at once: to ask for one after the other is to guess eight times
-    other = (above[left] ^ label) | (above[x] ^ label) | (above[right] ^ label) | (here[left] ^ label)
-    other |= (here[right] ^ label) | (below[left] ^ label) | (below[x] ^ label) | (below[right] ^ label)
-    return bool(other != 0)
-
-
-@njit(cache=True, nogil=True)
-def _share_out(held: Int64Array, kinds: _Kinds, i: int, sums: CellSums) -> None:
+def _share_out(held: Int64Array, kinds: Kinds, i: int, sums: CellSums) -> None:
     """What was held of each kind goes to the compartments and shells of cell ``i``."""
     for sector in range(SECTORS):
-        for kind in range(_BEYOND):
+        for kind in range(KINDS):
             row, shell = held[sector, kind], kinds.shell[kind]
             for part in range(3):
                 if kinds.in_part[kind, part]:

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 if TYPE_CHECKING:
     from histoquant.markers.definition import MarkerDefinition
-from histoquant.objects.cell_sums import CYTOPLASM, NUCLEUS, RING, SHARES, CellSums, Reaches, sum_cells
+from histoquant.objects.cell_kinds import CYTOPLASM, NUCLEUS, RING, Reaches
+from histoquant.objects.cell_sums import SHARES, CellSums, sum_cells
 from histoquant.objects.label_runs import CUT_DIAGONAL, CUT_STRAIGHT, SUM_X, SUM_XX, SUM_XY, SUM_Y, SUM_YY
 from histoquant.objects.nuclei import AROUND_UM, Nuclei
 from histoquant.objects.planes import Planes

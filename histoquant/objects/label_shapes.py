@@ -63,7 +63,7 @@ def grow(labels: Int32Array, dark: IntArray, levels: UInt8Array, steps: int) -> 
     lowest = _lowest(labels, levels, int(labels.max(initial=0)))
     for _ in range(steps):
         places, joined = _grown_once(labels, dark, levels, lowest)
-        np.put(labels, places, joined)
+        _join(labels, places, joined)
 
 
 def fill_holes(labels: Int32Array, shapes: Shapes) -> None:
@@ -152,6 +152,13 @@ def _grown_once(
                 places[count], joined[count] = y * width + x, label
                 count += int(label > 0)
     return places[:count], joined[:count]
+
+
+@njit(cache=True, nogil=True)
+def _join(labels: Int32Array, places: Int32Array, joined: Int32Array) -> None:
+    width = labels.shape[1]
+    for k in range(places.size):
+        labels[places[k] // width, places[k] % width] = joined[k]
 
 
 @njit(cache=True, nogil=True)

@@ -62,9 +62,8 @@ def territories(labels: Int32Array, reach_px: float) -> Territories:
     bits = int(labels.max(initial=0)).bit_length()
     # distance and label in one whole number: the smaller, the nearer, then the earlier label
     narrow = (reach + 2 * _KNIGHT) << bits < 1 << 30
-    key = np.full((labels.shape[0] + 4, labels.shape[1] + 4), 1 << 30 if narrow else 1 << 62,
-                  np.int32 if narrow else np.int64)  # fmt: skip
-    np.copyto(key[2:-2, 2:-2], labels, where=labels > 0)
+    key = np.empty((labels.shape[0] + 4, labels.shape[1] + 4), np.int32 if narrow else np.int64)
+    _set_keys(labels, key.dtype.type(1 << 30 if narrow else 1 << 62), key)
     steps = np.array([UNIT << bits, _DIAGONAL << bits, _KNIGHT << bits], key.dtype)
     _pass(key, steps, 1)
     _pass(key, steps, -1)
@@ -72,6 +71,20 @@ def territories(labels: Int32Array, reach_px: float) -> Territories:
     distance = np.empty(labels.shape, np.uint16)
     _unpack(key, reach, bits, owner, distance)
     return Territories(owner, distance)
+
+
+@njit(cache=True, nogil=True)
+def _set_keys(labels: Int32Array, far: int, key: IntArray) -> None:
+    """Labels within a frame; ``far`` in the frame and where there is none."""
+    height, width = labels.shape
+    key[:2] = far
+    key[height + 2 :] = far
+    for y in range(height):
+        row, here = key[y + 2], labels[y]
+        row[:2] = far
+        row[width + 2 :] = far
+        for x in range(width):
+            row[x + 2] = here[x] if here[x] > 0 else far
 
 
 @njit(cache=True, nogil=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from numba import njit
@@ -212,19 +213,20 @@ def _survey_window(
     least = ledger.least[row : row + rows, column : column + columns]
     rgb = np.ascontiguousarray(rgb)
     ledger.preview.take(corner, rgb[_HALO_PX:-_HALO_PX, _HALO_PX:-_HALO_PX])
-    _split_kernel(rgb, np.ascontiguousarray(valid), green)
-    _count_kernel(rgb, green, part, cells, haze, least, ledger.colours)
+    # one plane per colour: row loops over them become vector instructions, over pixels they do not
+    planes = cv2.split(rgb)
+    _split_kernel(*planes, np.ascontiguousarray(valid), green)
+    _count_kernel(*planes, green, part, cells, haze, least, ledger.colours)
     _relief_kernel(green, part)
 
 
 @njit(cache=True, nogil=True)
-def _split_kernel(rgb, valid, green):  # type: ignore[no-untyped-def]
+def _split_kernel(red, grn, blue, valid, green):  # type: ignore[no-untyped-def]
     """Green where a pixel counts, -1 where it does not, -2 where it is black."""
     for y in range(green.shape[0]):
         for x in range(green.shape[1]):
-            r, g, b = rgb[y, x, 0], rgb[y, x, 1], rgb[y, x, 2]
-            value = np.int16(g)
-            if max(r, max(g, b)) <= BLACK_MAX:
+            value = np.int16(grn[y, x])
+            if max(red[y, x], max(grn[y, x], blue[y, x])) <= BLACK_MAX:
                 value = np.int16(-2)
             if not valid[y, x]:
                 value = np.int16(-1)
@@ -232,47 +234,60 @@ def _split_kernel(rgb, valid, green):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _count_kernel(rgb, green, part, cells, haze, least, colours):  # type: ignore[no-untyped-def]
+def _count_kernel(red, grn, blue, green, part, cells, haze, least, colours):  # type: ignore[no-untyped-def]
+    """Sums and counts of each cell, and what each map pixel and the slide make of them."""
+    columns = np.empty((_PLANES - 1, cells.shape[1] * CELL_PX), np.int16)
+    total = np.empty(_PLANES - 1, np.int64)
     for cy in range(cells.shape[0]):
+        columns[:] = 0
+        for y in range(cy * CELL_PX + _HALO_PX, (cy + 1) * CELL_PX + _HALO_PX):
+            _add_row(red[y], grn[y], blue[y], green[y], columns)
+        my = cy // CELLS
         for cx in range(cells.shape[1]):
-            my, mx = cy // CELLS, cx // CELLS
-            red_sum = green_sum = blue_sum = np.int64(0)
-            counted = black = grey = brown = np.int64(0)
-            for y in range(cy * CELL_PX + _HALO_PX, (cy + 1) * CELL_PX + _HALO_PX):
-                for x in range(cx * CELL_PX + _HALO_PX, (cx + 1) * CELL_PX + _HALO_PX):
-                    if green[y, x] < 0:
-                        black += green[y, x] == -2
-                        continue
-                    r, g, b = np.int32(rgb[y, x, 0]), np.int32(rgb[y, x, 1]), np.int32(rgb[y, x, 2])
-                    red_sum += r
-                    green_sum += g
-                    blue_sum += b
-                    counted += 1
-                    high, low = max(r, max(g, b)), min(r, min(g, b))
-                    dark = (high > _GREY_MIN) & (high <= _GREY_MAX)
-                    grey += dark & (high - low <= _GREY_CHROMA) & (2 * g + _GREEN_SLACK >= r + b)
-                    brown += (4 * b <= 3 * r) & (g >= b) & (r - b >= _BROWN_CHROMA)
-            if counted:
-                cells[cy, cx] = green_sum // counted
-            if counted == CELL_PX * CELL_PX:
-                level = green_sum // counted
-                colours[level, 0] += 1
-                colours[level, 1] += red_sum
-                colours[level, 2] += green_sum
-                colours[level, 3] += blue_sum
-                excess = _MOD[blue_sum // counted] - 3 * _MOD[red_sum // counted] // 5
+            mx = cx // CELLS
+            for k in range(_PLANES - 1):
+                total[k] = np.int64(0)
+                for x in range(cx * CELL_PX, (cx + 1) * CELL_PX):
+                    total[k] += columns[k, x]
+                part[k, my, mx] += total[k]
+            if total[3]:
+                cells[cy, cx] = total[1] // total[3]
+            if total[3] == CELL_PX * CELL_PX:
+                r, g, b = total[0] // total[3], total[1] // total[3], total[2] // total[3]
+                colours[g, 0] += 1
+                for k in range(3):
+                    colours[g, k + 1] += total[k]
+                excess = _MOD[b] - 3 * _MOD[r] // 5
                 if excess < haze[my, mx]:
                     haze[my, mx] = excess
-                    least[my, mx, 0] = red_sum // counted
-                    least[my, mx, 1] = level
-                    least[my, mx, 2] = blue_sum // counted
-            part[0, my, mx] += red_sum
-            part[1, my, mx] += green_sum
-            part[2, my, mx] += blue_sum
-            part[3, my, mx] += counted
-            part[4, my, mx] += black
-            part[5, my, mx] += grey
-            part[6, my, mx] += brown
+                    least[my, mx, 0], least[my, mx, 1], least[my, mx, 2] = r, g, b
+
+
+@njit(cache=True, nogil=True)
+def _add_row(red, grn, blue, green, columns):  # type: ignore[no-untyped-def]
+    """Add one row of pixels to columns of red, green, blue, counted, black, grey and brown.
+
+    Everything is 16 bits wide, and nothing branches.
+    """
+    red_sum, green_sum, blue_sum, counted, black = columns[0], columns[1], columns[2], columns[3], columns[4]
+    grey_sum, brown_sum = columns[5], columns[6]
+    for x in range(columns.shape[1]):
+        i = x + _HALO_PX
+        r, g, b = np.int16(red[i]), np.int16(grn[i]), np.int16(blue[i])
+        high, low = max(r, max(g, b)), min(r, min(g, b))
+        on = np.int16(green[i] >= 0)
+        dark = np.int16(high > np.int16(_GREY_MIN)) & np.int16(high <= np.int16(_GREY_MAX))
+        flat = np.int16(np.int16(high - low) <= np.int16(_GREY_CHROMA))
+        grey = dark & flat & np.int16(np.int16(2 * g + _GREEN_SLACK) >= np.int16(r + b))
+        brown = np.int16(np.int16(4 * b) <= np.int16(3 * r)) & np.int16(g >= b)
+        brown &= np.int16(np.int16(r - b) >= np.int16(_BROWN_CHROMA))
+        red_sum[x] += np.int16(on * r)
+        green_sum[x] += np.int16(on * g)
+        blue_sum[x] += np.int16(on * b)
+        counted[x] += on
+        black[x] += np.int16(green[i] == np.int16(-2))
+        grey_sum[x] += np.int16(on & grey)
+        brown_sum[x] += np.int16(on & brown)
 
 
 @njit(cache=True, nogil=True)

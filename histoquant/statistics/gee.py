@@ -18,6 +18,7 @@ from histoquant.statistics.models import MIN_PATIENTS, Fit, design_of, hindrance
 Floats = NDArray[np.float64]
 _SEPARATED = 8.0  # log odds per standard deviation: nobody measures such a slope
 _FEWEST_DEGREES = 2.0
+_MOST_SHARE = 0.75  # as Fay and Graubard bound it
 
 
 def count_model(table: pd.DataFrame, visits: Sequence[str]) -> Fit:
@@ -87,13 +88,16 @@ def _dispersion(counts: Floats, design: Floats, offset: Floats) -> float:
     return max(0.0, float((used * (counts - mu) ** 2 - mu).sum() / (mu**2).sum()))
 
 
-def influences(result: Any) -> Floats:
+def influences(result: Any, gently: bool = False) -> Floats:
     """Return what each cluster adds to the estimates, residuals divided by 1 - leverage (Mancl and DeRouen).
 
     Parameters
     ----------
     result : GEEResults
         Of statsmodels, exchangeable.
+    gently : bool
+        Divide what a cluster adds by the root of 1 - its share of each effect's information instead (Fay and
+        Graubard, Biometrics 2001;57:1198): of yes and no, Mancl and DeRouen's correction does too much.
 
     Returns
     -------
@@ -116,6 +120,12 @@ def influences(result: Any) -> Floats:
     inverse = np.linalg.inv(bread)
     found = []
     for slope, weight, residual in parts:
+        if gently:
+            share = np.diag(slope.T @ weight @ slope @ inverse)
+            found.append(
+                inverse @ ((slope.T @ weight @ residual) / np.sqrt(1 - np.minimum(share, _MOST_SHARE)))
+            )
+            continue
         leverage = slope @ inverse @ slope.T @ weight
         corrected = np.linalg.solve(np.eye(residual.size) - leverage, residual)
         found.append(inverse @ slope.T @ weight @ corrected)
@@ -154,7 +164,7 @@ def clustered_odds(success: NDArray[np.bool_], fall: Floats, patient: NDArray[np
     Returns
     -------
     Estimate
-        On the scale of the odds ratio; covariance bias-reduced, t with the degrees of `degrees_of`.
+        On the scale of the odds ratio; covariance by Fay and Graubard, t with `degrees_of`.
     """
     patients = len(set(patient.tolist()))
     smaller = min(int(success.sum()), int((~success).sum()))
@@ -177,13 +187,13 @@ def clustered_odds(success: NDArray[np.bool_], fall: Floats, patient: NDArray[np
                 family=sm.families.Binomial(),
                 cov_struct=sm.cov_struct.Exchangeable(),
             )
-            result = model.fit(cov_type="bias_reduced", maxiter=100)
-            added = influences(result)
+            result = model.fit(maxiter=100)
+            added = influences(result, gently=True)[:, 1]
         except (ValueError, np.linalg.LinAlgError, FloatingPointError) as failure:
             return Estimate(reason=f"NO_FIT ({failure})")
-    value, error = float(result.params[1]), float(result.bse[1])
+    value, error = float(result.params[1]), math.sqrt(float((added**2).sum()))
     # classes that do not overlap drive the odds ratio to infinity
     if not (bool(result.converged) and math.isfinite(error) and error > 0 and abs(value) < _SEPARATED):
         return Estimate(reason="NO_FIT (the classes do not overlap, or the fit did not converge)")
-    found = t_estimate(value, error, degrees_of(added[:, 1]))
+    found = t_estimate(value, error, degrees_of(added))
     return Estimate(math.exp(found.value), math.exp(found.low), math.exp(found.high), found.p)

@@ -26,6 +26,28 @@ def test_planted_changes_lie_in_their_intervals(load: Callable[[str], ModuleType
     assert sum(found) >= 41
 
 
+def test_the_fast_way_counts_as_the_study_does(load: Callable[[str], ModuleType]) -> None:
+    bench = load("trial_statistics")
+    for seed in (1, 1004):
+        plan = TableTrial(seed=seed, missing_share=0.08)
+        whole, direct = bench.recovered(plan), bench.recovered_directly(plan)
+        assert len(direct) == 12
+        assert direct == {name: whole[name] for name in direct}
+
+
+def test_counts_are_taken_up_again(load: Callable[[str], ModuleType], tmp_path: Path) -> None:
+    bench, path = load("trial_statistics"), tmp_path / "counts.json"
+    once, again = bench.Counts(), bench.Counts()
+    for _ in range(4):
+        once.step("direct")
+    for _ in range(2):
+        again = bench.Counts.load(path)
+        again.step("direct")
+        again.step("direct")
+        again.save(path)
+    assert again == once
+
+
 def test_tests_reject_and_intervals_miss_as_rarely_as_they_say(load: Callable[[str], ModuleType]) -> None:
     bench = load("trial_simulations")
     null, held = bench.Tally(), bench.Tally()

@@ -26,7 +26,11 @@ def samples(
     from histoquant.phantoms import write_samples
 
     folder.mkdir(parents=True, exist_ok=True)
-    written = write_samples(folder, patients=patients, seed=seed)
+
+    def drawn(number: int, total: int, name: str) -> None:
+        typer.echo(f"drawn {number} of {total}: {name}", err=True)
+
+    written = write_samples(folder, patients=patients, seed=seed, progress=drawn)
     slides = [path.name for path in written]
     if as_json:
         say_json({"folder": str(folder), "slides": slides, "patients": patients, "seed": seed})

@@ -69,10 +69,11 @@ def test_export(finished_results: Path, tmp_path: Path) -> None:
 
 
 def test_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def without_drawing(folder: Path, patients: int, seed: int) -> list[Path]:
+    def without_drawing(folder: Path, patients: int, seed: int, progress: Any) -> list[Path]:
         paths = [folder / f"P{number:02d}_T1_V1_CD68.tif" for number in range(1, patients + 1)]
         for path in paths:
             path.write_text(str(seed))
+            progress(len(paths), len(paths), path.name)
         return paths
 
     monkeypatch.setattr(histoquant.phantoms, "write_samples", without_drawing)

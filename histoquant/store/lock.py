@@ -22,7 +22,7 @@ STALE_AFTER_S = 120.0
 class OutputLock:
     """Hold an output folder for one run.
 
-    The file is created with ``O_EXCL``, names host and process, and is touched every few seconds.
+    The file appears under its name once and whole, says host and process, and is touched every few seconds.
     A lock left by a process that is gone is taken over, by one run at a time. No result rests on the lock
     alone: file names are a function of their content's plan, so two runs would write the same bytes.
 
@@ -68,13 +68,30 @@ class OutputLock:
             self.path.unlink(missing_ok=True)
 
     def _create(self) -> bool:
+        """Make the lock, whole at once: with its name half written it would be held until it is stale."""
+        draft = self.path.with_name(f"tmp{self.path.name}.{self._token}")
+        self._write(draft)
         try:
-            handle = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+            os.link(draft, self.path)
         except FileExistsError:
             return False
+        except OSError:  # a file system without links
+            return self._create_in_two_steps()
+        finally:
+            draft.unlink(missing_ok=True)
+        return True
+
+    def _create_in_two_steps(self) -> bool:
+        try:
+            self._write(self.path)
+        except FileExistsError:
+            return False
+        return True
+
+    def _write(self, path: Path) -> None:
+        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
         with os.fdopen(handle, "w") as file:
             json.dump({"host": socket.gethostname(), "pid": os.getpid(), "token": self._token}, file)
-        return True
 
     def _take_over(self) -> None:
         """Replace a dead run's lock; only one of several runs that found it dead gets to do so."""

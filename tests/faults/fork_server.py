@@ -115,6 +115,7 @@ def plant(points: Points, out: str) -> None:
     Path.open, os.open = path_open, os_open  # type: ignore[assignment,method-assign]
     for owner, name in (
         (os, "fsync"),
+        (os, "link"),
         (Path, "replace"),
         (Path, "unlink"),
         (Path, "mkdir"),

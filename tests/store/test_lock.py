@@ -195,3 +195,30 @@ def test_holders_are_told_without_taking_a_lock(tmp_path: Path):
     _hold(tmp_path / ".lock.1-of-2", "some-other-host", 8)
     _hold(tmp_path / ".lock.2-of-2", "some-other-host", 9, STALE_AFTER_S + 60)
     assert live_holders(tmp_path) == ["process 7 on some-other-host", "process 8 on some-other-host"]
+
+
+def test_killed_while_it_wrote_its_name_a_run_holds_nothing(tmp_path: Path):
+    """Random kill 95 of 200 left an empty lock, which held the folder for two minutes."""
+    program = (
+        "import os, sys\nfrom pathlib import Path\nfrom histoquant.store import lock\n"
+        "lock.json.dump = lambda *_: os.kill(os.getpid(), 9)\n"
+        "lock.OutputLock(Path(sys.argv[1])).__enter__()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False)
+    assert done.returncode == -9
+    with OutputLock(tmp_path):
+        assert live_holders(tmp_path) == []
+    assert [path.name for path in tmp_path.iterdir() if not path.name.startswith("tmp.")] == []
+
+
+def test_a_file_system_without_links_has_its_lock_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(lock_module.os, "link", refuse)
+    with OutputLock(tmp_path):
+        monkeypatch.setattr(lock_module.os, "getpid", os.getppid)  # as another run sees it
+        assert OutputLock(tmp_path)._create() is False
+        monkeypatch.undo()
+        assert json.loads((tmp_path / ".lock").read_text())["pid"] == os.getpid()
+    assert list(tmp_path.iterdir()) == []

@@ -31,6 +31,7 @@ from histoquant.markers import get_marker
 from histoquant.phantoms import render_field
 from histoquant.phantoms.writer import write_slide
 from histoquant.run import intake as intake_module
+from histoquant.run import parameters as parameters_module
 from histoquant.run import schedule
 from histoquant.run.job import RunParameters
 from histoquant.run.options import RunOptions
@@ -138,7 +139,7 @@ def measure(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     tile_s = real_tile_s(folder)
     template = make_template(folder)
     inputs = make_inputs(folder / "slides", arguments.slides)
-    intake_module.RunParameters = partial(RunParameters, batch_tiles=arguments.batch_tiles)  # type: ignore
+    parameters_module.RunParameters = partial(RunParameters, batch_tiles=arguments.batch_tiles)  # type: ignore
     schedule.plan_slide = partial(fake_plan, tiles=arguments.tiles)  # type: ignore[assignment]
     schedule.run_batch = fake_batch
     schedule.commit_slide = partial(fake_commit, template=template)  # type: ignore[assignment]

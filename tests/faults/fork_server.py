@@ -30,7 +30,7 @@ from typing import Any
 import cv2
 
 import histoquant.report.html as html_module
-import histoquant.run.intake as intake_module
+import histoquant.run.parameters as parameters_module
 import histoquant.run.pictures as pictures_module
 import histoquant.run.tasks as tasks_module
 from histoquant.errors import StoreError
@@ -166,7 +166,7 @@ def compute_once(order: dict[str, Any]) -> None:
 
 
 def _options(order: dict[str, Any], out: Path) -> RunOptions:
-    intake_module.RunParameters = partial(RunParameters, batch_tiles=1, tile_size_px=1024)  # type: ignore[misc,assignment]
+    parameters_module.RunParameters = partial(RunParameters, batch_tiles=1, tile_size_px=1024)  # type: ignore[misc,assignment]
     return RunOptions((Path(order["slides"]),), out, workers=0, tile_size_px=256)
 
 

@@ -141,7 +141,7 @@ def test_an_interrupted_slide_keeps_its_batches(
 
     one = slides / "P01_T1_V1_CD68.tif"
     options = RunOptions((one,), tmp_path, workers=0, tile_size_px=256)
-    monkeypatch.setattr("histoquant.run.intake.RunParameters", partial(RunParameters, batch_tiles=1))
+    monkeypatch.setattr("histoquant.run.parameters.RunParameters", partial(RunParameters, batch_tiles=1))
     monkeypatch.setattr("histoquant.run.schedule.run_batch", interrupted)
     assert run_slides(options) == 130
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / ".work").rglob("batch-*.hqb")}

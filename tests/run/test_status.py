@@ -32,7 +32,7 @@ def test_status_is_what_lies_on_disk_at_every_batch(
 
     monkeypatch.setattr(schedule, "run_batch", run_batch)
     one = slides / "P01_T1_V1_CD31.tif"
-    monkeypatch.setattr("histoquant.run.intake.RunParameters", _small_batches())
+    monkeypatch.setattr("histoquant.run.parameters.RunParameters", _small_batches())
     assert run_slides(RunOptions((one,), out, workers=0, tile_size_px=256)) == 0
     assert len(seen) > 2
     for number, (found, on_disk) in enumerate(seen, start=1):

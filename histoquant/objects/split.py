@@ -23,6 +23,8 @@ _NECKLESS = 0.97
 # Rows of what is known of each pixel of an object; the order is not needed once parts are numbered.
 _ORDER, _PART, _UP, _PEAK, _SIZE, _BESIDE = range(6)
 _NUMBER = _ORDER
+# Above every number of a part
+_NOBODY = 1 << 31
 
 
 def split_necks(
@@ -145,6 +147,12 @@ def _flood_depths(depth: Int32Array, neck_share: float, of_pixel: Int32Array) ->
     count = 0
     for t in range(_sort_by_depth(flat, order)):
         p = np.int64(order[t])
+        only = _only_part(part, p, width)
+        if only > 0:
+            home = np.int64(_top(up, only - 1))
+            part[p] = home + 1
+            of_pixel[_SIZE, home] += 1
+            continue
         steepest = home = np.int64(-1)
         met = np.int32(0)
         for dy in (-width, 0, width):
@@ -173,6 +181,18 @@ def _flood_depths(depth: Int32Array, neck_share: float, of_pixel: Int32Array) ->
         part[p] = home + 1
         of_pixel[_SIZE, home] += 1
     return count
+
+
+@njit(cache=True, nogil=True)
+def _only_part(part: Int32Array, p: int, width: int) -> int:
+    """The part in which all neighbours of a pixel lie that are in one, as most do; 0 for several or none."""
+    least, most = _NOBODY, 0
+    for dy in (-width, 0, width):
+        for dx in (-1, 0, 1):
+            held = int(part[p + dy + dx])
+            most = max(most, held)
+            least = min(least, held if held > 0 else _NOBODY)
+    return most if least == most else 0
 
 
 @njit(cache=True, nogil=True)

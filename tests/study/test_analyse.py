@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,7 +58,9 @@ def clean(tables: dict[str, pd.DataFrame]) -> None:
         assert list(table.columns) == TABLES[name].column_names
         text = csv_bytes(table).decode().lower()
         cells = {cell for line in text.splitlines() for cell in line.split(",")}
-        assert cells.isdisjoint({"nan", "none", "<na>", "inf", "-inf", "nat"}), name
+        assert "none" not in cells, name
+        # in a sentence, too: "ratio nan (nan to nan)"
+        assert not re.search(r"(?<![a-z])(nan|nat|inf|<na>)(?![a-z])", text), name
         for main in ("hl", "mean", "median", "change", "estimate", "auc", "difference", "icc", "value"):
             if main in table and "reason" in table:
                 silent = table[table[main].isna() & table["reason"].isna()]
@@ -91,6 +94,14 @@ def test_all_tables_are_there_and_clean(whole: Analysis) -> None:
     clean(dict(whole.tables))
     primary = whole.tables["changes"].query("primary")
     assert primary[["measure", "timepoint"]].to_numpy().tolist() == [["cd68_per_mm2", "V3"]]
+
+
+@pytest.mark.parametrize("text", ["nan", "ratio nan (nan to 2)", "None", "<NA>", "-inf"])
+def test_text_that_says_nothing_was_measured_would_be_seen(whole: Analysis, text: str) -> None:
+    table = whole.tables["changes"].copy()
+    table["unit"] = table["unit"].where(table.index > 0, text)
+    with pytest.raises(AssertionError, match="changes"):
+        clean({"changes": table})
 
 
 def test_holm_runs_over_the_markers_of_a_timepoint(whole: Analysis) -> None:

@@ -18,6 +18,19 @@ from histoquant.cli.application import (
     Workers,
     WorkingMpp,
 )
+from histoquant.cli.run_options import (
+    CalibrationFile,
+    CrossCheck,
+    DryRun,
+    Out,
+    Prepare,
+    Scheduler,
+    SegmenterName,
+    TaskLimit,
+    TileSize,
+    UnreadLimit,
+    WorkerMemory,
+)
 from histoquant.run.first_look import require_files, require_prepared, require_slides
 from histoquant.run.parameters import parameters_from
 from histoquant.run.shard import Shard
@@ -25,44 +38,23 @@ from histoquant.run.shard import Shard
 
 def run(
     slides: Slides,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Where results go.")] = Path("results"),
+    out: Out = Path("results"),
     study: StudyFile = None,
     marker: Marker = None,
     mpp: Mpp = None,
     workers: Workers = None,
-    scheduler: Annotated[str | None, typer.Option(help="Your own Dask cluster, tls://host:port.")] = None,
-    tile_size: Annotated[int | None, typer.Option(help="Tile edge in px; never changes results.")] = None,
+    scheduler: Scheduler = None,
+    tile_size: TileSize = None,
     working_mpp: WorkingMpp = None,
-    calibration: Annotated[
-        Path | None,
-        typer.Option(help="Stain vectors and thresholds locked by `histoquant calibrate`."),
-    ] = None,
+    calibration: CalibrationFile = None,
     settings: Settings = None,
-    unread_limit: Annotated[
-        float | None,
-        typer.Option(help="Percent of a slide's tissue that may be unreadable. Default 0: the slide fails."),
-    ] = None,
-    cross_check: Annotated[
-        int | None, typer.Option(min=0, help="Read this many tiles of each slide by a second reader too.")
-    ] = None,
-    segmenter: Annotated[
-        str | None,
-        typer.Option(help="Plug-in that finds nuclei, NAME or NAME:WEIGHTS. Default: the own search."),
-    ] = None,
-    worker_memory: Annotated[
-        int | None,
-        typer.Option(min=0, help="MB at which a worker process is stopped. Default 4000; 0 for no limit."),
-    ] = None,
-    task_limit: Annotated[
-        float | None,
-        typer.Option(min=0, help="Seconds after which a task is stopped. Default 3600; 0 for no limit."),
-    ] = None,
-    prepare: Annotated[
-        bool, typer.Option("--prepare", help="Only check, and leave OUT ready for `histoquant worker`.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done with each slide and why; write nothing.")
-    ] = False,
+    unread_limit: UnreadLimit = None,
+    cross_check: CrossCheck = None,
+    segmenter: SegmenterName = None,
+    worker_memory: WorkerMemory = None,
+    task_limit: TaskLimit = None,
+    prepare: Prepare = False,
+    dry_run: DryRun = False,
     json_progress: JsonProgress = False,
 ) -> None:
     """Quantify slides into OUT; run it again to resume.

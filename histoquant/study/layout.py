@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from histoquant.study.layout_text import BLIND, READERS, UNBLINDED
+from histoquant.study.layout_text import BLIND
+from histoquant.study.layout_text_joined import READERS, UNBLINDED
 
 KINDS = ("text", "count", "number", "flag")
 

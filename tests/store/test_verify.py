@@ -11,7 +11,7 @@ from histoquant.errors import StoreError
 from histoquant.store.atomic import write_bytes
 from histoquant.store.layout import OutputFolder
 from histoquant.store.log import RunLog, first_broken_line
-from histoquant.store.verify import SEALS, renew_seals, verify, write_seals
+from histoquant.store.verify import SEALS, renew_seals, seal_study, verify, write_seals
 
 
 @pytest.fixture
@@ -111,3 +111,18 @@ def test_what_is_rewritten_after_the_run_is_sealed_again_and_nothing_else(finish
 def test_without_a_finished_run_nothing_is_sealed(tmp_path: Path):
     renew_seals(tmp_path, ["report.html"])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_study_is_sealed_with_its_report_and_no_more(finished: Path):
+    (finished / "study" / "figures").mkdir(parents=True)
+    for name in ("report.html", "study/levels.csv", "study/figures/levels.svg"):
+        (finished / name).write_text(name)
+    assert {fault.what for fault in verify(finished)} == {"is not listed"}
+    seal_study(finished)
+    assert verify(finished) == []
+    (finished / "slides.csv").write_text("another")
+    whole = (finished / "log.jsonl").read_bytes()
+    (finished / "log.jsonl").write_bytes(whole[:-9])
+    (finished / "study" / "figures" / "levels.svg").write_text("redrawn")
+    seal_study(finished)
+    assert sorted(fault.file for fault in verify(finished)) == ["log.jsonl", "slides.csv"]

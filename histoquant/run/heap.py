@@ -7,6 +7,8 @@ import sys
 from functools import cache
 from typing import Final
 
+import pyarrow as pa
+
 # Parameters of glibc's mallopt(3) with what they are set to: no block from mmap, which would be given back
 # when freed; nothing given back from the heap's end; and one heap for all threads, because those of
 # further threads are too small for the planes of a tile.
@@ -42,6 +44,7 @@ def give_back_freed_memory() -> bool:
     bool
         As of `keep_freed_memory`.
     """
+    pa.default_memory_pool().release_unused()
     library = _glibc()
     return _told(_GIVEN_BACK) and library is not None and library.malloc_trim(0) in {0, 1}
 

@@ -29,6 +29,9 @@ from histoquant.run.plan import Planned
 from histoquant.slides import Plane, Slide
 from histoquant.tiling.artefacts import EXCLUSIONS
 
+DRAWN_COLUMNS = ("x_px", "y_px", "x_um", "y_um", "positive", "outline_xy_px")
+"""What pictures need of the table of cells."""
+
 _READ = Backgrounds()  # nothing was kept: every picture reads the slide
 
 

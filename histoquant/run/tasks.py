@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -121,7 +122,7 @@ def quantified_megapixels(tiles: list[Tile]) -> float:
 def commit_slide(job: SlideJob) -> CommitReceipt:
     """Merge a slide's batches, compute its metrics, draw it, and write the manifest last."""
     # fonts and colour maps are loaded here, so that the first tile need not wait for them
-    from histoquant.run.pictures import draw_pictures
+    from histoquant.run.pictures import DRAWN_COLUMNS, draw_pictures
 
     start_task(job)
     give_back_freed_memory()
@@ -135,8 +136,9 @@ def commit_slide(job: SlideJob) -> CommitReceipt:
     numbers = range(len(batches_of(planned, job.parameters)))
     result = assemble(planned, _read_batches(job, numbers), job.slide_id)
     folder = out.clear_slide(job.slide_id)
-    for name, table in tables_of(result).items():
-        write_bytes(folder / f"{name}.parquet", parquet_bytes(table))
+    _write_tables(folder, result)
+    # a large slide's other columns take as much room as its pictures
+    result = replace(result, cells=result.cells[list(DRAWN_COLUMNS)])
     give_back_freed_memory()
     with open_job(job, planned.plan.source.known_unread()) as slide:
         _refuse_if_changed(job)
@@ -153,6 +155,11 @@ def commit_slide(job: SlideJob) -> CommitReceipt:
     out.write_manifest(job.slide_id, manifest)
     out.drop_work(job.slide_id)
     return CommitReceipt(row)
+
+
+def _write_tables(folder: Path, result: SlideResult) -> None:
+    for name, table in tables_of(result).items():
+        write_bytes(folder / f"{name}.parquet", parquet_bytes(table))
 
 
 def _row(job: SlideJob, plan: SlidePlan, result: SlideResult, files: list[dict[str, Any]]) -> dict[str, Any]:

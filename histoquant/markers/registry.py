@@ -87,7 +87,7 @@ def get_marker(name: str) -> MarkerDefinition:
             return definition
     plugin = _plugin(wanted)
     if plugin is None:
-        raise UsageError(f"unknown marker {name!r}; choose one of {', '.join(MARKERS)}")
+        raise UsageError(f"unknown marker {name!r}; choose one of {', '.join(MARKERS)}, or define your own")
     return plugin[0]
 
 

@@ -12,6 +12,7 @@ from histoquant.run.exits import EXIT_NONE_USABLE, EXIT_OK, EXIT_SOME_FAILED
 from histoquant.run.intake import Intake, take_in
 from histoquant.run.job import file_state
 from histoquant.run.options import RunOptions
+from histoquant.run.rows import spoken_row
 from histoquant.run.source import source_files, source_sha256
 from histoquant.slides import preflight
 
@@ -99,7 +100,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
         print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
     for row in rows:
         if row["reason"]:
-            print(f"REFUSED {row['file']}: {row['reason']}")
+            print(spoken_row(row))
 
 
 def _text(value: Any) -> str:

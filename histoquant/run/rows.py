@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,12 @@ def without_folders(text: str, slide: Path) -> str:
             if len(shown) > 1:
                 text = text.replace(shown, "...")
     return text
+
+
+def spoken_row(row: Mapping[str, Any]) -> str:
+    """Status, file and reason of a slide without numbers in one line that names the file once."""
+    said = str(row["reason"]).replace(f": {row['file']}: ", ": ", 1)
+    return f"{row['status']} {row['file']}: {said}"
 
 
 def bare_row(file: str, identity: SlideIdentity, status: str, reason: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from histoquant.run.interrupts import Interrupts
 from histoquant.run.job import SlideJob
 from histoquant.run.options import RunOptions
 from histoquant.run.progress import Counters, Reporter, open_reporter
-from histoquant.run.rows import without_folders
+from histoquant.run.rows import spoken_row, without_folders
 from histoquant.run.schedule import Listener, Schedule
 from histoquant.run.shard import Shard
 from histoquant.run.shards import drop_order
@@ -174,7 +174,7 @@ class WholeRun:
         print(f"{len(rows)} {noun}: {said or 'nothing to do'}.{place}", file=sys.stderr)
         for row in rows:
             if row["status"] in {"FAILED", "REFUSED"}:
-                print(f"  {row['status']} {row['file']}: {row['reason']}", file=sys.stderr)
+                print(f"  {spoken_row(row)}", file=sys.stderr)
         usable = states["OK"] + states["OK_WITH_FLAGS"]
         if usable == len(rows):
             return EXIT_OK

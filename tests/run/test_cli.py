@@ -8,7 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 
 
 def _histoquant(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -111,6 +113,14 @@ def test_inspect_says_what_each_slide_is(slides: Path):
     assert {(row["patient"], row["tract"], row["timepoint"]) for row in rows} == {("P01", "T1", "V1")}
     plain = _histoquant("inspect", slides)
     assert "P01_T1_V1_CD68.tif" in plain.stdout
+
+
+def test_a_refusal_names_its_file_once(tmp_path: Path):
+    tifffile.imwrite(tmp_path / "P01_T1_V1_CD68.tif", np.full((64, 64, 3), 200, np.uint8), metadata=None)
+    for arguments in (("inspect", tmp_path), ("run", tmp_path, "-o", tmp_path / "out", "--workers", "0")):
+        ended = _histoquant(*arguments)
+        (line,) = [one for one in (ended.stdout + ended.stderr).splitlines() if "NO_MPP" in one]
+        assert line.strip().startswith("REFUSED P01_T1_V1_CD68.tif: NO_MPP: no micrometres per pixel")
 
 
 def test_samples_refuses_a_full_folder(slides: Path):

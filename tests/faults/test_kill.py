@@ -117,14 +117,16 @@ def test_refused_by_the_disk_at_any_write(name: str, step: int, order: Order, un
     assert max(redone) <= 1
 
 
-@pytest.mark.full
-def test_two_hundred_kills_at_random_times(order: Order, unbroken: Any, tmp_path: Path):
+@pytest.mark.parametrize("kills", [4, pytest.param(200, marks=pytest.mark.full)])
+def test_killed_at_random_times(kills: int, order: Order, unbroken: Any, tmp_path: Path):
     random_s = random.Random(4)
     redone, statuses = Counter[int](), Counter[int]()
-    for number in range(200):
+    # a machine that is less at work than when the unbroken run was timed lets some runs end first
+    while statuses[SIGKILLED] < kills and statuses.total() < 2 * kills + 10:
+        number = statuses.total()
         out = tmp_path / f"random-{number}"
         statuses[order(out, delay_s=random_s.uniform(0.001, unbroken[2]))["status"]] += 1
         redone[_resume_and_compare(order, out, unbroken[0], f"random kill {number}")] += 1
     print(f"statuses {dict(statuses)}, batches redone {dict(redone)}")
-    assert statuses[SIGKILLED] > 150
+    assert statuses[SIGKILLED] == kills
     assert max(redone) <= 1

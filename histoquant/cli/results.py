@@ -45,6 +45,7 @@ def sign(
     key: Annotated[Path, typer.Option(help="Your key of OpenSSH.", show_default=False)],
     by: Annotated[str, typer.Option(help="Who signs, as allowed signers are named.", show_default=False)],
     meaning: Annotated[str, typer.Option(help="What it stands for: reviewed, approved.", show_default=False)],
+    as_json: AsJson = False,
 ) -> None:
     """Sign the results of OUT as they are; `histoquant verify OUT --signers FILE` checks it.
 
@@ -52,4 +53,8 @@ def sign(
     """
     from histoquant.store.signatures import sign as sign_results
 
-    typer.echo(f"signed: {sign_results(out, key, by, meaning)}")
+    signed = sign_results(out, key, by, meaning)
+    if as_json:
+        say_json({"signed": str(signed), "by": by, "meaning": meaning})
+    else:
+        typer.echo(f"signed: {signed}")

@@ -50,7 +50,7 @@ whole_slide(job_of(Path(sys.argv[1]), Path(sys.argv[2])))
 
 # A process of its own for each size, so that its peak is known and drawing the slide does not count.
 _WHOLE = """
-import json, resource, sys
+import json, sys
 from pathlib import Path
 import cv2
 cv2.setNumThreads(1)
@@ -59,7 +59,9 @@ from performance_stages import job_of, whole_slide
 if len(sys.argv) > 4:  # compiled and imported before anything is timed
     whole_slide(job_of(Path(sys.argv[4]), Path(sys.argv[2])))
 took = whole_slide(job_of(Path(sys.argv[1]), Path(sys.argv[2])))
-took["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+# not ru_maxrss, which a process inherits from the one that started it
+status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+took["peak_mib"] = int(status["VmHWM"].split()[0]) / 1024
 print(json.dumps(took))
 """
 _DRAW = """

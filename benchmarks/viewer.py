@@ -60,6 +60,7 @@ def measure(cells: int) -> dict[str, Any]:
     from histoquant.report.palette import NEGATIVE, POSITIVE
     from histoquant.viewer.class_picture import ClassPicture
     from histoquant.viewer.layers import add_layers
+    from histoquant.viewer.slide_levels import CHUNK_PX
     from histoquant.viewer.slide_overlay import classes_of, picture_layer
 
     rings, dab_od, size_px = made(cells)
@@ -75,7 +76,8 @@ def measure(cells: int) -> dict[str, Any]:
         return time.perf_counter() - begun
 
     background = [
-        da.full((-(-size_px[1] // s), -(-size_px[0] // s), 3), 220, np.uint8, chunks=1024) for s in (1, 4, 16)
+        da.full((-(-size_px[1] // s), -(-size_px[0] // s), 3), 220, np.uint8, chunks=CHUNK_PX)
+        for s in (1, 4, 16)
     ]
     viewer.add_image(background, rgb=True, multiscale=True, scale=(MPP_UM, MPP_UM), contrast_limits=(0, 255))
     frame()

@@ -15,8 +15,8 @@ from histoquant.export.pyramid import level_sizes
 from histoquant.slides import Plane, Slide
 from histoquant.slides.alpha import over_white
 
-CHUNK_PX = 1024
-"""A screen is two to eight of these; one is read in some 20 ms."""
+CHUNK_PX = 256
+"""Most files' own tile. A row of larger chunks that comes into view at once is a frame of 0.3 s."""
 
 
 class SlideLevel:

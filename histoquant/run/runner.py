@@ -11,9 +11,9 @@ from histoquant.errors import StoreError
 from histoquant.run.exits import EXIT_NONE_USABLE, EXIT_OK
 from histoquant.run.intake import Intake, take_in
 from histoquant.run.options import RunOptions
+from histoquant.run.order import read_order, write_order
 from histoquant.run.protocol import digest_of, protocol_of
 from histoquant.run.shard import Shard
-from histoquant.run.shards import read_order, write_order
 from histoquant.store.atomic import make_folder
 from histoquant.store.layout import OutputFolder
 from histoquant.store.lock import OutputLock

@@ -19,11 +19,11 @@ from histoquant.run.intake import Intake
 from histoquant.run.interrupts import Interrupts
 from histoquant.run.job import SlideJob
 from histoquant.run.options import RunOptions
+from histoquant.run.order import drop_order
 from histoquant.run.progress import Counters, Reporter, open_reporter
 from histoquant.run.rows import spoken_row, without_folders
 from histoquant.run.schedule import Listener, Schedule
 from histoquant.run.shard import Shard
-from histoquant.run.shards import drop_order
 from histoquant.run.space import shortage
 from histoquant.run.tasks import BatchReceipt, CommitReceipt, PlanReceipt
 from histoquant.store.layout import OutputFolder

@@ -9,37 +9,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from histoquant.segmenters import needed
+from histoquant.segmenters.network import Network, needed
 
 
-class InstanSeg:
-    """An InstanSeg model in TorchScript, such as ``brightfield_nuclei``.
+class InstanSeg(Network):
+    """An InstanSeg model in TorchScript, such as ``brightfield_nuclei``."""
 
-    Parameters
-    ----------
-    model : instanseg.InstanSeg
-    version : str
-        Of the library.
-    """
-
-    version: str
-    exact = False
-    halo_um = 64.0
-
-    def __init__(self, model: Any, version: str) -> None:
-        self._model, self.version = model, version
-
-    def labels(
-        self, rgb: npt.NDArray[np.uint8], valid: npt.NDArray[np.bool_], mpp: float
-    ) -> npt.NDArray[np.integer]:
-        """Nuclei of a window, see `histoquant.objects.segmenter.Segmenter`."""
+    def _found(self, rgb: npt.NDArray[np.uint8], mpp: float) -> npt.NDArray[Any]:
         # images come as channels, rows, columns; a pixel size makes the model work at its own
         found = self._model.eval_small_image(
             rgb.transpose(2, 0, 1), pixel_size=mpp, target="nuclei", return_image_tensor=False
         )
         # one image, and of nuclei and cells the first
-        labels = found.cpu().numpy()[0, 0]
-        return np.where(valid, labels, 0).astype(np.int32)
+        return np.asarray(found.cpu().numpy()[0, 0])
 
 
 def load(weights: Path | None) -> InstanSeg:

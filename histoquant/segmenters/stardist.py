@@ -9,34 +9,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from histoquant.segmenters import needed
+from histoquant.segmenters.network import Network, needed
 
 
-class StarDist:
-    """A two-dimensional StarDist model of three channels, such as ``2D_versatile_he``.
+class StarDist(Network):
+    """A two-dimensional StarDist model of three channels, such as ``2D_versatile_he``."""
 
-    Parameters
-    ----------
-    model : stardist.models.StarDist2D
-    version : str
-        Of the library.
-    """
-
-    version: str
-    exact = False
     # the receptive field of its usual U-Net, about 90 px
     halo_um = 50.0
 
-    def __init__(self, model: Any, version: str) -> None:
-        self._model, self.version = model, version
-
-    def labels(
-        self, rgb: npt.NDArray[np.uint8], valid: npt.NDArray[np.bool_], mpp: float
-    ) -> npt.NDArray[np.integer]:
-        """Nuclei of a window, see `histoquant.objects.segmenter.Segmenter`."""
+    def _found(self, rgb: npt.NDArray[np.uint8], mpp: float) -> npt.NDArray[Any]:
         # brightfield models were trained on percentiles, which on a slide with glass are black and white
         labels, _ = self._model.predict_instances(rgb.astype(np.float32) / 255.0, show_tile_progress=False)
-        return np.where(valid, labels, 0).astype(np.int32)
+        return np.asarray(labels)
 
 
 def load(weights: Path | None) -> StarDist:

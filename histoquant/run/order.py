@@ -1,4 +1,4 @@
-"""A run cut into shards, for job arrays: no scheduler, no listener, only the output folder in common."""
+"""The order of a prepared run, left in its folder for a job array: no scheduler, no listener."""
 
 from __future__ import annotations
 

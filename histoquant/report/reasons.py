@@ -73,6 +73,18 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "Unspecific brown changes over the tissue; a map of it was taken off before anything was counted.",
         "Look at the overlay where the tissue is brownest; the plan holds how much was taken off.",
     ),
+    "SEGMENTER_NOT_EXACT": (
+        "The plug-in that found the nuclei answers by the window it sees, so counts hang on the tile size.",
+        "Keep one tile size in a study; plan.json names plug-in and weights.",
+    ),
+    "REVIEWED": (
+        "A reader's signed corrections stand in place of the machine's counts, which are kept as machine_*.",
+        "",
+    ),
+    "DIFFUSE_NOT_REVIEWED": (
+        "Aggregates and the density outside them are still the machine's: corrections do not reach them.",
+        "Judge this slide's diffuse density by its overlay.",
+    ),
     "THRESHOLD_SENSITIVE": (
         "The density changes faster than the threshold: a 1 % higher threshold lowers it by more than 1 %.",
         "Calibrate the threshold on control slides of the batch before comparing visits.",

@@ -177,7 +177,8 @@ def with_reading(root: Path, slides: pd.DataFrame, reader: str) -> tuple[pd.Data
     Returns
     -------
     slides : pandas.DataFrame
-        Slides the reader saw nothing of stay as they are; those he did carry the flag ``REVIEWED``.
+        Slides the reader saw nothing of stay as they are; those he did carry the flag ``REVIEWED``, and
+        ``DIFFUSE_NOT_REVIEWED`` where a density outside aggregates stays the machine's.
         ``machine_*`` columns hold what was replaced.
     sha256 : str
         Of the log.
@@ -226,7 +227,10 @@ def _replaced(row: Mapping[str, Any]) -> dict[str, Any]:
         new |= {f"vessels_per_mm2{end}": value for end, value in density.items()}
         new["vessels"] = round(density[""] * row["reviewed_tissue_mm2"])
     flags = [flag for flag in str(row.get("flags") or "").split(";") if flag]
-    return new | {"flags": ";".join([*flags, "REVIEWED"])}
+    flags.append("REVIEWED")
+    if pd.notna(row.get("diffuse_per_mm2")):  # told of aggregates, which no correction reaches
+        flags.append("DIFFUSE_NOT_REVIEWED")
+    return new | {"flags": ";".join(flags)}
 
 
 def _done(results: Results) -> list[str]:

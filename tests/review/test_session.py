@@ -11,9 +11,17 @@ import pytest
 
 import histoquant as hq
 from histoquant.errors import StoreError, UsageError
+from histoquant.report.reasons import explain
 from histoquant.review.desk import Desk
 from histoquant.review.events import Event
-from histoquant.review.session import QueueRules, open_session, slide_tables, slide_tissue, write_reviewed
+from histoquant.review.session import (
+    QueueRules,
+    _replaced,
+    open_session,
+    slide_tables,
+    slide_tissue,
+    write_reviewed,
+)
 from histoquant.run.trial import write_study
 from histoquant.store.verify import verify
 
@@ -161,7 +169,10 @@ def test_a_study_compares_by_signed_corrections_and_keeps_the_machines(results: 
     machine = hq.load_results(results).slides.set_index("slide_id")
     assert table.loc[CD68, "positive"] == machine.loc[CD68, "positive"] - 1
     assert table.loc[CD68, "machine_positive"] == machine.loc[CD68, "positive"]
-    assert "REVIEWED" in table.loc[CD68, "flags"]
+    assert table.loc[CD68, "flags"].split(";")[-1] == "REVIEWED"
+    for flag in ("REVIEWED", "DIFFUSE_NOT_REVIEWED", "SEGMENTER_NOT_EXACT"):
+        # what is not known is spelt out and points to the log
+        assert "log.jsonl" not in str(explain(flag))
     assert table.loc[CD31, "vessels"] == machine.loc[CD31, "vessels"]
     measured = pd.read_csv(results / "study" / "measures.csv")
     density = measured[measured["measure"] == "cd68_per_mm2"]["value"]
@@ -169,3 +180,11 @@ def test_a_study_compares_by_signed_corrections_and_keeps_the_machines(results: 
     assert verify(results) == []
     write_study(results, None, None)
     assert not (results / "study" / "slides_analysed.csv").exists()
+
+
+def test_what_corrections_do_not_reach_is_said() -> None:
+    row = {"flags": "A", "diffuse_per_mm2": 3.0, "reviewed_positive": 4, "reviewed_nuclei": 9}
+    row |= {"reviewed_tissue_mm2": 2.0, "reviewed_positive_percent": 44.4}
+    row |= {f"reviewed_per_mm2{end}": 2.0 for end in ("", "_low", "_high")}
+    assert _replaced(row)["flags"] == "A;REVIEWED;DIFFUSE_NOT_REVIEWED"
+    assert _replaced({**row, "diffuse_per_mm2": float("nan")})["flags"] == "A;REVIEWED"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import subprocess
 import sys
 
@@ -24,7 +25,11 @@ print(kept, min(use(), use()))
 
 
 def _pages(how: str) -> tuple[str, int]:
-    done = subprocess.run([sys.executable, "-c", PAGES, how], capture_output=True, text=True, check=True)
+    # numpy asks for pages of 2 MB, and gets them or not: without them the count does not hang on the machine
+    small_pages = os.environ | {"NUMPY_MADVISE_HUGEPAGE": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", PAGES, how], capture_output=True, text=True, check=True, env=small_pages
+    )
     kept, pages = done.stdout.split()
     return kept, int(pages)
 

@@ -44,7 +44,7 @@ _STAGES: Final = (
     ("survey and tissue map", "histoquant.run.plan", "map_tissue"),
     ("stains of the slide", "histoquant.run.plan", "slide_vectors"),
     ("stains of the slide", "histoquant.run.plan", "_strength"),
-    ("join, score, metrics", "histoquant.run.tasks", "assemble"),
+    ("join, score, metrics", "histoquant.run.assemble", "assemble"),
     ("encode tables", "histoquant.run.tasks", "parquet_bytes"),
     ("pictures", "histoquant.run.pictures", "draw_pictures"),
 )

@@ -23,7 +23,7 @@ from histoquant.phantoms.trial_tables import TableTrial, table_trial
 from histoquant.statistics.ordered import jonckheere
 from histoquant.statistics.paired import hodges_lehmann, mean_change, signed_rank
 from histoquant.statistics.two_groups import adjusted_difference
-from histoquant.study.biopsies import biopsies
+from histoquant.study.biopsy_table import biopsies
 from histoquant.study.change import patient_changes, tract_changes
 from histoquant.study.contrasts import Primary, change_table
 from histoquant.study.measures import MAIN, measure_table

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from histoquant.export.formats import FORMATS
+from histoquant.faces import face_of
 
 if TYPE_CHECKING:
     from histoquant.export.results import export_results
+else:
+    __getattr__ = face_of(
+        __name__,
+        {
+            "results": "export_results",
+        },
+    )
 
 __all__ = ["FORMATS", "export_results"]
-
-
-def __getattr__(name: str) -> Any:
-    # loaded when first used, so that a format that does not exist is refused at once
-    if name == "export_results":
-        return importlib.import_module("histoquant.export.results").export_results
-    raise AttributeError(f"module 'histoquant.export' has no attribute {name!r}")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from skimage.measure import label
 
 from histoquant.errors import UsageError
 from histoquant.objects.label_shapes import boxes
@@ -108,6 +107,8 @@ def segment_with(
     UsageError
         If what comes back is no label image of the window.
     """
+    from skimage.measure import label  # with half of SciPy, which no built-in search needs
+
     found = np.asarray(segmenter.labels(rgb, valid, planes.mpp))
     if found.shape != planes.shape or not np.issubdtype(found.dtype, np.integer) or found.min(initial=0) < 0:
         raise UsageError(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from histoquant.faces import face_of
 from histoquant.report.sizes import OVERLAY_PX, THUMBNAIL_PX
 
 if TYPE_CHECKING:
@@ -14,16 +14,18 @@ if TYPE_CHECKING:
     from histoquant.report.overlay import draw_overlay
     from histoquant.report.pictures import encode_png
     from histoquant.report.thumbnail import draw_thumbnail
-
-# Loaded when first used: a worker that quantifies tiles needs neither fonts nor templates.
-_LAZY = {
-    "draw_fields": "fields",
-    "write_report": "html",
-    **dict.fromkeys(("Caption", "CellMarks", "Marks", "Polygons", "TissueMarks", "VesselMarks"), "marks"),
-    "draw_overlay": "overlay",
-    "encode_png": "pictures",
-    "draw_thumbnail": "thumbnail",
-}
+else:
+    __getattr__ = face_of(
+        __name__,
+        {
+            "fields": "draw_fields",
+            "html": "write_report",
+            "marks": "Caption CellMarks Marks Polygons TissueMarks VesselMarks",
+            "overlay": "draw_overlay",
+            "pictures": "encode_png",
+            "thumbnail": "draw_thumbnail",
+        },
+    )
 
 __all__ = [
     "OVERLAY_PX",
@@ -40,9 +42,3 @@ __all__ = [
     "encode_png",
     "write_report",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return getattr(importlib.import_module(f"histoquant.report.{_LAZY[name]}"), name)
-    raise AttributeError(f"module 'histoquant.report' has no attribute {name!r}")

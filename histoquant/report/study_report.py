@@ -14,7 +14,8 @@ from histoquant.report.figures.common import Figure
 from histoquant.report.html import write_report
 from histoquant.report.study_tables import STUDY_FOLDER, read_analysis, read_study_tables
 from histoquant.report.study_view import study_view
-from histoquant.store.atomic import csv_bytes, write_bytes, writing
+from histoquant.store.atomic import write_bytes, writing
+from histoquant.store.csv_table import csv_bytes
 from histoquant.store.results import load_results
 
 FIGURES_FOLDER = "figures"

@@ -18,7 +18,8 @@ from histoquant.review.events import CHECKLIST, FieldReview, review_of
 from histoquant.review.log_file import SUFFIX, Item, ReviewLog
 from histoquant.review.queue import draw_fields
 from histoquant.review.tissue_grid import TissueGrid, tissue_grid
-from histoquant.store.atomic import csv_bytes, file_sha256, write_bytes, writing
+from histoquant.store.atomic import file_sha256, write_bytes, writing
+from histoquant.store.csv_table import csv_bytes
 from histoquant.store.results import Results, load_results
 from histoquant.study.rules import ID_RULE, is_id
 

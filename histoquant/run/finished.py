@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,10 @@ import pandas as pd
 
 from histoquant.errors import StoreError, UsageError
 from histoquant.run.first_look import require_finished
-from histoquant.store.atomic import csv_bytes, parquet_bytes, write_bytes, writing
-from histoquant.store.verify import LOG
+from histoquant.run.study_place import study_used
+from histoquant.store.atomic import write_bytes, writing
+from histoquant.store.csv_table import csv_bytes
+from histoquant.store.parquet_table import parquet_bytes
 from histoquant.study.study_file import Study, load_study
 
 FOLDER = "study"
@@ -76,26 +77,8 @@ def open_run(out: Path, study_file: Path | None) -> FinishedRun:
             raise UsageError(f"--study {study_file}: not there. Name a study.toml.")
         return FinishedRun(out, slides, study, run)
     # an unblinded copy carries the log of the blind run, whose study file knows masks only
-    used = None if run.get("unblinding") else _study_used(out)
+    used = None if run.get("unblinding") else study_used(out)
     return FinishedRun(out, slides, load_study(used) if used is not None else None, run)
-
-
-def _study_used(out: Path) -> Path | None:
-    """Find the study file of the last run in the log, relative to the output folder."""
-    try:
-        lines = (out / LOG).read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return None
-    for line in reversed(lines):
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(event, dict) and event.get("event") == "run_started":
-            named = event.get("study")
-            path = out / named if isinstance(named, str) else None
-            return path.resolve() if path is not None and path.is_file() else None
-    return None
 
 
 def study_folder(out: Path) -> Path:
@@ -113,13 +96,3 @@ def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> dict[str, 
         digests[f"{name}.csv"] = write_bytes(folder / f"{name}.csv", csv_bytes(table))
         digests[f"{name}.parquet"] = write_bytes(folder / f"{name}.parquet", parquet_bytes(table))
     return digests
-
-
-def study_for_log(study: Study | None, root: Path) -> str | None:
-    """Return where a run's study file lies, from its output folder; None where there is none to say."""
-    if study is None:
-        return None
-    try:
-        return Path(os.path.relpath(study.path, root.resolve())).as_posix()
-    except ValueError:  # another drive
-        return None

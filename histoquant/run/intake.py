@@ -28,6 +28,7 @@ from histoquant.study.annotations import annotation_file
 from histoquant.study.design import BlindingSection
 from histoquant.study.identity import SlideIdentity, identify_slides
 from histoquant.study.study_file import Study, load_study
+from histoquant.tiling.addresses import check_scheduler_address
 from histoquant.tiling.limits import WorkerLimits
 
 IDENTITY_COLUMNS = ("patient", "tract", "timepoint", "section", "block", "batch", "clone", "control")
@@ -189,6 +190,8 @@ def take_in(options: RunOptions, *, calibrated: bool = True) -> Intake:
     if options.marker is not None and options.marker not in own:
         get_marker(options.marker)
     intake = _settled(options, study, calibrated)
+    if intake.scheduler is not None:
+        check_scheduler_address(intake.scheduler)
     for warning in check_floors(intake.scheduler):
         print(f"histoquant: {warning}", file=sys.stderr)
     paths = _input_slides(options)

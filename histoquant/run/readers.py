@@ -15,7 +15,7 @@ from histoquant.store.lock import OutputLock
 from histoquant.store.log import RunLog
 from histoquant.store.verify import LOG, seal_study
 from histoquant.study.agreement import agreement_tables
-from histoquant.study.biopsies import biopsies
+from histoquant.study.biopsy_table import biopsies
 from histoquant.study.layout import READER_TABLES, shaped
 from histoquant.study.reader_file import read_readings
 from histoquant.study.reference import MIN_REFERENCE, Reference

@@ -6,13 +6,15 @@ import hashlib
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from pydantic import BaseModel, ConfigDict
 
 from histoquant.errors import UsageError
-from histoquant.objects.segmenter import Segmenter
 from histoquant.store.atomic import file_sha256
+
+if TYPE_CHECKING:  # taking in a command line compiles nothing
+    from histoquant.objects.segmenter import Segmenter
 
 ENTRY_POINTS = "histoquant.segmenters"
 """Group of entry points; each loads ``factory(weights: Path | None) -> Segmenter`` under its name."""
@@ -110,7 +112,7 @@ def _load(name: str, weights: Path | None) -> Segmenter:
         raise UsageError(
             f"--segmenter {name}: lacks {', '.join(missing)}. See histoquant.testing.check_segmenter."
         )
-    return cast(Segmenter, segmenter)
+    return cast("Segmenter", segmenter)
 
 
 @lru_cache(maxsize=4)

@@ -14,8 +14,10 @@ from histoquant.run.control_rows import control_rows
 from histoquant.run.intake import IDENTITY_COLUMNS, Intake
 from histoquant.run.protocol import calibration_of, parameters_of
 from histoquant.slides import printable_name
-from histoquant.store.atomic import csv_bytes, json_bytes, parquet_bytes, write_bytes
+from histoquant.store.atomic import json_bytes, write_bytes
+from histoquant.store.csv_table import csv_bytes
 from histoquant.store.layout import OutputFolder
+from histoquant.store.parquet_table import parquet_bytes
 from histoquant.study import biopsies
 
 # One schema whatever the markers of a run: an analyst's code need not ask which columns exist.

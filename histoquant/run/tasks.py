@@ -6,13 +6,12 @@ import io
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
 
 from histoquant.errors import SlideFailedError
-from histoquant.run.assemble import SlideResult, assemble, tables_of
 from histoquant.run.backgrounds import Backgrounds
 from histoquant.run.build import refuse_other_build
 from histoquant.run.cross_check import cross_check
@@ -26,11 +25,15 @@ from histoquant.run.tile import batches_of, quantify_tile, sum_tiles
 from histoquant.slides import Slide, open_slide, printable_name, working_plane
 from histoquant.slides.unread import Unread
 from histoquant.stains.uneven import HazeMap
-from histoquant.store.atomic import file_sha256, make_folder, parquet_bytes, write_bytes
+from histoquant.store.atomic import file_sha256, make_folder, write_bytes
 from histoquant.store.batch_file import Batch, read_batch, write_batch
 from histoquant.store.layout import OutputFolder
+from histoquant.store.parquet_table import parquet_bytes
 from histoquant.tiling.grid import Tile
 from histoquant.tiling.tissue_map import TissueMap
+
+if TYPE_CHECKING:
+    from histoquant.run.assemble import SlideResult
 
 
 class PlanReceipt(NamedTuple):
@@ -121,7 +124,8 @@ def quantified_megapixels(tiles: list[Tile]) -> float:
 
 def commit_slide(job: SlideJob) -> CommitReceipt:
     """Merge a slide's batches, compute its metrics, draw it, and write the manifest last."""
-    # fonts and colour maps are loaded here, so that the first tile need not wait for them
+    # pandas, SciPy, fonts and colour maps are loaded here, so that the first tile need not wait for them
+    from histoquant.run.assemble import assemble, tables_of
     from histoquant.run.pictures import DRAWN_COLUMNS, draw_pictures
 
     start_task(job)
@@ -136,7 +140,8 @@ def commit_slide(job: SlideJob) -> CommitReceipt:
     numbers = range(len(batches_of(planned, job.parameters)))
     result = assemble(planned, _read_batches(job, numbers), job.slide_id)
     folder = out.clear_slide(job.slide_id)
-    _write_tables(folder, result)
+    for name, table in tables_of(result).items():
+        write_bytes(folder / f"{name}.parquet", parquet_bytes(table))
     # a large slide's other columns take as much room as its pictures
     result = replace(result, cells=result.cells[list(DRAWN_COLUMNS)])
     give_back_freed_memory()
@@ -155,11 +160,6 @@ def commit_slide(job: SlideJob) -> CommitReceipt:
     out.write_manifest(job.slide_id, manifest)
     out.drop_work(job.slide_id)
     return CommitReceipt(row)
-
-
-def _write_tables(folder: Path, result: SlideResult) -> None:
-    for name, table in tables_of(result).items():
-        write_bytes(folder / f"{name}.parquet", parquet_bytes(table))
 
 
 def _row(job: SlideJob, plan: SlidePlan, result: SlideResult, files: list[dict[str, Any]]) -> dict[str, Any]:

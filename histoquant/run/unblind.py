@@ -20,10 +20,12 @@ from histoquant.report.html import write_report
 from histoquant.run.cohort import COHORT_FLAGS, with_cohort_flags
 from histoquant.run.protocol import deviations, digest_of
 from histoquant.run.summary import slides_table
-from histoquant.store.atomic import csv_bytes, file_sha256, json_bytes, parquet_bytes, write_bytes, writing
+from histoquant.store.atomic import file_sha256, json_bytes, write_bytes, writing
+from histoquant.store.csv_table import csv_bytes
 from histoquant.store.layout import OutputFolder
 from histoquant.store.lock import OutputLock
 from histoquant.store.log import RunLog
+from histoquant.store.parquet_table import parquet_bytes
 from histoquant.store.private import is_private
 from histoquant.store.verify import LOG, SEALS, verify, write_seals
 from histoquant.study import biopsies

@@ -14,7 +14,6 @@ from histoquant._version import __version__
 from histoquant.errors import StoreError
 from histoquant.run.cohort import with_cohort_flags
 from histoquant.run.exits import EXIT_INTERRUPTED, EXIT_NONE_USABLE, EXIT_OK, EXIT_SOME_FAILED
-from histoquant.run.finished import study_for_log
 from histoquant.run.intake import Intake
 from histoquant.run.interrupts import Interrupts
 from histoquant.run.job import SlideJob
@@ -25,6 +24,7 @@ from histoquant.run.rows import spoken_row, without_folders
 from histoquant.run.schedule import Listener, Schedule
 from histoquant.run.shard import Shard
 from histoquant.run.space import shortage
+from histoquant.run.study_place import study_for_log
 from histoquant.run.tasks import BatchReceipt, CommitReceipt, PlanReceipt
 from histoquant.store.layout import OutputFolder
 from histoquant.store.log import RunLog

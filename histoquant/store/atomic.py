@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import hashlib
-import io
 import json
 import os
 import secrets
@@ -16,14 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from histoquant.errors import StoreError
-
-# Spreadsheet programs run cells that begin with these as formulas (OWASP ASVS 1.2.10).
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @contextlib.contextmanager
@@ -123,41 +115,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return value.tolist()
     raise TypeError(f"{type(value).__name__} has no JSON form")
-
-
-def csv_bytes(table: pd.DataFrame) -> bytes:
-    """Encode as CSV: nine significant digits, empty for missing, no cell that acts as a formula."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(table.columns)
-    for row in table.itertuples(index=False):
-        writer.writerow([_csv_cell(value) for value in row])
-    return buffer.getvalue().encode()
-
-
-def _csv_cell(value: Any) -> str:
-    if value is None or value is pd.NA or (isinstance(value, float | np.floating) and not np.isfinite(value)):
-        return ""
-    if isinstance(value, bool | np.bool_):
-        return "true" if value else "false"
-    if isinstance(value, float | np.floating):
-        return f"{value:.9g}"
-    if isinstance(value, list | tuple):
-        return ";".join(str(part) for part in value)
-    text = str(value)
-    return "'" + text if isinstance(value, str) and text.startswith(_FORMULA_STARTS) else text
-
-
-def parquet_bytes(table: pa.Table | pd.DataFrame) -> bytes:
-    """Encode as Parquet (zstd), the same bytes for the same table and library versions."""
-    if isinstance(table, pd.DataFrame):
-        table = pa.Table.from_pandas(table, preserve_index=False)
-    if any(pa.types.is_list(field.type) for field in table.schema):
-        # pandas cannot read its own note about Arrow lists back
-        table = table.replace_schema_metadata(None)
-    sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd", compression_level=3)
-    return sink.getvalue()
 
 
 def file_sha256(path: Path) -> str:

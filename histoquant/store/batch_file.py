@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from histoquant.store.atomic import json_bytes, parquet_bytes, write_bytes
+from histoquant.store.atomic import json_bytes, write_bytes
+from histoquant.store.parquet_table import parquet_bytes
 
 _TRAILER_BYTES = 32
 

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
-from histoquant.study.biopsies import biopsies
-from histoquant.study.design import InflammationSection, RunSection, StudyDesign, Timepoint, Weights
-from histoquant.study.identity import MissingSlide, Note, SlideIdentity, identify, identify_slides
-from histoquant.study.inflammation import Score, inflammation_score
-from histoquant.study.patterns import DEFAULT_PATTERN
-from histoquant.study.reference import Reference, component_values
-from histoquant.study.slide_table import SlideRow, SlideTable, read_slide_table
-from histoquant.study.study_file import Study, load_study
+from typing import TYPE_CHECKING
+
+from histoquant.faces import face_of
+
+if TYPE_CHECKING:
+    from histoquant.study.biopsy_table import biopsies
+    from histoquant.study.design import InflammationSection, RunSection, StudyDesign, Timepoint, Weights
+    from histoquant.study.identity import MissingSlide, Note, SlideIdentity, identify, identify_slides
+    from histoquant.study.inflammation import Score, inflammation_score
+    from histoquant.study.patterns import DEFAULT_PATTERN
+    from histoquant.study.reference import Reference, component_values
+    from histoquant.study.slide_table import SlideRow, SlideTable, read_slide_table
+    from histoquant.study.study_file import Study, load_study
+else:
+    __getattr__ = face_of(
+        __name__,
+        {
+            "biopsy_table": "biopsies",
+            "design": "InflammationSection RunSection StudyDesign Timepoint Weights",
+            "identity": "MissingSlide Note SlideIdentity identify identify_slides",
+            "inflammation": "Score inflammation_score",
+            "patterns": "DEFAULT_PATTERN",
+            "reference": "Reference component_values",
+            "slide_table": "SlideRow SlideTable read_slide_table",
+            "study_file": "Study load_study",
+        },
+    )
 
 __all__ = [
     "DEFAULT_PATTERN",

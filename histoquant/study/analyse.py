@@ -9,7 +9,7 @@ import pandas as pd
 
 from histoquant.errors import StudyError
 from histoquant.study.arms import arm_table, event_table
-from histoquant.study.biopsies import biopsies as pool
+from histoquant.study.biopsy_table import biopsies as pool
 from histoquant.study.change import patient_changes, tract_changes
 from histoquant.study.contrasts import Primary, change_table
 from histoquant.study.design import StudyDesign

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from histoquant.study.biopsies import natural
+from histoquant.study.biopsy_table import natural
 from histoquant.study.pooling import implied_overdispersion
 from histoquant.study.timeline import Visit
 from histoquant.study.trial_tables import TrialTables

@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from histoquant._version import __version__
 from histoquant.errors import StudyError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COMPONENTS = ("cd68", "cd20_diffuse", "cd20_aggregates")
 COMPONENT_MARKER = {"cd68": "cd68", "cd20_diffuse": "cd20", "cd20_aggregates": "cd20"}
@@ -37,6 +39,7 @@ def component_values(biopsies: pd.DataFrame) -> pd.DataFrame:
         aggregates, and the square root of the aggregates' area share. NaN where the marker's status is not OK
         or the value is missing.
     """
+    import pandas as pd  # a study file names its reference before there is any table
 
     def of(name: str) -> NDArray[np.float64]:
         return pd.to_numeric(biopsies[name], errors="coerce").to_numpy(np.float64, na_value=np.nan)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from histoquant.study.biopsies import natural
+from histoquant.study.biopsy_table import natural
 from histoquant.study.study_file import Study
 
 

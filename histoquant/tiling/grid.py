@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 
 @dataclass(frozen=True)
@@ -72,4 +72,5 @@ def widen(mask: NDArray[np.bool_], reach_px: int, scale_px: int) -> NDArray[np.b
     first pixel may lie, independent of any tiling.
     """
     steps = -(-reach_px // scale_px)
-    return np.asarray(ndimage.maximum_filter(mask, size=2 * steps + 1, mode="constant", cval=0))
+    square = np.ones((2 * steps + 1, 2 * steps + 1), np.uint8)
+    return np.asarray(cv2.dilate(mask.astype(np.uint8), square), np.bool_)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from histoquant.store.atomic import csv_bytes
+from histoquant.store.csv_table import csv_bytes
 from histoquant.study.layout import TABLES
 
 MAIN = {

@@ -15,8 +15,9 @@ from histoquant.phantoms.trial import TIMEPOINTS
 from histoquant.phantoms.trial_tables import TableTrial, table_trial
 from histoquant.run.readers import write_agreement
 from histoquant.run.trial import write_study
-from histoquant.store.atomic import csv_bytes, parquet_bytes
+from histoquant.store.csv_table import csv_bytes
 from histoquant.store.layout import OutputFolder
+from histoquant.store.parquet_table import parquet_bytes
 from histoquant.store.verify import seal_study, verify, write_seals
 from histoquant.study import biopsies, load_study
 

@@ -11,9 +11,11 @@ from histoquant.phantoms.trial import TIMEPOINTS
 from histoquant.phantoms.trial_tables import TableTrial, table_trial
 from histoquant.phantoms.writer import write_slide
 from histoquant.run.summary import slides_table
-from histoquant.store.atomic import csv_bytes, json_bytes, parquet_bytes
+from histoquant.store.atomic import json_bytes
+from histoquant.store.csv_table import csv_bytes
 from histoquant.store.layout import OutputFolder
 from histoquant.store.log import RunLog
+from histoquant.store.parquet_table import parquet_bytes
 from histoquant.store.verify import write_seals
 from histoquant.study import biopsies
 

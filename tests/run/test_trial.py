@@ -11,8 +11,10 @@ from typer.testing import CliRunner
 
 from histoquant.cli import app
 from histoquant.errors import StoreError, StudyError, UsageError
-from histoquant.store.atomic import csv_bytes, json_bytes, parquet_bytes
+from histoquant.store.atomic import json_bytes
+from histoquant.store.csv_table import csv_bytes
 from histoquant.store.log import first_broken_line
+from histoquant.store.parquet_table import parquet_bytes
 from histoquant.store.verify import verify
 from histoquant.study.layout import BLIND_TABLES, UNBLINDED_TABLES
 

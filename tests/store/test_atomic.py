@@ -15,6 +15,8 @@ import pytest
 
 from histoquant.errors import StoreError
 from histoquant.store import atomic
+from histoquant.store.csv_table import csv_bytes
+from histoquant.store.parquet_table import parquet_bytes
 
 
 def test_a_refused_write_keeps_the_old_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -35,7 +37,7 @@ def test_csv_has_no_nan_no_formula_and_fixed_digits():
     table = pd.DataFrame(
         {"slide": ["=1+1", "a,b"], "value": [math.nan, 1 / 3], "count": pd.array([None, 7], dtype="Int64")}
     )
-    assert atomic.csv_bytes(table).decode() == 'slide,value,count\n\'=1+1,,\n"a,b",0.333333333,7\n'
+    assert csv_bytes(table).decode() == 'slide,value,count\n\'=1+1,,\n"a,b",0.333333333,7\n'
 
 
 def test_json_refuses_nan_and_sorts_keys():
@@ -56,7 +58,7 @@ def test_every_kind_of_cell_has_one_spelling():
         },
         dtype=object,
     )
-    assert atomic.csv_bytes(table).decode() == "a,b,c,d,e\ntrue,x;1,false,,'+\n,,,2,-1\n"
+    assert csv_bytes(table).decode() == "a,b,c,d,e\ntrue,x;1,false,,'+\n,,,2,-1\n"
     with pytest.raises(TypeError, match="set has no JSON form"):
         atomic.json_bytes({"x": {1}})
 
@@ -70,7 +72,7 @@ def test_a_name_that_is_no_utf8_comes_back_from_json():
 
 def test_lists_come_back_from_parquet():
     table = pa.table({"x": [[1, 2], []]}).replace_schema_metadata({"pandas": "{}"})
-    assert pd.read_parquet(io.BytesIO(atomic.parquet_bytes(table)))["x"].map(list).tolist() == [[1, 2], []]
+    assert pd.read_parquet(io.BytesIO(parquet_bytes(table)))["x"].map(list).tolist() == [[1, 2], []]
 
 
 def test_nothing_is_open_for_all_to_write(tmp_path: Path):
@@ -91,4 +93,4 @@ def test_nothing_is_open_for_all_to_write(tmp_path: Path):
 
 def test_parquet_bytes_depend_on_the_table_only():
     table = pd.DataFrame({"x": np.arange(1000) / 7, "name": ["p"] * 1000})
-    assert atomic.parquet_bytes(table) == atomic.parquet_bytes(table.copy())
+    assert parquet_bytes(table) == parquet_bytes(table.copy())

@@ -14,7 +14,7 @@ import pytest
 from histoquant.errors import StudyError
 from histoquant.phantoms.trial import TIMEPOINTS
 from histoquant.phantoms.trial_tables import TableTrial, table_trial
-from histoquant.store.atomic import csv_bytes
+from histoquant.store.csv_table import csv_bytes
 from histoquant.study import Reference, Study, biopsies, load_study
 from histoquant.study.analyse import Analysis, analyse, unblinded
 from histoquant.study.layout import BLIND_TABLES, TABLES, UNBLINDED_TABLES

@@ -13,7 +13,7 @@ import pytest
 
 from histoquant.errors import StudyError
 from histoquant.metrics.density import poisson_interval
-from histoquant.store.atomic import csv_bytes
+from histoquant.store.csv_table import csv_bytes
 from histoquant.study import Reference, Study, biopsies, component_values, load_study
 from histoquant.study.inflammation import NO_REFERENCE
 

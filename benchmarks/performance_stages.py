@@ -30,7 +30,7 @@ _STAGES: Final = (
     ("darkness and levels", "histoquant.objects.nuclei", "_view"),
     ("darkness and levels", "histoquant.objects.nuclei", "_doubt"),
     ("edges of all regions", "histoquant.objects.flood", "edge_words"),
-    ("flood: regions scored and chosen", "histoquant.objects.nuclei", "best_labels"),
+    ("flood: regions scored and chosen", "histoquant.objects.nuclei", "label_best"),
     ("grow, fill, split, number", "histoquant.run.tile", "segment_nuclei"),
     ("surroundings of nuclei", "histoquant.run.tile", "cell_territories"),
     ("measure cells", "histoquant.run.tile", "measure_cells"),

@@ -12,7 +12,7 @@ Int64Array = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
 
-def boundary_steps(labels: Int32Array, dark: IntArray, reach_px: int) -> FloatArray:
+def boundary_steps(labels: Int32Array, dark: IntArray, reach_px: int, count: int | None = None) -> FloatArray:
     """Mean step of darkness across the free boundary of each object.
 
     The step is read from ``reach_px`` inside the inner pixel of an edge to ``reach_px`` outside the outer
@@ -24,13 +24,15 @@ def boundary_steps(labels: Int32Array, dark: IntArray, reach_px: int) -> FloatAr
         Labels 1 to n; 0 for none.
     dark : ndarray of int16 or int32, shape (h, w)
     reach_px : int
+    count : int, optional
+        n, where it is known already.
 
     Returns
     -------
     ndarray of float64, shape (n,)
         In units of ``dark``, a quotient of two whole numbers; NaN for an object without a free edge.
     """
-    sums = np.zeros((int(labels.max(initial=0)), 2), np.int64)
+    sums = np.zeros((int(labels.max(initial=0)) if count is None else count, 2), np.int64)
     _steps(labels, dark, reach_px, sums)
     known = sums[:, 0] > 0
     mean = np.divide(sums[:, 1], sums[:, 0], out=np.full(len(sums), np.nan), where=known)

@@ -10,6 +10,7 @@ from numba import njit
 
 from histoquant.objects.cell_kinds import CYTOPLASM, KINDS, NUCLEUS, SHELLS, Kinds, Reaches
 from histoquant.objects.label_runs import PIXELS, SUM_X, SUM_Y, LabelRuns
+from histoquant.objects.nuclei import Nuclei
 from histoquant.objects.planes import Planes
 from histoquant.objects.territory import Territories
 
@@ -81,9 +82,9 @@ class CellSums(NamedTuple):
 
 def sum_cells(
     planes: Planes,
-    labels: Int32Array,
+    nuclei: Nuclei,
     territory: Territories,
-    chosen: Int32Array,
+    chosen: npt.NDArray[np.integer],
     reaches: Reaches,
     stained_mod: int,
 ) -> CellSums:
@@ -92,12 +93,11 @@ def sum_cells(
     Parameters
     ----------
     planes : Planes
-    labels : ndarray of int32, shape (h, w)
-        Nuclei.
+    nuclei : Nuclei
     territory : Territories
         Around those nuclei.
-    chosen : ndarray of int32, shape (n,)
-        Labels of the nuclei to sum, ascending.
+    chosen : ndarray of int, shape (n,)
+        The nuclei to sum, counted from 0, ascending.
     reaches : Reaches
     stained_mod : int
         DAB (mOD) from which a pixel counts as stained.
@@ -107,14 +107,15 @@ def sum_cells(
     CellSums
         In the order of ``chosen``.
     """
-    rows = np.full(int(labels.max(initial=0)) + 1, -1, np.int32)
-    rows[chosen] = np.arange(len(chosen), dtype=np.int32)
-    owner, nuclei = territory.owner, labels
+    rows = np.full(len(nuclei.seeds) + 1, -1, np.int32)
+    rows[chosen + 1] = np.arange(len(chosen), dtype=np.int32)
+    owner, own = territory.owner, nuclei.runs.taken(chosen.astype(np.intp))
     if not planes.valid.all():
-        owner, nuclei = (np.where(planes.valid, image, 0) for image in (owner, nuclei))
-    sums = CellSums.of_shapes(LabelRuns.of(nuclei, rows).moments())
+        owner = np.where(planes.valid, owner, 0)
+        own = LabelRuns.of(np.where(planes.valid, nuclei.labels, 0), rows)
+    sums = CellSums.of_shapes(own.moments())
     kinds = Kinds.of(reaches)
-    images = (kinds.image(labels, territory.distance, reaches.rim), planes.dab, planes.hematoxylin)
+    images = (kinds.image(nuclei.labels, territory.distance, reaches.rim), planes.dab, planes.hematoxylin)
     _sum_all(images, LabelRuns.of(owner, rows), kinds, stained_mod, sums)
     return sums
 

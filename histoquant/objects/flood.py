@@ -34,22 +34,10 @@ _TOO_LARGE = -1
 _ONE = np.uint64(1)
 
 
-def best_labels(
-    levels: UInt8Array,
-    darkness: IntArray,
-    doubt: IntArray | None,
-    blocked: UInt8Array | None,
-    reach_px: int,
-    rules: ScoreRules,
-) -> Int32Array:
-    """Disjoint regions with the largest total score, decided from the inside out.
+class Seen(NamedTuple):
+    """What one pass of the search looks at, all of one shape.
 
-    A region is taken if its score is at least that of the best choice inside it, which is credited with
-    ``(area of the region / area of the choice) ** regrowth``, because parts come apart only after they lost
-    area. Only regions around a pixel decide about the pixel, so the choice is exact within the length of
-    the longest region.
-
-    Parameters
+    Attributes
     ----------
     levels : ndarray of uint8, shape (h, w)
         0 for background; regions are the 4-connected sets of pixels at or above each level.
@@ -62,24 +50,51 @@ def best_labels(
         1 for pixels that are taken: in no region, and an edge to them tells nothing.
     reach_px : int
         0 for the two pixels of the edge themselves.
+    """
+
+    levels: UInt8Array
+    darkness: IntArray
+    doubt: IntArray | None
+    blocked: UInt8Array | None
+    reach_px: int
+
+
+def label_best(labels: Int32Array, last: int, seen: Seen, rules: ScoreRules) -> int:
+    """Label, in place, the disjoint regions with the largest total score, decided from the inside out.
+
+    A region is taken if its score is at least that of the best choice inside it, which is credited with
+    ``(area of the region / area of the choice) ** regrowth``, because parts come apart only after they lost
+    area. Only regions around a pixel decide about the pixel, so the choice is exact within the length of
+    the longest region.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, shape (h, w)
+        What it holds where the pass is blocked stays.
+    last : int
+        Its largest label: regions are numbered on from there, by their level, then by their last pixel at
+        that level.
+    seen : Seen
     rules : ScoreRules
 
     Returns
     -------
-    ndarray of int32, shape (h, w)
-        Labels from 1 on, 0 for none; by the level of the region, then by its last pixel at that level.
+    int
+        The last number given.
     """
+    levels, blocked = seen.levels, seen.blocked
     height, width = levels.shape
     state = np.empty((height + 2, width + 2), np.uint8)
     counts = _frame(levels, np.zeros((1, width), np.uint8) if blocked is None else blocked, state)
-    words = edge_words(state, darkness, doubt, blocked, reach_px)
+    words = edge_words(state, seen.darkness, seen.doubt, blocked, seen.reach_px)
     least_px, most_px = math.ceil(rules.least_um2 / rules.px_um2), math.floor(rules.most_um2 / rules.px_um2)
     order, regions = _walk(state, counts, least_px, most_px)
     chosen = choose_regions(order, regions, words, rules)
-    last = _last_pixels(state.shape[1], levels, order, chosen)
-    labels = np.zeros(levels.shape, np.int32)
-    _paint(state.shape[1], labels, order, chosen, np.lexsort((-last, chosen[:, _AT_LEVEL])))
-    return labels
+    latest = _last_pixels(state.shape[1], levels, order, chosen)
+    number = np.empty(len(chosen), np.int32)
+    number[np.lexsort((-latest, chosen[:, _AT_LEVEL]))] = np.arange(last + 1, last + 1 + len(chosen))
+    _paint(state.shape[1], labels, order, chosen, number)
+    return last + len(chosen)
 
 
 @njit(cache=True, nogil=True)
@@ -255,12 +270,12 @@ def _last_pixels(state_width: int, levels: UInt8Array, order: UInt32Array, chose
 
 @njit(cache=True, nogil=True)
 def _paint(
-    state_width: int, labels: Int32Array, order: UInt32Array, chosen: Int64Array, ranked: Int64Array
+    state_width: int, labels: Int32Array, order: UInt32Array, chosen: Int64Array, number: Int32Array
 ) -> None:
     flat, stride = labels.ravel(), np.uint64(state_width)
-    for k in range(ranked.size):
-        for t in range(chosen[ranked[k], FROM], chosen[ranked[k], TO]):
-            flat[_inner(order[t], stride)] = k + 1
+    for k in range(number.size):
+        for t in range(chosen[k, FROM], chosen[k, TO]):
+            flat[_inner(order[t], stride)] = number[k]
 
 
 @njit(cache=True, nogil=True)

@@ -13,6 +13,7 @@ Int32Array = npt.NDArray[np.int32]
 IntArray = npt.NDArray[np.signedinteger]
 Int64Array = npt.NDArray[np.int64]
 UInt8Array = npt.NDArray[np.uint8]
+IntpArray = npt.NDArray[np.intp]
 
 # Columns of moments
 PIXELS, SUM_X, SUM_Y, SUM_XX, SUM_YY, SUM_XY, CUT_STRAIGHT, CUT_DIAGONAL = range(8)
@@ -50,9 +51,21 @@ class LabelRuns(NamedTuple):
         return cls(*_find(labels, rows, int(rows.max(initial=-1)) + 1))
 
     @classmethod
-    def of_all(cls, labels: Int32Array) -> LabelRuns:
-        """Runs of an image in which label ``i + 1`` is object ``i``."""
-        return cls.of(labels, np.arange(-1, int(labels.max(initial=0)), dtype=np.int32))
+    def of_all(cls, labels: Int32Array, count: int | None = None) -> LabelRuns:
+        """Runs of an image in which label ``i + 1`` is object ``i``, up to the largest or so many."""
+        largest = int(labels.max(initial=0)) if count is None else count
+        return cls.of(labels, np.arange(-1, largest, dtype=np.int32))
+
+    def taken(self, order: IntpArray) -> LabelRuns:
+        """Runs of some of the objects, in this order."""
+        return LabelRuns(*_taken(self.start, self.spans, order))
+
+    def first(self) -> Int32Array:
+        """Place (y, x) of each object's first pixel in raster order; shape (n, 2), -1 without pixels."""
+        there = self.start[1:] > self.start[:-1]
+        out = np.full((len(there), 2), -1, np.int32)
+        out[there] = self.spans[self.start[:-1][there], :2]
+        return out
 
     def paint(self, labels: Int32Array, numbers: Int32Array) -> None:
         """Give the pixels of every object a number, in place."""
@@ -131,6 +144,17 @@ def _find(labels: Int32Array, rows: Int32Array, count: int) -> tuple[Int64Array,
         spans[at, 0], spans[at, 1], spans[at, 2] = found[k, 1], found[k, 2], found[k, 3]
         place[found[k, 0]] += 1
     return start, spans
+
+
+@njit(cache=True, nogil=True)
+def _taken(start: Int64Array, spans: Int32Array, order: IntpArray) -> tuple[Int64Array, Int32Array]:
+    out_start = np.zeros(order.size + 1, np.int64)
+    for i in range(order.size):
+        out_start[i + 1] = out_start[i] + start[order[i] + 1] - start[order[i]]
+    out = np.empty((out_start[order.size], 3), np.int32)
+    for i in range(order.size):
+        out[out_start[i] : out_start[i + 1]] = spans[start[order[i]] : start[order[i] + 1]]
+    return out_start, out
 
 
 @njit(cache=True, nogil=True)

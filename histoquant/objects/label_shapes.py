@@ -38,13 +38,15 @@ class Shapes(NamedTuple):
     broken: BoolArray
 
     @classmethod
-    def of(cls, labels: Int32Array) -> Shapes:
-        """Shapes in an image."""
-        runs = LabelRuns.of_all(labels)
+    def of(cls, labels: Int32Array, count: int | None = None) -> Shapes:
+        """Shapes in an image with so many labels, counted where they are not."""
+        runs = LabelRuns.of_all(labels, count)
         return cls(runs.boxes(), runs.moments(), runs.broken())
 
 
-def grow(labels: Int32Array, dark: IntArray, levels: UInt8Array, steps: int) -> None:
+def grow(
+    labels: Int32Array, dark: IntArray, levels: UInt8Array, steps: int, count: int | None = None
+) -> None:
     """Grow objects downhill, in place, a pixel per step, down to half the lowest level they hold.
 
     A free pixel joins the darkest of its four neighbours that is in an object and at least as dark as
@@ -57,10 +59,12 @@ def grow(labels: Int32Array, dark: IntArray, levels: UInt8Array, steps: int) -> 
     levels : ndarray of uint8, shape (h, w)
         0 where nothing may grow.
     steps : int
+    count : int, optional
+        Largest label, where it is known already.
     """
     if steps == 0:
         return
-    lowest = _lowest(labels, levels, int(labels.max(initial=0)))
+    lowest = _lowest(labels, levels, int(labels.max(initial=0)) if count is None else count)
     for _ in range(steps):
         places, joined = _grown_once(labels, dark, levels, lowest)
         _join(labels, places, joined)

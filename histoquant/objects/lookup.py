@@ -21,8 +21,13 @@ def share_table(percent: int, most: int, floor: int = 0) -> Int32Array:
 def share_of(plane: IntArray, percent: int) -> IntArray:
     """``value * percent // 100`` of every pixel of a plane without negative values; of its type up to 100."""
     out = np.empty(plane.shape, plane.dtype if percent <= 100 else np.int32)
-    _look_up(plane.ravel(), share_table(percent, int(plane.max(initial=0))), out.ravel())
+    _look_up(plane.ravel(), share_table(percent, most_of(plane)), out.ravel())
     return out
+
+
+def most_of(plane: IntArray) -> int:
+    """What no pixel exceeds: a table for all of 16 bits is made sooner than the largest is found."""
+    return int(np.iinfo(np.int16).max if plane.dtype == np.int16 else plane.max(initial=0))
 
 
 @njit(cache=True, nogil=True)
@@ -79,15 +84,3 @@ def levels_above(
 def _look_up(plane: IntArray, table: Int32Array, out: IntArray) -> None:
     for i in range(plane.size):
         out[i] = table[plane[i]]
-
-
-@njit(cache=True, nogil=True)
-def overlay(labels: Int32Array, more: Int32Array) -> None:
-    """Put further labels over labels, in place, numbered on from theirs."""
-    flat, added = labels.ravel(), more.ravel()
-    last = np.int32(0)
-    for i in range(flat.size):
-        last = max(last, flat[i])
-    for i in range(flat.size):
-        if added[i] > 0:
-            flat[i] = added[i] + last

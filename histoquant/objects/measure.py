@@ -43,7 +43,8 @@ def cell_territories(nuclei: Nuclei, marker: MarkerDefinition, mpp: float) -> Te
     -------
     Territories
     """
-    return territories(nuclei.labels, max(marker.ring_um, marker.cytoplasm_um, AROUND_UM) / mpp)
+    reach_um = max(marker.ring_um, marker.cytoplasm_um, AROUND_UM)
+    return territories(nuclei.labels, reach_um / mpp, len(nuclei.seeds))
 
 
 def measure_cells(
@@ -90,9 +91,8 @@ def measure_cells(
         cytoplasm=_units(marker.cytoplasm_um, planes.mpp),
         rim=max(1, round(RIM_UM / planes.mpp)),
     )
-    labels = (index + 1).astype(np.int32)
     stained_mod = round(marker.threshold_od * _MOD)
-    sums = sum_cells(planes, nuclei.labels, territory, labels, reaches, stained_mod)
+    sums = sum_cells(planes, nuclei, territory, index, reaches, stained_mod)
     columns: dict[str, npt.NDArray[np.generic]] = {
         "seed_y_px": nuclei.seeds[index, 0],
         "seed_x_px": nuclei.seeds[index, 1],

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from histoquant.markers.definition import MarkerDefinition
 from histoquant.objects.boundary import boundary_steps
 from histoquant.objects.choose import ScoreRules
-from histoquant.objects.flood import best_labels
+from histoquant.objects.flood import Seen, label_best
 from histoquant.objects.label_runs import LabelRuns
 from histoquant.objects.label_shapes import Shapes, fill_holes, grow, renumber
-from histoquant.objects.lookup import levels_above, mix, overlay, share_of, share_table
+from histoquant.objects.lookup import levels_above, mix, most_of, share_of, share_table
 from histoquant.objects.nuclei_params import NucleiParams
 from histoquant.objects.planes import Planes
 from histoquant.objects.smoothing import smooth
@@ -51,11 +51,14 @@ class Nuclei:
     edge_od : ndarray of float64, shape (n,)
         Mean step of the search's darkness across the free boundary, OD; NaN where none is free. For
         comparison within a slide: `darkness` compresses it.
+    runs : LabelRuns
+        The labels' pixels, in label order.
     """
 
     labels: Int32Array
     seeds: Int32Array
     edge_od: FloatArray
+    runs: LabelRuns
 
 
 def nuclei_halo_px(mpp: float, marker: MarkerDefinition) -> int:
@@ -114,10 +117,12 @@ def segment_nuclei(planes: Planes, marker: MarkerDefinition, params: NucleiParam
     Nuclei
     """
     rules = NucleiParams.of_marker(marker) if params is None else params
+    reach = rules.edge_reach_px(planes.mpp)
     dark, levels = _view(planes, rules)
     # a nuclear stain is no nucleus's surroundings: a step that stays in brown parts grains of one nucleus
     doubt = _doubt(planes, rules) if rules.dab_weight > 0 else None
-    labels = _one_pass(levels, dark, doubt, None, rules, planes.mpp)
+    labels = np.zeros(planes.shape, np.int32)
+    count = label_best(labels, 0, Seen(levels, dark, doubt, None, reach), ScoreRules.of(rules, planes.mpp))
     if rules.second_length_um > 0:
         # nuclei that the first pass had to leave, because every region with them also held another, or
         # because the stain of the cell hides them
@@ -125,18 +130,18 @@ def segment_nuclei(planes: Planes, marker: MarkerDefinition, params: NucleiParam
         same = second.dab_weight == rules.dab_weight
         seen, at = (dark, levels) if same else _view(planes, second)
         doubt = _doubt(planes, rules) if doubt is None else doubt
-        labels = _more(labels, at, seen, doubt, second, planes.mpp)
+        count = _more(labels, count, Seen(at, seen, doubt, None, reach), second, planes.mpp)
     if rules.body_length_um > 0:
         bodies = rules.bodies()
         seen, at = _view(planes, bodies)
         at[~_is_brown(planes, rules)] = 0
-        labels = _more(labels, at, seen, None, bodies, planes.mpp)
-    grow(labels, dark, levels, rules.grow_px(planes.mpp))
-    shapes = Shapes.of(labels)
+        count = _more(labels, count, Seen(at, seen, None, None, reach), bodies, planes.mpp)
+    grow(labels, dark, levels, rules.grow_px(planes.mpp), count)
+    shapes = Shapes.of(labels, count)
     fill_holes(labels, shapes)
     least_px = math.ceil(rules.area_min_um2 / planes.mpp**2)
-    labels = split_necks(labels, _neck_shares(labels, planes, rules), least_px, shapes)
-    return _seeded(labels, dark, rules, planes.mpp)
+    count = split_necks(labels, _neck_shares(labels, count, planes, rules), least_px, shapes)
+    return _seeded(labels, count, dark, rules, planes.mpp)
 
 
 def nuclei_from_labels(labels: Int32Array, planes: Planes, marker: MarkerDefinition) -> Nuclei:
@@ -156,31 +161,24 @@ def nuclei_from_labels(labels: Int32Array, planes: Planes, marker: MarkerDefinit
     """
     rules = NucleiParams.of_marker(marker)
     dark, _ = _view(planes, rules)
-    return _seeded(labels, dark, rules, planes.mpp)
+    return _seeded(labels, int(labels.max(initial=0)), dark, rules, planes.mpp)
 
 
-def _seeded(labels: Int32Array, dark: IntArray, rules: NucleiParams, mpp: float) -> Nuclei:
-    runs = LabelRuns.of_all(labels)
+def _seeded(labels: Int32Array, count: int, dark: IntArray, rules: NucleiParams, mpp: float) -> Nuclei:
+    runs = LabelRuns.of_all(labels, count)
     seeds = runs.darkest(dark)
     order = renumber(labels, runs, seeds)
-    edge_od = boundary_steps(labels, dark, rules.edge_reach_px(mpp)) / _MOD
-    return Nuclei(labels, np.ascontiguousarray(seeds[order]), edge_od)
+    edge_od = boundary_steps(labels, dark, rules.edge_reach_px(mpp), len(order)) / _MOD
+    return Nuclei(labels, np.ascontiguousarray(seeds[order]), edge_od, runs.taken(order))
 
 
-def _more(
-    labels: Int32Array,
-    levels: UInt8Array,
-    dark: IntArray,
-    doubt: IntArray | None,
-    rules: NucleiParams,
-    mpp: float,
-) -> Int32Array:
-    """The labels, in place, with those of one more pass over what they leave free."""
+def _more(labels: Int32Array, last: int, seen: Seen, rules: NucleiParams, mpp: float) -> int:
+    """Add labels of one more pass over what is left free, in place; the last number given."""
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
     taken = cv2.dilate((labels > 0).astype(np.uint8), cross, iterations=rules.margin_px(mpp))
-    more = _one_pass(levels, dark, doubt, np.asarray(taken, np.uint8), rules, mpp)
-    overlay(labels, more)
-    return labels
+    return label_best(
+        labels, last, seen._replace(blocked=np.asarray(taken, np.uint8)), ScoreRules.of(rules, mpp)
+    )
 
 
 def _is_brown(planes: Planes, rules: NucleiParams) -> BoolArray:
@@ -192,9 +190,8 @@ def _is_brown(planes: Planes, rules: NucleiParams) -> BoolArray:
     return np.asarray(100 * brown >= round(100 * rules.brown_share) * blue, dtype=np.bool_)
 
 
-def _neck_shares(labels: Int32Array, planes: Planes, rules: NucleiParams) -> FloatArray:
+def _neck_shares(labels: Int32Array, count: int, planes: Planes, rules: NucleiParams) -> FloatArray:
     """How narrow a neck of each object must be to be cut."""
-    count = int(labels.max(initial=0))
     shares = np.full(count, rules.neck_share)
     if rules.brown_neck_share != rules.neck_share:
         # sums of whole numbers below 2^53: exact in any order
@@ -216,18 +213,6 @@ def _doubt(planes: Planes, rules: NucleiParams) -> IntArray:
     """What a step of darkness must exceed as well, for the brown beyond it."""
     brown = smooth(np.maximum(planes.dab, 0), rules.detail_um / planes.mpp)
     return share_of(brown, round(100 * rules.dab_doubt))
-
-
-def _one_pass(
-    levels: UInt8Array,
-    dark: IntArray,
-    doubt: IntArray | None,
-    taken: UInt8Array | None,
-    rules: NucleiParams,
-    mpp: float,
-) -> Int32Array:
-    reach = rules.edge_reach_px(mpp)
-    return best_labels(levels, dark, doubt, taken, reach, ScoreRules.of(rules, mpp))
 
 
 def darkness(planes: Planes, params: NucleiParams) -> Int16Array:
@@ -270,7 +255,7 @@ def level_image(dark: IntArray, planes: Planes, params: NucleiParams) -> UInt8Ar
     # the surroundings' kernel runs on the smoothed plane: variances of Gaussians add
     rest_um = math.sqrt(max(0.0, params.surround_um**2 - params.detail_um**2))
     around = smooth(dark, rest_um / planes.mpp)
-    most = int(max(dark.max(initial=0), around.max(initial=0)))
+    most = max(most_of(dark), most_of(around))
     off = share_table(round(100 * params.surround_share), most) + round(params.floor_od * _MOD)
     step = max(1, round(params.level_od * _MOD))
     level = np.minimum(np.arange(most + 1) // step, 255).astype(np.uint8)

@@ -29,8 +29,8 @@ _NOBODY = 1 << 31
 
 def split_necks(
     labels: Int32Array, neck_share: float | FloatArray, least_px: int, shapes: Shapes | None = None
-) -> Int32Array:
-    """Cut objects where they narrow.
+) -> int:
+    """Cut objects where they narrow, in place.
 
     The depth of a pixel is its distance to the object's edge. Flooded from the deepest pixels outwards,
     two parts that meet stay apart if the neck between them is no deeper than ``neck_share`` of the
@@ -48,22 +48,20 @@ def split_necks(
 
     Returns
     -------
-    ndarray of int32, shape (h, w)
-        Labels 1 to n as before, further parts from n + 1 on.
+    int
+        The largest label: further parts are numbered from n + 1 on.
     """
-    out = labels.copy()
     if shapes is None:
         shapes = Shapes.of(labels)
     shares = np.array(np.broadcast_to(np.asarray(neck_share, np.float64), len(shapes.boxes)))
-    _split_all(out, shapes.boxes, shapes.moments, shares, least_px)
-    return out
+    return int(_split_all(labels, shapes.boxes, shapes.moments, shares, least_px))
 
 
 @njit(cache=True, nogil=True)
 def _split_all(
     labels: Int32Array, box: Int32Array, moments: Int64Array, neck_share: FloatArray, least_px: int
-) -> None:
-    fresh = box.shape[0]
+) -> int:
+    fresh = int(box.shape[0])
     room = 4
     for i in range(box.shape[0]):
         room = max(room, (box[i, 2] - box[i, 0] + 2) * (box[i, 3] - box[i, 1] + 2))
@@ -85,7 +83,8 @@ def _split_all(
             for x in range(part.shape[1]):
                 if number[y + 1, x + 1] > 1:
                     part[y, x] = fresh + number[y + 1, x + 1] - 1
-        fresh += max(0, most - 1)
+        fresh += max(0, int(most) - 1)
+    return fresh
 
 
 @njit(cache=True, nogil=True)

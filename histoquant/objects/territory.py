@@ -36,7 +36,7 @@ class Territories(NamedTuple):
     distance: UInt16Array
 
 
-def territories(labels: Int32Array, reach_px: float) -> Territories:
+def territories(labels: Int32Array, reach_px: float, count: int | None = None) -> Territories:
     """Share the surroundings of nuclei among them.
 
     Two passes of lexicographic (distance, label) minima over paths no longer than the reach: what a pixel
@@ -46,6 +46,8 @@ def territories(labels: Int32Array, reach_px: float) -> Territories:
     ----------
     labels : ndarray of int32, shape (h, w)
     reach_px : float
+    count : int, optional
+        Largest label, where it is known already.
 
     Returns
     -------
@@ -59,7 +61,7 @@ def territories(labels: Int32Array, reach_px: float) -> Territories:
     if not 0.0 <= reach_px <= 10_000.0:
         raise UsageError(f"the reach of a cell must lie between 0 and 10000 pixels, got {reach_px:g}")
     reach = round(reach_px * UNIT)
-    bits = int(labels.max(initial=0)).bit_length()
+    bits = (int(labels.max(initial=0)) if count is None else count).bit_length()
     # distance and label in one whole number: the smaller, the nearer, then the earlier label
     narrow = (reach + 2 * _KNIGHT) << bits < 1 << 30
     key = np.empty((labels.shape[0] + 4, labels.shape[1] + 4), np.int32 if narrow else np.int64)

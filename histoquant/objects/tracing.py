@@ -9,6 +9,7 @@ import numpy.typing as npt
 from numba import njit
 
 from histoquant.errors import UsageError
+from histoquant.objects.label_runs import LabelRuns
 
 Int16Array = npt.NDArray[np.int16]
 Int32Array = npt.NDArray[np.int32]
@@ -36,7 +37,9 @@ class Outlines(NamedTuple):
         return self.corners[self.offsets[index] : self.offsets[index + 1]]
 
 
-def outlines(labels: Int32Array, rows: npt.NDArray[np.integer] | None = None) -> Outlines:
+def outlines(
+    labels: Int32Array, rows: npt.NDArray[np.integer] | None = None, runs: LabelRuns | None = None
+) -> Outlines:
     """Outer boundary of objects.
 
     Parameters
@@ -45,6 +48,8 @@ def outlines(labels: Int32Array, rows: npt.NDArray[np.integer] | None = None) ->
         4-connected objects; of an object in several pieces the first is traced.
     rows : ndarray of int, shape (n,), optional
         Which labels to trace, counted from 0; all when left out.
+    runs : LabelRuns, optional
+        Of all labels, where they are known already.
 
     Returns
     -------
@@ -58,23 +63,10 @@ def outlines(labels: Int32Array, rows: npt.NDArray[np.integer] | None = None) ->
     """
     if max(labels.shape) > _LARGEST:
         raise UsageError(f"outlines need windows of at most {_LARGEST} pixels a side, got {labels.shape}")
-    count = int(labels.max(initial=0))
-    wanted = np.arange(1, count + 1) if rows is None else np.asarray(rows) + 1
-    first = _first_pixels(labels, count)
+    first = (LabelRuns.of_all(labels) if runs is None else runs).first()
+    wanted = np.arange(len(first)) if rows is None else np.asarray(rows)
     corners, offsets = _trace_all(labels, first, wanted.astype(np.int32))
     return Outlines(offsets, corners)
-
-
-@njit(cache=True, nogil=True)
-def _first_pixels(labels: Int32Array, count: int) -> Int32Array:
-    first = np.full((count + 1, 2), -1, np.int32)
-    for y in range(labels.shape[0]):
-        for x in range(labels.shape[1]):
-            label = labels[y, x]
-            if label > 0 and first[label, 0] < 0:
-                first[label, 0] = y
-                first[label, 1] = x
-    return first
 
 
 @njit(cache=True, nogil=True)
@@ -91,8 +83,8 @@ def _trace_all(labels: Int32Array, first: Int32Array, wanted: Int32Array) -> tup
     corners = np.empty((64 * wanted.size + 1024, 2), np.int16)
     n = 0
     for i in range(wanted.size):
-        label = wanted[i]
-        y, x, dy, dx = first[label, 0], first[label, 1], 0, 1
+        label, start = wanted[i] + 1, first[wanted[i]]
+        y, x, dy, dx = start[0], start[1], 0, 1
         while y >= 0:
             if n == corners.shape[0]:
                 corners = np.concatenate((corners, np.empty_like(corners)))
@@ -111,7 +103,7 @@ def _trace_all(labels: Int32Array, first: Int32Array, wanted: Int32Array) -> tup
                 if left:
                     dy, dx = -dx, dy
                     break
-            if y == first[label, 0] and x == first[label, 1] and dy == 0 and dx == 1:
+            if y == start[0] and x == start[1] and dy == 0 and dx == 1:
                 break
         offsets[i + 1] = n
     return corners[:n].copy(), offsets

@@ -15,6 +15,7 @@ from typing import Final
 
 import cv2
 import numpy as np
+from imagecodecs import deflate_encode
 
 from histoquant.report.canvas import Picture, check_rgb, fit
 
@@ -23,9 +24,13 @@ _PREVIEW_FROM: Final = 1_000_000  # pixels: below this a whole PNG decodes in 10
 _CHUNK: Final = b"hqPV"  # ancillary, private, not to be copied by editors that change pixels (PNG 1.2, 3.3)
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _IHDR_END: Final = 8 + 25
-# Each row as its difference to the row above, at the lowest level: half the time of level 3 with OpenCV's own
-# filter on overlays, and no more bytes. Level 6 takes three times as long as 3 for 6 % less.
-_PNG: Final = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP)
+_RGB_8: Final = struct.pack(
+    ">BBBBB", 8, 2, 0, 0, 0
+)  # bits, colour type, deflate, filters by row, not interlaced
+# Each row as its difference to the row above, deflated by libdeflate at its lowest level: 0.4 of the time of
+# OpenCV's encoder at its own lowest, and 2 % fewer bytes.
+_FILTER_UP: Final = 2
+_DEFLATE_LEVEL: Final = 1
 _YUV_444: Final = 0x111111  # OpenCV's code for no chroma subsampling
 _QUALITIES: Final = (84, 74, 70, 66, 60)  # below 60 the thin outlines of negatives smear
 _MAX_BYTES: Final = 400_000_000  # no picture of ours comes near; anything larger is not ours
@@ -47,15 +52,29 @@ def encode_png(rgb: Picture) -> bytes:
     The bytes depend on the pixels only: no time stamps, no metadata.
     """
     picture = check_rgb(rgb)
-    done, data = cv2.imencode(".png", picture[:, :, ::-1], _PNG)
-    if not done:
-        raise ValueError(f"picture of shape {picture.shape} cannot be written as PNG")
-    png = bytes(data)
-    if picture.shape[0] * picture.shape[1] < _PREVIEW_FROM:
-        return png
-    body = _CHUNK + encode_jpeg(fit(picture, PREVIEW_PX), 90)
-    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
-    return png[:_IHDR_END] + chunk + png[_IHDR_END:]
+    height, width = picture.shape[:2]
+    chunks = [_chunk(b"IHDR", struct.pack(">II", width, height) + _RGB_8)]
+    if width * height >= _PREVIEW_FROM:
+        chunks.append(_chunk(_CHUNK, encode_jpeg(fit(picture, PREVIEW_PX), 90)))
+    chunks.append(_chunk(b"IDAT", bytes(deflate_encode(_filtered(picture), _DEFLATE_LEVEL))))
+    return b"".join((_SIGNATURE, *chunks, _chunk(b"IEND", b"")))
+
+
+def _chunk(name: bytes, body: bytes) -> bytes:
+    """A chunk as PNG 1.2, section 3.2, lays it out."""
+    return b"".join(
+        (struct.pack(">I", len(body)), name, body, struct.pack(">I", zlib.crc32(body, zlib.crc32(name))))
+    )
+
+
+def _filtered(picture: Picture) -> bytes:
+    """Rows as PNG deflates them: the filter's number, then the difference to the row above."""
+    rows = picture.reshape(picture.shape[0], -1)
+    out = np.empty((rows.shape[0], rows.shape[1] + 1), np.uint8)
+    out[:, 0] = _FILTER_UP
+    out[0, 1:] = rows[0]
+    np.subtract(rows[1:], rows[:-1], out=out[1:, 1:])
+    return out.tobytes()
 
 
 def _preview_bytes(path: Path) -> bytes | None:

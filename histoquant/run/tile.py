@@ -189,7 +189,7 @@ def _cells(
         unclosed["stained_unclosed"] = stained_unclosed(stained, edges, linked)
         for name, column in cell_columns(stained, linked, (window.y, window.x), planes.mpp).items():
             measured = measured.append_column(name, pa.array(column))
-    polygons = outlines(nuclei.labels, own)
+    polygons = outlines(nuclei.labels, own, nuclei.runs)
     pixels = measured["nucleus_px"].to_numpy()
     x = _plane_centroid(measured["centroid_x_px"].to_numpy(), pixels, window.x)
     y = _plane_centroid(measured["centroid_y_px"].to_numpy(), pixels, window.y)
@@ -202,9 +202,14 @@ def _cells(
     # corner 0 of a polygon is the edge of pixel 0, whose centre is coordinate 0
     corners = polygons.corners.astype(np.float32) + np.array([window.x - 0.5, window.y - 0.5], np.float32)
     lists = pa.ListArray.from_arrays(2 * polygons.offsets, corners.ravel())
-    cells = table.take(pa.array(kept)).append_column("outline", lists.take(pa.array(kept)))
+    cells = _rows(table.append_column("outline", lists), kept)
     # what artefacts hold is counted once, to tell their effect, and never drawn
-    return {"cells": cells, "excluded_cells": table.take(pa.array(excluded))}, unclosed
+    return {"cells": cells, "excluded_cells": _rows(table, excluded)}, unclosed
+
+
+def _rows(table: pa.Table, kept: NDArray[np.int64]) -> pa.Table:
+    # most often all of them or none
+    return table.slice(0, len(kept)) if len(kept) in {0, table.num_rows} else table.take(pa.array(kept))
 
 
 def _plane_centroid(

@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from histoquant.objects.choose import ScoreRules, score_of
 from histoquant.objects.edge_words import edge_words
-from histoquant.objects.flood import best_labels
+from histoquant.objects.flood import Seen, label_best
 from histoquant.objects.nuclei_params import NucleiParams
 
 SIDES = ((-1, 0), (1, 0), (0, -1), (0, 1))
@@ -84,16 +84,22 @@ def test_the_flood_finds_what_thresholding_and_trying_all_choices_finds(seed: in
         fits = rules.least_um2 <= mask.sum() * rules.px_um2 <= rules.most_um2
         scores.append(score_of(_row(mask, dark, doubt, blocked, reach), rules) if small and fits else 0)
     wanted = _chosen([mask for _, mask in regions], scores, params.regrowth)
-    labels = best_labels(levels, dark, doubt, blocked, reach, rules)
+    labels = _labels(levels, dark, doubt, blocked, reach, rules)
     assert len(wanted) == labels.max() > 2
     found = {(labels == i).tobytes() for i in range(1, labels.max() + 1)}
     assert found == {mask.tobytes() for mask in wanted}
 
 
+def _labels(levels, dark, doubt, blocked, reach, rules):
+    labels = np.zeros(levels.shape, np.int32)
+    assert label_best(labels, 0, Seen(levels, dark, doubt, blocked, reach), rules) == labels.max()
+    return labels
+
+
 def test_labels_are_numbered_by_level_then_by_last_pixel() -> None:
     levels, dark, _, _ = _case(3)
     rules = ScoreRules.of(NucleiParams(area_min_um2=4.0, ellipse_min=0.5, edge_min_od=0.001), 0.5)
-    labels = best_labels(levels, dark, None, None, 1, rules)
+    labels = _labels(levels, dark, None, None, 1, rules)
     keys = []
     for i in range(1, labels.max() + 1):
         lowest = levels[labels == i].min()
@@ -117,7 +123,16 @@ def test_no_doubt_and_nothing_blocked_are_zeros() -> None:
     levels, dark, _, _ = _case(2)
     rules = ScoreRules.of(NucleiParams(area_min_um2=4.0, edge_min_od=0.001), 0.5)
     zeros = np.zeros(levels.shape, np.int32)
-    given = best_labels(levels, dark, zeros, zeros.astype(np.uint8), 1, rules)
-    assert (best_labels(levels, dark, None, None, 1, rules) == given).all()
+    given = _labels(levels, dark, zeros, zeros.astype(np.uint8), 1, rules)
+    assert (_labels(levels, dark, None, None, 1, rules) == given).all()
     assert given.max() > 0
-    assert best_labels(np.zeros_like(levels), dark, None, None, 1, rules).max() == 0
+    assert _labels(np.zeros_like(levels), dark, None, None, 1, rules).max() == 0
+
+
+def test_a_further_pass_numbers_on_and_leaves_what_is_taken() -> None:
+    levels, dark, doubt, blocked = _case(4)
+    rules = ScoreRules.of(NucleiParams(area_min_um2=4.0, edge_min_od=0.001), 0.5)
+    alone = _labels(levels, dark, doubt, blocked, 1, rules)
+    labels = np.where(blocked > 0, np.int32(7), np.int32(0))
+    assert label_best(labels, 7, Seen(levels, dark, doubt, blocked, 1), rules) == 7 + alone.max() > 8
+    assert (labels == np.where(blocked > 0, 7, np.where(alone > 0, alone + 7, 0))).all()

@@ -21,6 +21,7 @@ from histoquant.objects import (
     outlines,
 )
 from histoquant.objects.boundary import boundary_steps
+from histoquant.objects.label_runs import LabelRuns
 from histoquant.objects.split import split_necks
 from histoquant.objects.territory import UNIT, territories
 
@@ -39,7 +40,7 @@ def _measured(labels: np.ndarray, blue: np.ndarray, brown: np.ndarray, marker=CD
     count = int(labels.max())
     seeds = np.array([np.argwhere(labels == i + 1)[0] for i in range(count)], np.int32).reshape(count, 2)
     return measure_cells(
-        planes(blue, brown, mpp), Nuclei(labels, seeds, np.full(count, 0.1)), marker
+        planes(blue, brown, mpp), Nuclei(labels, seeds, np.full(count, 0.1), LabelRuns.of_all(labels)), marker
     ).to_pandas()
 
 
@@ -155,6 +156,12 @@ def test_outlines_need_coordinates_that_fit() -> None:
     assert len(outlines(np.zeros((5, 5), np.int32)).offsets) == 1
 
 
+def _cut(labels: np.ndarray, *how) -> np.ndarray:
+    out = labels.copy()
+    assert split_necks(out, *how) == out.max()
+    return out
+
+
 def _union(*centres: tuple[int, int], radius: float = 8) -> np.ndarray:
     mask = np.zeros((60, 80), bool)
     for at in centres:
@@ -163,26 +170,26 @@ def _union(*centres: tuple[int, int], radius: float = 8) -> np.ndarray:
 
 
 def test_necks_are_cut_and_convex_shapes_are_not() -> None:
-    pair = split_necks(_union((30, 25), (30, 39)), 0.75, 40)
+    pair = _cut(_union((30, 25), (30, 39)), 0.75, 40)
     assert pair.max() == 2
     # the cut is at the neck, wherever it runs
     assert np.bincount(pair.ravel())[1:].min() > 0.4 * (pair > 0).sum()
-    slanted = split_necks(_union((22, 30), (32, 40)), 0.75, 40)
+    slanted = _cut(_union((22, 30), (32, 40)), 0.75, 40)
     assert np.bincount(slanted.ravel())[1:].min() > 0.4 * (slanted > 0).sum()
-    assert split_necks(_union((30, 20), (30, 34), (30, 48)), 0.75, 40).max() == 3
-    assert split_necks(_union((30, 40)), 0.75, 40).max() == 1
+    assert _cut(_union((30, 20), (30, 34), (30, 48)), 0.75, 40).max() == 3
+    assert _cut(_union((30, 40)), 0.75, 40).max() == 1
     y, x = np.mgrid[:60, :80]
     spindle = (((y - 30) / 4.0) ** 2 + ((x - 40) / 25.0) ** 2 <= 1).astype(np.int32)
-    assert split_necks(spindle, 0.75, 40).max() == 1
+    assert _cut(spindle, 0.75, 40).max() == 1
 
 
 def test_a_cut_loses_no_pixel_and_makes_no_crumbs() -> None:
     clump = _union((30, 20), (30, 34), (22, 44), radius=8)
     clump[30, 5:14] = 1
-    parts = split_necks(clump, 0.75, 40)
+    parts = _cut(clump, 0.75, 40)
     assert ((parts > 0) == (clump > 0)).all()
     assert np.bincount(parts.ravel())[1:].min() >= 40
-    assert (split_necks(clump, 0.0, 40) == clump).all()
+    assert (_cut(clump, 0.0, 40) == clump).all()
 
 
 def test_caps_are_told_by_what_the_slide_shows() -> None:
@@ -278,7 +285,7 @@ def test_some_of_the_cells_are_measured_as_all_of_them() -> None:
     for i, (y, x) in enumerate([(4, 3), (9, 40), (30, 8), (33, 20), (60, 60), (80, 100)]):
         labels[_disc(5.0, labels.shape, (y, x)) <= 5] = i + 1
     seeds = np.array([np.argwhere(labels == i)[0] for i in range(1, 7)], np.int32)
-    nuclei = Nuclei(labels, seeds, rng.uniform(0, 1, 6))
+    nuclei = Nuclei(labels, seeds, rng.uniform(0, 1, 6), LabelRuns.of_all(labels))
     window, rows = planes(blue, brown), np.array([0, 3, 4])
     some = measure_cells(window, nuclei, CD68, cell_territories(nuclei, CD68, 0.5), rows)
     whole = measure_cells(window, nuclei, CD68)

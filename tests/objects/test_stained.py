@@ -6,6 +6,7 @@ import pytest
 
 from histoquant.markers import get_marker
 from histoquant.objects import Planes
+from histoquant.objects.label_runs import LabelRuns
 from histoquant.objects.nuclei import Nuclei
 from histoquant.objects.stained import LARGE, SHIFTS, find_stained, link_cells, stained_halo_px
 
@@ -71,7 +72,7 @@ def test_a_cell_takes_the_largest_object_beside_it() -> None:
     labels = np.zeros((100, 100), np.int32)
     labels[45:56, 38:49] = 1
     labels[5:10, 5:10] = 2
-    nuclei = Nuclei(labels, np.array([[50, 43], [7, 7]], np.int32), np.zeros(2))
+    nuclei = Nuclei(labels, np.array([[50, 43], [7, 7]], np.int32), np.zeros(2), LabelRuns.of_all(labels))
     found = find_stained(_planes(dab), 0.2)
     index = link_cells(nuclei, found, MPP)
     assert index[1] == -1

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from histoquant.stains.density import MOD_PER_OD, WhiteLike, unmix_mod
 from histoquant.stains.level import level_above
@@ -113,14 +114,9 @@ class StrengthHistogram:
         reach = max(1, round(_PEAK_UM / mpp))
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
         darkest = cv2.dilate(blue.astype(np.int16), disc)
-        is_peak = mask & (blue == darkest) & (100 * brown < _BLUE_SHARE_PERCENT * blue)
-        is_brown = mask & (100 * brown > _BROWN_SHARE_PERCENT * blue)
-        return StrengthHistogram(
-            self.hematoxylin + _counts(blue[mask]),
-            self.dab + _counts(brown[mask]),
-            self.peaks + _counts(blue[is_peak]),
-            self.brown + _counts(brown[is_brown]),
-        )
+        counts = np.stack([self.hematoxylin, self.dab, self.peaks, self.brown])
+        _count(blue, brown, np.asarray(darkest, np.int16), mask, counts)
+        return StrengthHistogram(*counts)
 
 
 def strength_histogram(
@@ -240,16 +236,30 @@ def _at_rank(counts: Int64Array, rank: float) -> int:
     return int(np.searchsorted(np.cumsum(counts), max(1, round(rank * total)))) - _BELOW
 
 
-def _counts(values: npt.NDArray[np.int32]) -> Int64Array:
-    held = np.clip(values, -_BELOW, LEVELS - 1) + _BELOW
-    return np.bincount(held, minlength=_BELOW + LEVELS).astype(np.int64)
+@njit(cache=True, nogil=True)
+def _count(
+    blue: npt.NDArray[np.int32],
+    brown: npt.NDArray[np.int32],
+    darkest: npt.NDArray[np.int16],
+    mask: npt.NDArray[np.bool_],
+    counts: Int64Array,
+) -> None:
+    """Add a window to the four histograms, in their order; values beyond a histogram go to its end."""
+    for y in range(mask.shape[0]):
+        for x in range(mask.shape[1]):
+            if not mask[y, x]:
+                continue
+            h, d = np.int64(blue[y, x]), np.int64(brown[y, x])
+            at_h = min(max(h, -_BELOW), LEVELS - 1) + _BELOW
+            at_d = min(max(d, -_BELOW), LEVELS - 1) + _BELOW
+            counts[0, at_h] += 1
+            counts[1, at_d] += 1
+            counts[2, at_h] += (h == darkest[y, x]) & (100 * d < _BLUE_SHARE_PERCENT * h)
+            counts[3, at_d] += 100 * d > _BROWN_SHARE_PERCENT * h
 
 
 def _box_mean(plane: npt.NDArray[np.int16], radius_px: int) -> npt.NDArray[np.int32]:
-    """Mean over a square in thousandths of OD, rounded half up; sums of integers are exact in float64."""
+    """Mean over a square in thousandths of OD, rounded half up; a sum of 16 bits fits for 181 px a side."""
     side = 2 * radius_px + 1
-    total = cv2.boxFilter(
-        plane.astype(np.float64), cv2.CV_64F, (side, side), normalize=False, borderType=cv2.BORDER_REPLICATE
-    )
-    mean = (2 * total.astype(np.int64) + side * side) // (2 * side * side)
-    return np.asarray(mean, dtype=np.int32)
+    total = cv2.boxFilter(plane, cv2.CV_32S, (side, side), normalize=False, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray((2 * total + side * side) // (2 * side * side), dtype=np.int32)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-if TYPE_CHECKING:  # a batch of tiles is written without pandas
+if TYPE_CHECKING:  # Arrow tables are written without pandas
     import pandas as pd
 
 
@@ -19,6 +19,12 @@ def parquet_bytes(table: pa.Table | pd.DataFrame) -> bytes:
     if any(pa.types.is_list(field.type) for field in table.schema):
         # pandas cannot read its own note about Arrow lists back
         table = table.replace_schema_metadata(None)
+    # measurements hardly repeat: a dictionary of them makes a table of cells 15 % larger
+    words = [field.name for field in table.schema if _is_text(field.type)]
     sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd", compression_level=3)
+    pq.write_table(table, sink, compression="zstd", compression_level=3, use_dictionary=words)
     return sink.getvalue()
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))

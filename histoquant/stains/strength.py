@@ -249,7 +249,7 @@ def _count(
         for x in range(mask.shape[1]):
             if not mask[y, x]:
                 continue
-            h, d = np.int64(blue[y, x]), np.int64(brown[y, x])
+            h, d = int(blue[y, x]), int(brown[y, x])
             at_h = min(max(h, -_BELOW), LEVELS - 1) + _BELOW
             at_d = min(max(d, -_BELOW), LEVELS - 1) + _BELOW
             counts[0, at_h] += 1

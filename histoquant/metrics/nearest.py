@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
@@ -95,20 +96,59 @@ def _expected_um(points: FloatArray, others: int, seed: int) -> float:
 def _sorted_distances(points: FloatArray, drawn: FloatArray, number: int) -> FloatArray:
     """Distances to the ``number`` nearest points, nearest first; shape (len(drawn), number).
 
-    A tree keeps a heap for each query, which for thousands of neighbours takes twice as long as sorting what
-    lies in a circle that holds enough of them.
+    A tree keeps a heap for each query, which for thousands of neighbours takes several times as long as
+    sorting what lies in a circle that holds enough of them.
     """
     points = points[np.argsort(points[:, 0])]
     x, y = np.ascontiguousarray(points.T)
     area = float(np.prod(np.maximum(np.ptp(points, axis=0), 1e-9)))
     likely = math.sqrt(1.3 * number * area / (math.pi * len(points)))
     out = np.empty((len(drawn), number))
+    room = np.empty((2, len(points) + 1))
     for row, (at_x, at_y) in enumerate(drawn.tolist()):
-        radius, squares = likely, np.zeros(0)
-        while len(squares) < number:
-            strip = slice(*np.searchsorted(x, (at_x - radius, at_x + radius)))
-            squares = (x[strip] - at_x) ** 2 + (y[strip] - at_y) ** 2
-            squares = np.sort(squares[squares <= radius * radius])
+        radius, found = likely, 0
+        while found < number:
+            first, end = np.searchsorted(x, (at_x - radius, at_x + radius))
+            limit = radius * radius
+            found = _squares_within(x[first:end], y[first:end], (at_x, at_y), limit, room[0])
             radius *= 1.4
-        out[row] = np.sqrt(squares[:number])
+        _sort_even(room[0, :found], limit, room[1, :found])
+        out[row] = np.sqrt(room[1, :number])
     return out
+
+
+@njit(cache=True, nogil=True)
+def _squares_within(
+    x: FloatArray, y: FloatArray, at: tuple[float, float], limit: float, out: FloatArray
+) -> int:
+    """Squared distances up to a limit; how many there are."""
+    found = 0
+    for i in range(x.size):
+        square = (x[i] - at[0]) ** 2 + (y[i] - at[1]) ** 2
+        # what is too far is written over
+        out[found] = square
+        found += int(square <= limit)
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _sort_even(values: FloatArray, most: float, out: FloatArray) -> None:
+    """Sort numbers that lie about evenly between 0 and ``most``: as many boxes, put in order one by one.
+
+    Squared distances of points spread over a plane do so.
+    """
+    boxes = values.size
+    start = np.zeros(boxes + 1, np.int64)
+    for value in values:
+        start[min(int(value / most * boxes), boxes - 1) + 1] += 1
+    for box in range(boxes):
+        start[box + 1] += start[box]
+    end = start.copy()
+    for value in values:
+        box = min(int(value / most * boxes), boxes - 1)
+        place = end[box]
+        while place > start[box] and out[place - 1] > value:
+            out[place] = out[place - 1]
+            place -= 1
+        out[place] = value
+        end[box] += 1

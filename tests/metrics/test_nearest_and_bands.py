@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
 from histoquant.metrics.bands import distance_bands
-from histoquant.metrics.nearest import nearest_neighbours
+from histoquant.metrics.nearest import _sorted_distances, nearest_neighbours
 from histoquant.metrics.tissue import Tissue
 
 
@@ -89,3 +90,13 @@ def test_bands_hold_what_lies_in_them() -> None:
 def test_no_reference_no_rows() -> None:
     tissue = Tissue(np.ones((20, 20), bool), 8.0, 8.0)
     assert distance_bands(np.zeros(0), np.zeros(0), tissue, ~tissue.mask, "tissue_edge").empty
+
+
+@pytest.mark.parametrize("clumped", [0, 900])
+def test_distances_to_the_nearest_points_are_those_of_a_tree(clumped: int) -> None:
+    rng = np.random.default_rng(5)
+    points = rng.uniform(0, 3000, (1000, 2))
+    points[:clumped] = rng.normal(200, 5, (clumped, 2))
+    found = _sorted_distances(points, points[::100], 300)
+    assert found == pytest.approx(cKDTree(points).query(points[::100], k=300)[0], abs=1e-9)
+    assert (np.diff(found, axis=1) >= 0).all()

@@ -40,8 +40,9 @@ _HEAD = "| {} | % | 95 % interval | trials | |\n|---|---|---|---|---|\n"
 
 @dataclass
 class Counts:
-    """What was counted so far, by seed from 0 up; kept in a file, so that a run can be taken up again."""
+    """What was counted so far, by seed from ``begin`` up; kept in a file, so a run can be taken up again."""
 
+    begin: int = 0
     done: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_PARTS, 0))
     null: Tally = field(default_factory=Tally)
     held: Tally = field(default_factory=Tally)
@@ -50,12 +51,17 @@ class Counts:
     direct: Tally = field(default_factory=Tally)
 
     @classmethod
-    def load(cls, path: Path | None) -> Counts:
-        """Take up what is kept, or begin."""
+    def load(cls, path: Path | None, begin: int = 0) -> Counts:
+        """Take up what is kept, or begin; counts of other seeds are refused."""
         if path is None or not path.exists():
-            return cls()
+            return cls(begin)
         told = json.loads(path.read_text("utf-8"))
-        return cls(told.pop("done"), **{name: Tally(**tally) for name, tally in told.items()})
+        kept = told.pop("begin", 0)
+        if kept != begin:
+            raise SystemExit(
+                f"{path}: counted from seed {kept}, not {begin}. Pass --from-seed {kept}, or another --keep."
+            )
+        return cls(kept, told.pop("done"), **{name: Tally(**tally) for name, tally in told.items()})
 
     def save(self, path: Path | None) -> None:
         """Keep."""
@@ -64,7 +70,7 @@ class Counts:
 
     def step(self, part: str) -> None:
         """Draw and count one more seed."""
-        seed = self.done[part]
+        seed = self.begin + self.done[part]
         if part == "tests":
             simulate(seed, self.null, self.held)
         elif part == "models":
@@ -75,7 +81,7 @@ class Counts:
         else:
             for name, inside in recovered(_plan(seed)).items():
                 self.planted.add(name, inside)
-                if seed < _FIRST:
+                if self.done[part] < _FIRST:
                     self.first.add(name, inside)
         self.done[part] += 1
 
@@ -88,8 +94,11 @@ def main() -> None:
     parser.add_argument("--models", type=int, default=1000, help="of each model")
     parser.add_argument("--only", nargs="*", default=(*_PARTS, "power"))
     parser.add_argument("--keep", type=Path, help="file of counts, taken up again when the run is repeated")
+    parser.add_argument(
+        "--from-seed", type=int, default=0, help="first seed: data that no choice was made on"
+    )
     given = parser.parse_args()
-    counts = Counts.load(given.keep)
+    counts = Counts.load(given.keep, given.from_seed)
     wanted = {part: getattr(given, part) for part in _PARTS if part in given.only}
     while any(counts.done[part] < trials for part, trials in wanted.items()):
         for part, trials in wanted.items():

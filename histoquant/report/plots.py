@@ -289,5 +289,5 @@ def draw_timepoints(plot: TimepointPlot) -> bytes | None:
         figure = draw(plot, lines, positions, months)
         FigureCanvasSVG(figure)
         buffer = io.BytesIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return buffer.getvalue()

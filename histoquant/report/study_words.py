@@ -8,10 +8,16 @@ from typing import Any, Final
 
 import pandas as pd
 
-from histoquant.report.figures.common import is_true, measure_words, number_of, records, timepoint_words
+from histoquant.report.figures.common import (
+    is_true,
+    loss_words,
+    measure_words,
+    number_of,
+    records,
+    timepoint_words,
+)
 from histoquant.report.figures.forest import estimate_text
 from histoquant.report.numbers import as_number, as_text, number_text
-from histoquant.report.reasons import speak
 
 Row = dict[str, Any]
 Tables = dict[str, pd.DataFrame]
@@ -84,7 +90,7 @@ def p_of(name: str) -> Cell:
 
 def reason_of(row: Row) -> str:
     """Why something in the row is empty, in words."""
-    return speak(as_text(row.get("reason"))).replace("_", " ")
+    return loss_words(as_text(row.get("reason")))
 
 
 def interval_of(*names: str) -> Cell:

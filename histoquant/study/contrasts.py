@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ from histoquant.statistics.paired import (
     sign_flip_p,
     signed_rank,
 )
-from histoquant.study.change import contrasts
+from histoquant.study.change import Row, contrasts
 from histoquant.study.measures import FURTHER, LOG, MAIN, UNITS_OF_CHANGE
 
 
@@ -61,7 +62,9 @@ def change_table(tracts: pd.DataFrame, patients: pd.DataFrame, primary: Primary,
                 "primary": (about["measure"], about["timepoint"]) == (primary.measure, primary.timepoint),
                 "patients": len(rows),
                 "tracts": len(pairs),
-                **_estimates(rows["change"].to_numpy(float), about["scale"] == LOG, seed),
+                **_estimates(
+                    rows["change"].to_numpy(float), about["scale"] == LOG, seed, _most_often(tracts, about)
+                ),
                 "mean_area_weighted": rows["change_area_weighted"].mean() if len(rows) else math.nan,
                 "beyond_detectable": int(beyond.sum()) if bool(known.any()) else math.nan,
             }
@@ -71,10 +74,17 @@ def change_table(tracts: pd.DataFrame, patients: pd.DataFrame, primary: Primary,
     return adjusted(pd.DataFrame(table), "wilcoxon_p", "p_holm", "p_bh")
 
 
-def _estimates(values: NDArray[np.float64], log: bool, seed: int) -> dict[str, Any]:
+def _most_often(tracts: pd.DataFrame, about: Row) -> str:
+    """Return the commonest reason why tracts have no change at this comparison, without its advice."""
+    same = (tracts["measure"] == about["measure"]) & (tracts["timepoint"] == about["timepoint"])
+    counted = Counter(str(reason).partition(":")[0] for reason in tracts.loc[same, "reason"].dropna())
+    return f", most often {counted.most_common(1)[0][0]}" if counted else ""
+
+
+def _estimates(values: NDArray[np.float64], log: bool, seed: int, why: str) -> dict[str, Any]:
     if values.size == 0:
         nothing = dict.fromkeys(_ESTIMATES, math.nan)
-        return {**nothing, "reason": few("patients", 0, 1)}
+        return {**nothing, "reason": few("patients", 0, 1) + why}
     test = signed_rank(values)
     middle, confidence = hodges_lehmann(values)
     mean, srm = mean_change(values), response_mean(values)

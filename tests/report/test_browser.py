@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 from browser import DARK, browser, run_browser
 from made_study import made_tables, write_run, write_tables
@@ -15,6 +16,7 @@ from made_study import made_tables, write_run, write_tables
 from histoquant.report.study_report import write_study_report
 
 PHONE_PX, WIDE_PX = 390, 1300
+_SIZES = {"thumbnail": (660, 640), "overlay": (1300, 1400), "density": (1000, 1000), "fields": (1280, 1400)}
 
 
 @pytest.fixture(scope="module")
@@ -69,11 +71,33 @@ def test_no_script_runs_and_nothing_is_refused(page: Path, tmp_path: Path) -> No
 
 
 def test_it_prints_to_pages(page: Path, tmp_path: Path) -> None:
+    assert 3 <= _printed_pages(page, tmp_path) <= 40
+
+
+def test_a_slide_with_its_pictures_prints_on_one_page(tmp_path: Path) -> None:
+    browser()
+    write_run(tmp_path, 9)
+    ids = pd.read_csv(tmp_path / "slides.csv")["slide_id"]
+    for slide in ids:
+        folder = tmp_path / "slides" / str(slide)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, (height, width) in _SIZES.items():
+            cv2.imwrite(str(folder / f"{name}.png"), np.full((height, width, 3), 200, np.uint8))
+    write_tables(tmp_path, made_tables(6))
+    page = write_study_report(tmp_path)
+    assert page.read_text("utf-8").count('alt="Full-resolution fields of') == len(ids) == 9
+    slides = re.sub(r'<section id="(?!slides)[a-z]+">.*?</section>', "", page.read_text("utf-8"), flags=re.S)
+    page.write_text(slides, "utf-8")
+    # beside them stand the title with a figure and, if the last is full, the foot
+    assert _printed_pages(page, tmp_path) in (10, 11)
+
+
+def _printed_pages(page: Path, tmp_path: Path) -> int:
     pdf = tmp_path / "report.pdf"
     run_browser(tmp_path / "profile", f"--print-to-pdf={pdf}", "--no-pdf-header-footer", page.as_uri())
     content = pdf.read_bytes()
     assert content.startswith(b"%PDF")
-    assert 3 <= len(re.findall(rb"/Type\s*/Page\b", content)) <= 40
+    return len(re.findall(rb"/Type\s*/Page\b", content))
 
 
 def test_figures_alone_open_in_a_browser(page: Path, tmp_path: Path) -> None:

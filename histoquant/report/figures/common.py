@@ -108,7 +108,7 @@ def is_true(value: Any) -> bool:
 
 
 def loss_words(reasons: str) -> str:
-    """Reasons for losses, ``CODE n`` joined by semicolons, in words."""
+    """Reasons, codes joined by semicolons, in words; of losses with their number."""
     spoken = speak(reasons).replace("_", " ")
     return spoken.replace("BASELINE ", "at baseline ").replace("VISIT ", "at this visit ")
 
@@ -120,8 +120,8 @@ def some(figure: Figure | None) -> list[Figure]:
 
 def short_reason(row: dict[str, Any]) -> str:
     """Why a row is empty, short enough for a figure."""
-    text = speak(as_text(row.get("reason"))).replace("_", " ")
-    return text if len(text) <= 60 else f"{text[:58]}…"
+    text = loss_words(as_text(row.get("reason")))
+    return text if len(text) <= 120 else f"{text[:118]}…"
 
 
 def measure_name(measure: str, marker: str) -> str:

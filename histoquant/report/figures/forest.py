@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import pandas as pd
 
 from histoquant.report.figures.common import Figure
-from histoquant.report.figures.drawing import SMALL_PX, Drawing, text_width
+from histoquant.report.figures.drawing import SMALL_PX, Drawing, text_width, wrapped
 from histoquant.report.figures.scales import Scale, draw_x_axis, span
 
 _WIDTH = 400.0
-_ROW, _TOP, _FOOT = 38.0, 30.0, 44.0
+_ROW, _TOP, _FOOT, _LINE = 38.0, 40.0, 44.0, 14.0
 _LEFT, _TEXT_AT = 8.0, 250.0
 
 
@@ -94,25 +95,41 @@ def draw_forest(plan: ForestPlan, rows: Sequence[ForestRow], table: pd.DataFrame
     null = 1.0 if plan.ratio else 0.0
     ends = [v for row in known for v in (row.estimate, row.low, row.high) if v is not None]
     low, high = span([*ends, null], plan.ratio)
-    base = _TOP + _ROW * len(rows)
+    *tops, base = accumulate((_height(row) for row in rows), initial=_TOP)
     drawing = Drawing(plan.name, _WIDTH, base + _FOOT, plan.title, _says(rows))
     drawing.text(4, 17, plan.title, "head")
     x = Scale(low, high, _LEFT, _TEXT_AT - 14, plan.ratio)
-    draw_x_axis(drawing, x, base, plan.axis, _TOP + 4)
-    drawing.line(x(null), base, x(null), _TOP + 2, "null")
-    for number, row in enumerate(rows):
-        _draw_row(drawing, row, x, _TOP + _ROW * number)
+    draw_x_axis(drawing, x, base, plan.axis)
+    for row, top in zip(rows, tops, strict=True):
+        if row.estimate is not None:
+            # lines stand where intervals are: through words they would be read as letters
+            for value in x.ticks(5):
+                drawing.line(x(value), top + 19, x(value), top + _ROW - 3, "grid")
+            drawing.line(x(null), top + 18, x(null), top + _ROW - 2, "null")
+        _draw_row(drawing, row, x, top)
     _draw_sides(drawing, plan, x, null)
     return Figure(drawing, plan.caption, table)
 
 
+def _height(row: ForestRow) -> float:
+    return _ROW + _LINE * max(0, len(_why(row)) - 1)
+
+
+def _why(row: ForestRow) -> list[str]:
+    """Lines that say why there is no estimate; none where there is one."""
+    if row.estimate is not None:
+        return []
+    return wrapped(row.note or "not estimated", _WIDTH - 2 * _LEFT, most=3)
+
+
 def _draw_row(drawing: Drawing, row: ForestRow, x: Scale, top: float) -> None:
-    drawing.text(_LEFT, top + 15, row.label, "strong over" if row.strong else "over")
+    drawing.text(_LEFT, top + 15, row.label, "strong" if row.strong else "t")
     if row.note and row.estimate is not None:
         drawing.text(_WIDTH - 4, top + 15, row.note, "small", "end")
     y = top + 27
     if row.estimate is None:
-        drawing.text(_LEFT, y + 4, row.note or "not estimated", "small over")
+        for number, line in enumerate(_why(row)):
+            drawing.text(_LEFT, y + 4 + _LINE * number, line, "small")
         return
     if row.low is not None and row.high is not None:
         drawing.line(x(row.low), y, x(row.high), y, f"bar s{row.colour}")
@@ -125,7 +142,7 @@ def _draw_row(drawing: Drawing, row: ForestRow, x: Scale, top: float) -> None:
 
 def _draw_sides(drawing: Drawing, plan: ForestPlan, x: Scale, null: float) -> None:
     """What left and right of no change mean, where there is room for the word."""
-    y, at = _TOP + 1, x(null)
+    y, at = _TOP - 4, x(null)
     if at - x.start > text_width(plan.below, SMALL_PX) + 14:
         drawing.text(at - 6, y, f"← {plan.below}", "small", "end")
     if x.end - at > text_width(plan.above, SMALL_PX) + 14:

@@ -110,13 +110,11 @@ def draw_y_axis(drawing: Drawing, scale: Scale, left: float, right: float, title
     drawing.turned_text(12, (scale.start + scale.end) / 2, title, "small")
 
 
-def draw_x_axis(drawing: Drawing, scale: Scale, y: float, title: str, grid_to: float | None = None) -> None:
-    """Ticks and title of a horizontal axis at ``y``; with ``grid_to`` also its grid."""
+def draw_x_axis(drawing: Drawing, scale: Scale, y: float, title: str) -> None:
+    """Ticks and title of a horizontal axis at ``y``."""
     taken = -math.inf
     for value in scale.ticks(5):
         x = scale(value)
-        if grid_to is not None:
-            drawing.line(x, y, x, grid_to, "grid")
         drawing.line(x, y, x, y + 4, "axis")
         label = tick_text(value)
         if x - 3.2 * len(label) > taken:

@@ -165,6 +165,11 @@ def findings(tables: Tables) -> list[Finding]:
     return [_finding(row, words) for row in rows]
 
 
+def _counted(count: Any, unit: str) -> str:
+    """``1 patient``, ``3 tracts``."""
+    return f"{number_text(count)} {unit if as_number(count) != 1 else unit.removesuffix('s')}"
+
+
 def _finding(row: Row, words: dict[str, str]) -> Finding:
     baseline = words.get(as_text(row["baseline"]), "baseline")
     what = f"{measure_of(row)}, {timepoint_of(words)(row)} against {baseline}"
@@ -172,7 +177,7 @@ def _finding(row: Row, words: dict[str, str]) -> Finding:
     if not estimate:
         return Finding(f"{what}: no estimate", reason_of(row), is_true(row["primary"]))
     unit = "" if as_text(row["scale"]) == "log" else f" {_DIFFERENCES.get(as_text(row['unit']), '')}"
-    said = [f"{number_text(row['patients'])} patients, {number_text(row['tracts'])} tracts"]
+    said = [", ".join(_counted(row[unit], unit) for unit in ("patients", "tracts"))]
     if p_text(row["wilcoxon_p"]):
         p = p_text(row["wilcoxon_p"])
         said.append(f"exact Wilcoxon p {p if p.startswith('<') else f'= {p}'}")

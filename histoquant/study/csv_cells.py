@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ from histoquant.study.rules import ID_RULE, UNBLINDING_CURE, did_you_mean, is_id
 # A trial's table is thousands of rows; ten million characters is a wrong file.
 _MAX_CHARACTERS = 10_000_000
 _MAX_FAULTS_SHOWN = 20
+_SEPARATORS = ",;\t"
+_EXCELS_HINT = re.compile(r"\s*\"?sep=([,;\t])\"?\s*")
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +37,21 @@ class Line:
 
 
 def read_lines(
-    path: Path, known: Sequence[str], required: Sequence[str], *, kind: str, blind: bool = True
+    path: Path,
+    known: Sequence[str],
+    required: Sequence[str],
+    *,
+    kind: str,
+    blind: bool = True,
+    numbers: Sequence[str] = (),
 ) -> tuple[list[Line], list[str]]:
     """Read a table.
 
     Parameters
     ----------
     path : Path
-        Comma, semicolon or tab between cells, UTF-8; blank lines are skipped.
+        Comma, semicolon or tab between cells, UTF-8; blank lines, Excel's ``sep=;`` and nameless columns at
+        the right, where they are empty, are skipped.
     known : sequence of str
         Columns that may occur, lower case; a name that ends in ``*`` allows any with that beginning.
     required : sequence of str
@@ -49,6 +60,9 @@ def read_lines(
         What the table is, for messages: ``"slide table"``.
     blind : bool
         Whether a column that would tell arm or outcome is refused as such.
+    numbers : sequence of str
+        Columns of numbers. Between semicolons they may have a decimal comma: spreadsheets write semicolons
+        where the comma is taken by numbers.
 
     Returns
     -------
@@ -61,22 +75,37 @@ def read_lines(
     StudyError
         If the file cannot be read, or its header is wrong.
     """
-    content = _cells(path, kind)
+    content, separator = _cells(path, kind)
     header_line, header = next(content, (1, []))
-    columns = _header(path.name, [cell.strip().lower() for cell in header], known, required, blind)
+    columns = _header(path.name, _named([cell.strip().lower() for cell in header]), known, required, blind)
+    commas = numbers if separator == ";" else ()
     lines: list[Line] = []
     faults: list[str] = []
     for number, cells in content:
         if not any(cell.strip() for cell in cells):
             continue
+        beyond = len(cells) - len(columns)
+        if beyond > 0 and not any(cell.strip() for cell in cells[len(columns) :]):
+            cells = cells[: len(columns)]
         if len(cells) != len(columns):
             faults.append(
                 f"row {number}: {len(cells)} cells, the header (row {header_line}) has {len(columns)}; "
                 "add or remove separators, or quote a cell that holds one"
             )
             continue
-        lines.append(Line(number, {k: cell.strip() for k, cell in zip(columns, cells, strict=True)}))
+        said = {k: cell.strip() for k, cell in zip(columns, cells, strict=True)}
+        for name in commas:
+            if _DECIMAL_COMMA.fullmatch(said.get(name, "")):
+                said[name] = said[name].replace(",", ".")
+        lines.append(Line(number, said))
     return lines, faults
+
+
+def _named(columns: list[str]) -> list[str]:
+    """Drop nameless columns at the right."""
+    while columns and not columns[-1]:
+        columns = columns[:-1]
+    return columns
 
 
 def refuse(name: str, faults: Sequence[str]) -> None:
@@ -116,7 +145,8 @@ def repeat_faults(lines: Sequence[Line], key: Sequence[str]) -> list[str]:
     return faults
 
 
-def _cells(path: Path, kind: str) -> Iterator[tuple[int, list[str]]]:
+def _cells(path: Path, kind: str) -> tuple[Iterator[tuple[int, list[str]]], str]:
+    """Return the rows with their lines, the header first, and what separates their cells."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -127,14 +157,22 @@ def _cells(path: Path, kind: str) -> Iterator[tuple[int, list[str]]]:
         ) from None
     if len(text) > _MAX_CHARACTERS or "\0" in text:
         raise StudyError(f"{path.name}: not a {kind} (binary, or over 10 million characters).")
-    first = text.split("\n", 1)[0]
-    separator = max(",;\t", key=first.count)
+    first = text.splitlines()[0] if text else ""
+    hint = _EXCELS_HINT.fullmatch(first)
+    separator = hint[1] if hint else max(_SEPARATORS, key=first.count)
+    rows = _rows(text, separator, path.name)
+    if hint:
+        next(rows)
+    return rows, separator
+
+
+def _rows(text: str, separator: str, name: str) -> Iterator[tuple[int, list[str]]]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
         for cells in reader:
             yield reader.line_num, cells
     except csv.Error as error:
-        raise StudyError(f"{path.name}: row {reader.line_num}: {error}. Check the quotes.") from None
+        raise StudyError(f"{name}: row {reader.line_num}: {error}. Check the quotes.") from None
 
 
 def _header(
@@ -145,6 +183,10 @@ def _header(
     unblinding = [name for name in columns if blind and is_unblinding(name)]
     if unblinding:
         raise StudyError(f"{table}: row 1, column {unblinding[0]!r} tells arm or outcome. {UNBLINDING_CURE}.")
+    if "" in columns:
+        raise StudyError(
+            f"{table}: row 1: column {columns.index('') + 1} has no name. Name it, or remove it."
+        )
     unknown = [name for name in columns if name not in plain and not (begins and name.startswith(begins))]
     if unknown:
         raise StudyError(

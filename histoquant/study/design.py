@@ -309,14 +309,18 @@ def explain(error: ValidationError) -> str:
     str
         One sentence per fault: section, key, fault and, for an unknown key, the nearest known one.
     """
-    return " ".join(_explain_one(fault["loc"], fault["type"], fault["msg"]) for fault in error.errors())
+    return " ".join(
+        _explain_one(fault["loc"], fault["type"], fault["msg"], fault["input"]) for fault in error.errors()
+    )
 
 
-def _explain_one(location: tuple[int | str, ...], kind: str, message: str) -> str:
+def _explain_one(location: tuple[int | str, ...], kind: str, message: str, said: object) -> str:
     names = tuple(str(part) for part in location if isinstance(part, str))
     entry = "".join(f" entry {part + 1}" for part in location if isinstance(part, int))
     section, key = (names[:-1], names[-1]) if names else ((), "")
     where = f"[{'.'.join(section)}]{entry} {key}:" if section else f"{key}{entry}:"
+    if kind in ("float_type", "float_parsing"):
+        return f"{where} {str(said)!r} is no number. Write it without quotes and with a point, like 2 or 2.5."
     if kind != "extra_forbidden":
         return f"{where} {message.removeprefix('Value error, ')}."
     if is_unblinding(key):

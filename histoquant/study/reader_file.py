@@ -118,7 +118,8 @@ def _renamed(line: Line, path: Path) -> Line:
 
 
 def _file_readings(path: Path, known: _Known) -> list[Reading]:
-    lines, faults = read_lines(path, (*_COLUMNS, *_SAME, *_ALLOWED), ("value",), kind="reader file")
+    columns, numbers = (*_COLUMNS, *_SAME, *_ALLOWED), ("value", "read")
+    lines, faults = read_lines(path, columns, ("value",), kind="reader file", numbers=numbers)
     lines = [_renamed(line, path) for line in lines]
     faults += repeat_faults(lines, ("slide", "patient", "tract", "timepoint", "reader", "read", "measure"))
     readings: list[Reading] = []

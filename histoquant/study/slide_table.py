@@ -133,7 +133,7 @@ def read_slide_table(path: Path, folder: Path, timepoints: Iterable[str] = ()) -
     StudyError
         With every fault found (the first 20), each naming row, column and cure.
     """
-    lines, faults = read_lines(path, COLUMNS, ("slide",), kind="slide table")
+    lines, faults = read_lines(path, COLUMNS, ("slide",), kind="slide table", numbers=("mpp",))
     labels = {label.casefold(): label for label in timepoints}
     rows: list[SlideRow] = []
     seen: dict[str, int] = {}

@@ -94,7 +94,7 @@ def test_a_byte_order_mark_does_not_matter(tmp_path: Path) -> None:
         ("[inflammation]\nweights = { cd86 = 1 }", ["[inflammation.weights] cd86", "Did you mean 'cd68'"]),
         ("[[timepoints]]\nlabel = 'a'\nmonht = 2", ["[timepoints] entry 1 monht", "Did you mean 'month'"]),
         ("[[timepoints]]\nmonth = 2", ["[timepoints] entry 1 label", "required"]),
-        ("[[timepoints]]\nlabel = 'a'\nmonth = '2'", ["entry 1 month", "valid number"]),
+        ("[[timepoints]]\nlabel = 'a'\nmonth = '2,0'", ["entry 1 month", "'2,0' is no number", "like 2"]),
         ("[[timepoints]]\nlabel = '=1+1'\nmonth = 2", ["'=1+1' is not a label", "letters"]),
         ("[[timepoints]]\nlabel = 'a'\nmonth = inf", ["entry 1 month"]),
         ("[run]\nworkers = true", ["[run] workers", "valid integer"]),

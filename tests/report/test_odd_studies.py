@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from histoquant.cli.application import app
 from histoquant.phantoms.trial import TIMEPOINTS
 from histoquant.phantoms.trial_tables import TableTrial, table_trial
-from histoquant.store.atomic import csv_bytes, parquet_bytes
+from histoquant.store.csv_table import csv_bytes
 from histoquant.store.layout import OutputFolder
 from histoquant.store.verify import write_seals
 from histoquant.study import biopsies, load_study

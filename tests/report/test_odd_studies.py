@@ -16,6 +16,7 @@ from histoquant.phantoms.trial import TIMEPOINTS
 from histoquant.phantoms.trial_tables import TableTrial, table_trial
 from histoquant.store.csv_table import csv_bytes
 from histoquant.store.layout import OutputFolder
+from histoquant.store.parquet_table import parquet_bytes
 from histoquant.store.verify import write_seals
 from histoquant.study import biopsies, load_study
 from histoquant.study.outcomes import read_outcomes

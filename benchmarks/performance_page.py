@@ -147,7 +147,9 @@ def _law(found: Measured) -> str:
         each = 1e3 * row.seconds / row.mpx
         lines.append(f"| {row.mpx:.1f} | {row.mpx / 4:.2f} | {tasks} | {each:.0f} | {row.peak_mib:.0f} |\n")
     slope = found.said.get("slope", "not known")
-    return "".join(lines) + f"\nSlope of time against area, both as logarithms: {slope}.\n\n"
+    largest = found.said.get("slope of the largest", "not known")
+    said = f"Slope of time against area, both as logarithms: {slope}; of the three largest: {largest}."
+    return "".join(lines) + f"\n{said}\n\n"
 
 
 def _commands(found: Measured) -> str:

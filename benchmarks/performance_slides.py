@@ -19,8 +19,13 @@ def colon(side_px: int) -> NDArray[np.uint8]:
     image = immunohistochemistry()
     pair = np.concatenate([image, image[:, ::-1]], axis=1)
     block = np.concatenate([pair, pair[::-1]], axis=0)
-    times = -(-side_px // block.shape[0])
-    return np.ascontiguousarray(np.tile(block, (times, times, 1))[:side_px, :side_px])
+    out = np.empty((side_px, side_px, 3), np.uint8)  # once: 400 mm2 are 4.8 GB
+    step = block.shape[0]
+    for y in range(0, side_px, step):
+        for x in range(0, side_px, step):
+            part = out[y : y + step, x : x + step]
+            part[:] = block[: part.shape[0], : part.shape[1]]
+    return out
 
 
 def slide(folder: Path, side_px: int, magnified: int = 1) -> Path:

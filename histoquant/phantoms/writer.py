@@ -15,9 +15,14 @@ SMALLEST_PX = 256  # no level below this
 
 def halve_twice(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the image at a quarter of its size, each pixel the rounded mean of 4 x 4 (edges cut off)."""
-    height, width = (side // LEVEL_STEP * LEVEL_STEP for side in rgb.shape[:2])
-    blocks = rgb[:height, :width].reshape(height // 4, 4, width // 4, 4, 3).astype(np.uint32)
-    return np.asarray((blocks.sum(axis=(1, 3)) + 8) // 16, dtype=np.uint8)
+    height, width = (side // LEVEL_STEP for side in rgb.shape[:2])
+    out = np.empty((height, width, 3), np.uint8)
+    # strip by strip: sums of a whole slide would be four times the slide
+    for top in range(0, height, TILE_PX):
+        rows = min(TILE_PX, height - top)
+        strip = rgb[4 * top : 4 * (top + rows), : 4 * width].reshape(rows, 4, width, 4, 3)
+        out[top : top + rows] = (strip.sum(axis=(1, 3), dtype=np.uint32) + 8) // 16
+    return out
 
 
 def write_slide(path: Path, rgb: NDArray[np.uint8], mpp: float, *, quality: int = 85) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from highdicom.ann import MicroscopyBulkSimpleAnnotations, annread
-from pydicom import dcmread
+from highdicom.spatial import ImageToReferenceTransformer, PixelToReferenceTransformer
+from pydicom import Dataset, dcmread
 
 import histoquant as hq
 from histoquant.errors import StoreError, UsageError
@@ -30,9 +31,24 @@ def dicom_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+def volume_header() -> Dataset:
+    """Of the slide's full-resolution image."""
+    headers = (dcmread(file, stop_before_pixels=True) for file in SHARED.iterdir())
+    return next(header for header in headers if "VOLUME" in header.ImageType)
+
+
 def shoelace(ring: np.ndarray) -> float:
     x, y = ring.astype(np.float64).T
     return abs(float(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y))) / 2
+
+
+def middle(ring: np.ndarray) -> np.ndarray:
+    """Centre of a polygon's area."""
+    start = ring[0].astype(np.float64)
+    near = ring - start
+    x, y = near.T
+    cross = x * np.roll(y, -1) - np.roll(x, -1) * y
+    return start + (near + np.roll(near, -1, axis=0)).T @ cross / (3 * cross.sum())
 
 
 def exported(results: Path, folder: Path) -> tuple[Path, MicroscopyBulkSimpleAnnotations]:
@@ -55,8 +71,6 @@ def test_highdicom_reads_the_same_cells(dicom_results: Path, tmp_path: Path) -> 
         pixel_um2 = float(np.prod(plan["plane_mpp_xy"]) / np.prod(plan["plane_factor_xy"]))
         areas = [shoelace(ring) * pixel_um2 for ring in rings]
         np.testing.assert_allclose(areas, mine["nucleus_area_um2"], rtol=1e-4)
-        middle = [ring.mean(axis=0) for ring in rings]
-        np.testing.assert_allclose(middle, mine[["x_px", "y_px"]] + 0.5, atol=6)
         names, values, units = group.get_measurements()
         by_name = {name.value: values[:, k] for k, name in enumerate(names)}
         for name in ("dab_od", "nucleus_area_um2", "cytoplasm_dab_p75_od"):
@@ -66,13 +80,31 @@ def test_highdicom_reads_the_same_cells(dicom_results: Path, tmp_path: Path) -> 
 
 
 @NEEDS_SLIDE
+def test_highdicom_maps_outlines_to_where_the_pixels_lie_on_the_slide(
+    dicom_results: Path, tmp_path: Path
+) -> None:
+    """Points are counted from the corner of the first pixel (PS3.3, C.18.6), pixels from its centre."""
+    _, read = exported(dicom_results, tmp_path)
+    assert read.PixelOriginInterpretation == "VOLUME"
+    image = volume_header()
+    of_points = ImageToReferenceTransformer.for_image(image, for_total_pixel_matrix=True)
+    of_pixels = PixelToReferenceTransformer.for_image(image, for_total_pixel_matrix=True)
+    (slide_id,) = hq.load_results(dicom_results).slides["slide_id"]
+    cells = hq.load_results(dicom_results).cells(slide_id)
+    (group,) = (group for group in read.get_annotation_groups() if group.label == "Negative")
+    middles = np.array([middle(ring) for ring in group.get_graphic_data("2D")])
+    mine = cells.loc[~cells["positive"].astype(bool), ["x_px", "y_px"]].to_numpy()
+    pixels = np.column_stack([mine, np.zeros(len(mine)), np.ones(len(mine))])
+    pixel_mm = float(image.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].PixelSpacing[0])
+    away_px = (of_points(middles) - (of_pixels.affine @ pixels.T).T[:, :3]) / pixel_mm
+    assert len(mine) > 100
+    assert np.abs(away_px).max() < 0.05, "half a pixel would be the other convention"
+
+
+@NEEDS_SLIDE
 def test_it_refers_to_the_full_image_and_stays_the_same_instance(dicom_results: Path, tmp_path: Path) -> None:
     _, read = exported(dicom_results, tmp_path / "a")
-    volume = next(
-        header
-        for header in (dcmread(file, stop_before_pixels=True) for file in SHARED.iterdir())
-        if "VOLUME" in header.ImageType
-    )
+    volume = volume_header()
     (reference,) = read.ReferencedImageSequence
     assert reference.ReferencedSOPInstanceUID == volume.SOPInstanceUID
     assert read.StudyInstanceUID == volume.StudyInstanceUID
@@ -95,7 +127,6 @@ def test_masked_results_and_missing_slides_are_refused(dicom_results: Path, tmp_
 
 def test_vessels_aggregates_and_lumens_are_groups(finished_results: Path, tmp_path: Path) -> None:
     """On the drawn CD31 slide, under a header that an archive would hold for it."""
-    from pydicom import Dataset
     from pydicom.uid import VLWholeSlideMicroscopyImageStorage, generate_uid
 
     from histoquant.export.dicom_annotations import write_dicom_annotations

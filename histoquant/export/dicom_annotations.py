@@ -98,7 +98,8 @@ def write_dicom_annotations(path: Path, objects: SlideObjects, source: Dataset) 
     -----
     Coordinates are two-dimensional, of the source's total pixel matrix: the corner of its first pixel is
     (0, 0), as in spatial coordinates elsewhere in DICOM (PS3.3, C.18.6) and in highdicom's transformers; the
-    module of bulk annotations itself (C.37.1.2) names no place within the pixel. UIDs are made from source and content, so that the same results are the same instance.
+    module of bulk annotations itself (C.37.1.2) names no place within the pixel. UIDs are made from source
+    and content, so that the same results are the same instance.
     """
     groups = list(_groups(objects))
     if not groups:

@@ -71,25 +71,32 @@ def export_results(
     _need(to)
     results = load_results(root)
     chosen = _chosen(results, slide_ids)
+    if to == "dicom-ann":
+        _refuse_masked(results, slides)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
+    files = _slide_files(slides) if slides is not None and to in _WITH_SLIDES else {}
     written = []
+    for path in _written(results, chosen, to, folder, files, compress):
+        written.append(path)
+        said(path)
+    return written
+
+
+def _written(
+    results: Results, chosen: list[str], to: str, folder: Path, files: dict[str, Path], compress: bool
+) -> Iterator[Path]:
+    """Each file, once it is there: one for the study, or those of slide after slide."""
     if to == "anndata":
         path = folder / "cells.h5ad"
         _write_anndata(path, results, chosen)
-        written.append(path)
-        said(path)
-        return written
-    if to == "dicom-ann":
-        _refuse_masked(results, slides)
-    files = _slide_files(slides) if slides is not None and to in _WITH_SLIDES else {}
+        yield path
+        return
+    names = results.slides.set_index("slide_id")["file"]
     for slide_id in chosen:
-        objects = read_objects(root, slide_id)
-        name = str(results.slides.set_index("slide_id").loc[slide_id, "file"])
-        for path in _write_slide(objects, to, folder, files.get(Path(name).name), compress):
-            written.append(path)
-            said(path)
-    return written
+        objects = read_objects(results.folder, slide_id)
+        file = files.get(Path(str(names[slide_id])).name)
+        yield from _write_slide(objects, to, folder, file, compress)
 
 
 def _need(to: str) -> None:

@@ -71,15 +71,7 @@ def write_samples(
     UsageError
         If a number is out of range.
     """
-    _check(patients, size_mm, tracts, missing_share)
-    small = patients <= 2
-    trial = plan_trial(
-        patients,
-        seed,
-        size_mm,
-        tracts or ((1, 1) if small else (1, 3)),
-        missing_share if missing_share is not None else (0.0 if small else MISSING_SHARE),
-    )
+    trial = _planned(patients, seed, size_mm, tracts, missing_share)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "truth").mkdir(exist_ok=True)
     rows, paths = [], []
@@ -92,6 +84,17 @@ def write_samples(
     pd.DataFrame(rows).to_csv(folder / "truth" / "truth.csv", index=False)
     _write_tables(folder, trial, seed)
     return paths
+
+
+def _planned(
+    patients: int, seed: int, size_mm: float, tracts: tuple[int, int] | None, missing_share: float | None
+) -> Trial:
+    """The trial to draw: up to two patients make a demonstration, more a trial with what goes missing."""
+    _check(patients, size_mm, tracts, missing_share)
+    small = patients <= 2
+    tracts = tracts or ((1, 1) if small else (1, 3))
+    missing = missing_share if missing_share is not None else (0.0 if small else MISSING_SHARE)
+    return plan_trial(patients, seed, size_mm, tracts, missing)
 
 
 def _check(

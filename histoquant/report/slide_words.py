@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+IN_DOUBT: Final = ("FOREIGN_COLOURS", "NO_COUNTERSTAIN")
+"""Flags that put all numbers of a slide in doubt, so that a run says them at its end."""
+
 SLIDE_WORDS: Final[dict[str, tuple[str, str]]] = {
     "NO_MPP": (
         "The file does not say how many micrometres a pixel measures, so no density can be given.",
@@ -56,6 +59,16 @@ SLIDE_WORDS: Final[dict[str, tuple[str, str]]] = {
         "The brown on this slide is far weaker than a positive stain of its marker, so the marker's default "
         "threshold was used and not adapted to the slide.",
         "Look at the positive control of the run; a slide stained too weakly reads as negative.",
+    ),
+    "FOREIGN_COLOURS": (
+        "Much of what is coloured here has colours that haematoxylin and DAB cannot make: another stain, "
+        "ink, or no stained section at all. The numbers may mean nothing.",
+        "Look at the picture before you use a number; read haematoxylin-eosin with --marker HE.",
+    ),
+    "NO_COUNTERSTAIN": (
+        "Nothing here has the blue of haematoxylin, so there is nothing to find nuclei by. The numbers may "
+        "mean nothing.",
+        "Look at the picture: is it a counterstained section of this marker?",
     ),
     "UNEVEN_BACKGROUND": (
         "Unspecific brown changes over the tissue; a map of it was taken off before anything was counted.",

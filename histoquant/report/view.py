@@ -12,6 +12,7 @@ from histoquant.report.numbers import as_number, as_text, interval_text
 from histoquant.report.pictures import Embedded
 from histoquant.report.reasons import Explanation, explain, split_flags
 from histoquant.report.series import KEYS
+from histoquant.report.slide_words import IN_DOUBT
 
 Row = Mapping[str, Any]
 
@@ -139,6 +140,9 @@ def slide_view(
     marker = as_text(row.get("marker"))
     reason = as_text(row.get("reason"))
     headline, _ = _density_of(row)
+    flags = split_flags(as_text(row.get("flags")))
+    if state == "flagged" and any(flag in IN_DOUBT for flag in flags):
+        word, headline = "Doubtful", f"{headline}, in doubt" if headline else ""
     return SlideView(
         number=number,
         slide_id=as_text(row.get("slide_id")) or f"slide {number}",
@@ -149,7 +153,7 @@ def slide_view(
         marker=marker,
         headline=headline,
         facts=_facts(row, marker) if state in {"ok", "flagged"} else (),
-        flags=tuple(explain(flag) for flag in split_flags(as_text(row.get("flags")))),
+        flags=tuple(explain(flag) for flag in flags),
         reason=explain(reason) if reason else None,
         pictures=pictures,
         links=links or {},

@@ -86,12 +86,46 @@ def assemble(planned: Planned, batches: list[Batch], slide_id: str) -> SlideResu
     cells = cell_table(plan, found_cells)
     vessels = vessel_table(plan, [batch.tables["vessels"] for batch in batches if "vessels" in batch.tables])
     histogram = np.array([batch.counts["dab_histogram"] for batch in batches], np.int64).sum(axis=0)
+    inputs = _inputs(plan, Tissue.of(tissue), cells, vessels, histogram, batches, slide_id)
+    found = inputs.find_aggregates()
+    columns = slide_metrics(inputs, found)
+    reasons: Any = columns.pop("reasons")
+    checked = self_check([batch.counts for batch in batches])
+    flags: Any = columns.pop("flags")
+    lost = _lost(inputs, tissue, whole_count, batches)
+    columns |= lost.columns
+    areas = {"tissue_mm2": tissue.tissue_mm2, "excluded_mm2": tissue.excluded_mm2}
+    return SlideResult(
+        metrics={**areas, **columns},
+        empty_because=_said(reasons | lost.reasons, columns),
+        flags=(*flags, *_warnings(batches, checked), *lost.flags),
+        cells=cells,
+        vessels=vessels,
+        aggregates=aggregate_table(plan, found),
+        regions=region_table(plan, tissue),
+        bands=_bands(inputs, planned),
+        dab_histogram=histogram,
+        scored=inputs.scored,
+        self_check=checked,
+    )
+
+
+def _inputs(
+    plan: SlidePlan,
+    tissue: Tissue,
+    cells: pd.DataFrame,
+    vessels: pd.DataFrame,
+    histogram: NDArray[np.int64],
+    batches: list[Batch],
+    slide_id: str,
+) -> SlideInputs:
+    """What the metrics of a slide are computed from."""
     low, high = _shifted_counts(plan, cells, batches)
-    inputs = SlideInputs(
+    return SlideInputs(
         marker=plan.marker.name,
         readouts=plan.marker.readouts,
         threshold_od=plan.threshold_od,
-        tissue=Tissue.of(tissue),
+        tissue=tissue,
         cells=cells,
         scored=plan.marker.rule != "none",
         vessels=vessels if "vessels" in plan.marker.readouts else None,
@@ -102,31 +136,13 @@ def assemble(planned: Planned, batches: list[Batch], slide_id: str) -> SlideResu
         slide_id=slide_id,
         **vascular_inputs(plan, vessels),
     )
-    found = inputs.find_aggregates()
-    columns = slide_metrics(inputs, found)
-    reasons: Any = columns.pop("reasons")
-    flags: Any = columns.pop("flags")
-    if any(batch.counts.get("vessels_oversize") for batch in batches):
-        flags = [*flags, "OVERSIZE_STAIN_DROPPED"]
-    checked = self_check([batch.counts for batch in batches])
-    if any(checked.values()):
-        flags = [*flags, WINDOW_TOO_SMALL]
-    lost = _lost(inputs, tissue, whole_count, batches)
-    columns |= lost.columns
-    areas = {"tissue_mm2": tissue.tissue_mm2, "excluded_mm2": tissue.excluded_mm2}
-    return SlideResult(
-        metrics={**areas, **columns},
-        empty_because=_said(reasons | lost.reasons, columns),
-        flags=(*flags, *lost.flags),
-        cells=cells,
-        vessels=vessels,
-        aggregates=aggregate_table(plan, found),
-        regions=region_table(plan, tissue),
-        bands=_bands(inputs, planned),
-        dab_histogram=histogram,
-        scored=inputs.scored,
-        self_check=checked,
-    )
+
+
+def _warnings(batches: list[Batch], checked: dict[str, int]) -> list[str]:
+    """Flags of what the tiles could not show whole."""
+    oversize = any(batch.counts.get("vessels_oversize") for batch in batches)
+    unclosed = any(checked.values())
+    return ["OVERSIZE_STAIN_DROPPED"] * oversize + [WINDOW_TOO_SMALL] * unclosed
 
 
 def _lost(

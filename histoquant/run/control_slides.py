@@ -16,7 +16,8 @@ from histoquant.calibration.model import rounded
 from histoquant.run.controls import Control
 from histoquant.run.intake import Intake
 from histoquant.run.job import SlideJob
-from histoquant.run.plan import SlidePlan, plan_of, purity_needed
+from histoquant.run.plan import SlidePlan, plan_of
+from histoquant.run.slide_stains import purity_needed
 from histoquant.slides import open_slide, slide_files, working_plane
 from histoquant.stains import (
     H_DAB,

@@ -11,36 +11,15 @@ from histoquant._version import __version__
 from histoquant.errors import SlideRefusedError
 from histoquant.markers.definition import MarkerDefinition
 from histoquant.objects.segmenter import NOT_EXACT, Segmenter
+from histoquant.run.slide_stains import read_stains
 from histoquant.run.source import SourceFacts
-from histoquant.slides import Plane, Slide, working_plane
-from histoquant.stains import (
-    H_DAB,
-    H_E,
-    StainEstimate,
-    StainSettings,
-    StainVectors,
-    WhitePoint,
-    sample_blocks,
-    slide_vectors,
-    white_point,
-)
-from histoquant.stains.estimate import MIN_PURITY, PURITY_BESIDE_NUCLEI
-from histoquant.stains.settings import ThresholdSource, rows_of, search_gain
-from histoquant.stains.strength import StainStrength, strength_histogram, strength_of
-from histoquant.stains.threshold import (
-    CELL_SPREADS,
-    NUCLEUS_SPREADS,
-    PIXEL_SPREADS,
-    Threshold,
-    slide_threshold,
-)
-from histoquant.stains.uneven import UNEVEN_BACKGROUND, HazeMap, Unevenness, find_unevenness
+from histoquant.slides import Slide, working_plane
+from histoquant.stains import StainSettings, StainVectors, white_point
+from histoquant.stains.settings import ThresholdSource
+from histoquant.stains.uneven import HazeMap
 from histoquant.tiling.preview import Preview
-from histoquant.tiling.survey import Survey, survey
+from histoquant.tiling.survey import survey
 from histoquant.tiling.tissue_map import TissueMap, map_tissue
-
-_SPREADS = {"nuclear": NUCLEUS_SPREADS, "endothelial": PIXEL_SPREADS}
-_BESIDE_NUCLEI = ("cytoplasmic", "endothelial")
 
 
 class SlidePlan(BaseModel):
@@ -185,13 +164,7 @@ def plan_of(
             f"{slide.path.name}: no tissue that can be quantified ({tissue.excluded_mm2:.3f} mm2 excluded as "
             "artefact). Check that the slide is stained and in focus; an empty result is not a zero.",
         )
-    prior = H_DAB if marker.stains == "H-DAB" else H_E
-    estimate = slide_vectors(plane, surveyed, tissue, white, prior, purity_needed(marker))
-    vectors = locked.vectors if locked else estimate.vectors
-    strength, uneven = _strength(plane, surveyed, tissue, vectors, white)
-    own, flags = _own_settings(marker, estimate, strength)
-    cloudy = () if uneven.haze is None else (UNEVEN_BACKGROUND,)
-    settings = locked or own
+    stains = read_stains(plane, surveyed, tissue, white, marker, locked)
     plan = SlidePlan(
         reader=slide.reader,
         size_px=slide.size_px,
@@ -203,70 +176,7 @@ def plan_of(
         marker=marker,
         white_point=white.rgb,
         white_point_source=white.source,
-        stain_names=settings.stain_names,
-        stain_matrix=settings.stain_matrix,
-        stain_source=settings.vectors_source,
-        stain_reason=settings.vectors_reason,
-        stain_diagnostics=estimate.diagnostics,
-        hematoxylin_strength_od=settings.hematoxylin_strength_od,
-        dab_strength_od=settings.dab_strength_od,
-        dab_background_od=settings.dab_background_od,
-        strength_reason=settings.strength_reason,
-        strength_diagnostics=strength.diagnostics,
-        background_reason=uneven.reason,
-        background_diagnostics=uneven.diagnostics,
-        background_sha256="" if uneven.haze is None else uneven.haze.digest(),
-        search_gain=search_gain(settings.hematoxylin_strength_od),
-        threshold_od=settings.threshold_od,
-        threshold_source=settings.threshold_source,
-        threshold_reason=settings.threshold_reason,
-        flags=(*slide.flags, *white.flags, *(() if locked else flags), *cloudy),
+        flags=(*slide.flags, *white.flags, *stains.flags),
+        **stains.stated(),
     )
-    return Planned(plan=plan, tissue=tissue, preview=surveyed.preview, haze=uneven.haze)
-
-
-def purity_needed(marker: MarkerDefinition) -> float:
-    """How pure the second stain must show, by where the marker stains; see `estimate_vectors`.
-
-    A membrane a pixel or two wide is seen mixed with the nucleus inside it, as a stain of nuclei is.
-    """
-    return PURITY_BESIDE_NUCLEI if marker.compartment in _BESIDE_NUCLEI else MIN_PURITY
-
-
-def _strength(
-    plane: Plane, surveyed: Survey, tissue: TissueMap, vectors: StainVectors, white: WhitePoint
-) -> tuple[StainStrength, Unevenness]:
-    """How strong the stains are, measured again without haze where the background is uneven."""
-    blocks = sample_blocks(tissue, surveyed)
-    strength = strength_of(strength_histogram(plane, blocks, tissue, vectors, white))
-    if vectors.names[1] != "dab":
-        return strength, Unevenness(None, "", {})
-    uneven = find_unevenness(surveyed, tissue, vectors, white, strength.hematoxylin_od)
-    if uneven.haze is not None:
-        strength = strength_of(strength_histogram(plane, blocks, tissue, vectors, white, uneven.haze))
-    return strength, uneven
-
-
-def _own_settings(
-    marker: MarkerDefinition, estimate: StainEstimate, strength: StainStrength
-) -> tuple[StainSettings, tuple[str, ...]]:
-    """What the slide says about its own stains, with warnings."""
-    stained = marker.stains == "H-DAB"
-    spreads = _SPREADS.get(marker.compartment, CELL_SPREADS)
-    threshold = slide_threshold(marker.threshold_od, marker.dab_standard_od, strength, spreads=spreads)
-    if not stained:
-        threshold = Threshold(marker.threshold_od, "default", "no DAB in haematoxylin-eosin")
-    settings = StainSettings(
-        stain_names=estimate.vectors.names,
-        stain_matrix=rows_of(estimate.vectors),
-        vectors_source=estimate.source,
-        vectors_reason=estimate.reason,
-        hematoxylin_strength_od=strength.hematoxylin_od if stained else None,
-        dab_strength_od=strength.dab_od if stained else None,
-        dab_background_od=strength.background_od if stained else 0.0,
-        strength_reason=strength.reason if stained else "haematoxylin-eosin is read as stained",
-        threshold_od=threshold.od,
-        threshold_source=threshold.source,
-        threshold_reason=threshold.reason,
-    )
-    return settings, threshold.flags
+    return Planned(plan=plan, tissue=tissue, preview=surveyed.preview, haze=stains.uneven.haze)

@@ -1,4 +1,4 @@
-"""Rows of slides without numbers: the reason, and nothing that a reason must not say."""
+"""Rows of slides without numbers, or with numbers in doubt: the reason, and nothing that one must not say."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from histoquant.report.reasons import explain, split_flags
+from histoquant.report.slide_words import IN_DOUBT
 from histoquant.study.identity import SlideIdentity
 
 
@@ -25,6 +27,12 @@ def spoken_row(row: Mapping[str, Any]) -> str:
     """Status, file and reason of a slide without numbers in one line that names the file once."""
     said = str(row["reason"]).replace(f": {row['file']}: ", ": ", 1)
     return f"{row['status']} {row['file']}: {said}"
+
+
+def spoken_doubt(row: Mapping[str, Any]) -> str:
+    """Line about a slide whose numbers may mean nothing at all; empty for every other."""
+    doubts = [explain(flag) for flag in split_flags(str(row["flags"])) if flag in IN_DOUBT]
+    return f"DOUBTFUL {row['file']}: {doubts[0].meaning} {doubts[0].way_out}" if doubts else ""
 
 
 def bare_row(file: str, identity: SlideIdentity, status: str, reason: str) -> dict[str, Any]:

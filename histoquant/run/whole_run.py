@@ -20,7 +20,7 @@ from histoquant.run.job import SlideJob
 from histoquant.run.options import RunOptions
 from histoquant.run.order import drop_order
 from histoquant.run.progress import Counters, Reporter, open_reporter
-from histoquant.run.rows import spoken_row, without_folders
+from histoquant.run.rows import spoken_doubt, spoken_row, without_folders
 from histoquant.run.schedule import Listener, Schedule
 from histoquant.run.shard import Shard
 from histoquant.run.space import shortage
@@ -175,6 +175,8 @@ class WholeRun:
         for row in rows:
             if row["status"] in {"FAILED", "REFUSED"}:
                 print(f"  {spoken_row(row)}", file=sys.stderr)
+            elif doubt := spoken_doubt(row):
+                print(f"  {doubt}", file=sys.stderr)
         usable = states["OK"] + states["OK_WITH_FLAGS"]
         if usable == len(rows):
             return EXIT_OK

@@ -123,6 +123,7 @@ def estimate_vectors(
         f"{names[1]}_percent": second.percent,
         f"{names[0]}_shift_deg": first.shift_deg,
         f"{names[1]}_shift_deg": second.shift_deg,
+        "foreign_percent": view.foreign_percent,
         "angle_deg": angle_deg(rows[0], rows[1]),
     }
     joint = _joint_objection(view, rows, diagnostics)
@@ -186,6 +187,7 @@ class _View:
     weight: FloatArray  # amount of stain in the bin, levels that tell direction
     moderate: FloatArray  # pixels in those levels
     dark: FloatArray  # pixels in darker levels
+    foreign_percent: float  # of coloured pixels: those that neither stain nor a mixture of both can make
     total: int
 
     @classmethod
@@ -203,7 +205,12 @@ class _View:
         normal = normal / np.linalg.norm(normal)
         in_plane = np.degrees(np.arctan2(direction @ np.cross(normal, first), direction @ first))
         off_plane = np.degrees(np.arcsin(np.clip(direction @ normal, -1.0, 1.0)))
-        counts[:, grey | (np.abs(off_plane) > _MAX_OFF_PLANE_DEG)] = 0.0
+        counts[:, grey] = 0.0
+        off = np.abs(off_plane) > _MAX_OFF_PLANE_DEG
+        beyond = (in_plane < _FIRST_LOBE[0]) | (in_plane > prior.angle_deg + _SECOND_LOBE[1])
+        coloured = counts[_DIRECTION_LEVELS.start :].sum(axis=0)
+        foreign = 100.0 * float(coloured[off | beyond].sum()) / max(float(coloured.sum()), 1.0)
+        counts[:, off] = 0.0
         amounts = np.asarray(_AMOUNT_OD)[_DIRECTION_LEVELS]
         return cls(
             direction,
@@ -212,6 +219,7 @@ class _View:
             amounts @ counts[_DIRECTION_LEVELS],
             counts[_DIRECTION_LEVELS].sum(axis=0),
             counts[_DARK_LEVELS].sum(axis=0),
+            foreign,
             histogram.total,
         )
 

@@ -27,6 +27,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from performance_page import write_page
+from performance_pairs import WORK, two_over_one
 from performance_peers import decode_all, histomicstk, openslide_all, textbook
 from performance_slides import slide
 from performance_stages import job_of, watched, whole_slide
@@ -105,6 +106,8 @@ class Measured:
         Whole command lines.
     steady : dict of int to Steady
         By number of workers.
+    pairs : dict of str to float
+        What two processes get done while one gets 1 done, by what they do.
     said : dict of str to str
         Remarks and single numbers.
     """
@@ -115,6 +118,7 @@ class Measured:
     law: list[Law] = field(default_factory=list)
     runs: dict[str, Took] = field(default_factory=dict)
     steady: dict[int, Steady] = field(default_factory=dict)
+    pairs: dict[str, float] = field(default_factory=dict)
     said: dict[str, str] = field(default_factory=dict)
 
 
@@ -195,6 +199,9 @@ def commands(found: Measured, folder: Path, side_px: int) -> None:
     for workers in (0, 1, 2):
         found.steady[workers] = steady(path, folder / "steady", workers)
         print(f"{workers} workers: {found.steady[workers]}", file=sys.stderr, flush=True)
+    for what, work in WORK.items():
+        found.pairs[what] = two_over_one(work, path)
+        print(f"two processes {what}: {found.pairs[what]:.2f} times one", file=sys.stderr, flush=True)
     here, small = str(Path(__file__).parent), str(slide(folder, 512))
     firsts = [float(_python(_FIRST_TILE, small, f"{out}-first", here)) for _ in range(3)]
     found.said["first tile"] = f"{statistics.median(firsts):.3f}"

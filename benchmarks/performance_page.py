@@ -173,7 +173,12 @@ def _commands(found: Measured) -> str:
             f"| {named} | {runs.wall_s:.2f} | {runs.processor_s:.2f} | {wall:.2f} | {processor:.2f} | "
             f"{runs.more.peak_mib:.0f} |\n"
         )
-    return "".join(lines)
+    lines.append(
+        "\nWhat two processes that share nothing but the machine get done while one gets 1 done, which is the "
+        "most that two workers can reach:\n\n| both are | times one |\n|---|---|\n"
+    )
+    lines.extend(f"| {what} | {value:.2f} |\n" for what, value in found.pairs.items())
+    return "".join(lines) + "\n"
 
 
 def _draw(found: Measured, path: Path) -> None:

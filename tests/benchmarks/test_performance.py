@@ -66,6 +66,7 @@ def test_the_page_says_what_does_not_hold(tmp_path: Path) -> None:
             k: Steady(Took(5.0 + 8.0 / max(k, 1), 9.0, 500.0), Took(5.0 + 24.0 / max(k, 1), 25.0 + k, 500.0))
             for k in range(3)
         },
+        pairs={"decoding JPEG": 1.98},
         said=dict.fromkeys(("side", "machine", "load", "slope", "first tile", "HistomicsTK"), "1"),
     )
     write_page(tmp_path / "performance.md", found)
@@ -81,6 +82,7 @@ def test_the_page_says_what_does_not_hold(tmp_path: Path) -> None:
     assert "| peak memory of one process | <= 800 MB | 734 MB | yes |" in page
     assert "| 1 | 4.00 | 4.25 | 5.00 | 0.50 | 500 |" in page
     assert "| flood | 30.00 | 75.0 % |" in page
+    assert "| decoding JPEG | 1.98 |" in page
     assert (tmp_path / "images" / "performance" / "speed.png").stat().st_size > 10_000
 
 

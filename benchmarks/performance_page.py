@@ -174,7 +174,7 @@ def _commands(found: Measured) -> str:
             f"{runs.more.peak_mib:.0f} |\n"
         )
     lines.append(
-        "\nWhat two processes that share nothing but the machine get done while one gets 1 done, which is the "
+        "\nWhat two processes that share only the machine get done while one gets 1 done, which is the "
         "most that two workers can reach:\n\n| both are | times one |\n|---|---|\n"
     )
     lines.extend(f"| {what} | {value:.2f} |\n" for what, value in found.pairs.items())

@@ -87,7 +87,7 @@ SLIDE_WORDS: Final[dict[str, tuple[str, str]]] = {
         "",
     ),
     "DIFFUSE_NOT_REVIEWED": (
-        "Aggregates and the density outside them are still the machine's: corrections do not reach them.",
+        "Aggregates and the density outside are the machine's: it counted sheets by area, not cell by cell.",
         "Judge this slide's diffuse density by its overlay.",
     ),
     "THRESHOLD_SENSITIVE": (

@@ -10,11 +10,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from histoquant.metrics.aggregates import find_aggregates
+from histoquant.metrics.cell_readouts import aggregate_columns, in_aggregates
 from histoquant.metrics.density import density, poisson_interval
+from histoquant.metrics.tissue import Tissue
 from histoquant.review.events import FieldReview
 from histoquant.review.log_file import Item
 from histoquant.review.tissue_grid import TissueGrid
 
+AGGREGATE_COLUMNS = (
+    *("diffuse_per_mm2", "diffuse_positive", "aggregates", "aggregate_area_percent"),
+    *("positive_in_aggregates", "largest_aggregate_mm2"),
+)
+"""Columns of ``slides.csv`` that follow from the corrected cells where aggregates are found."""
 COLUMNS = (
     "reviewed_fields",
     "reviewed_corrections",
@@ -26,8 +34,9 @@ COLUMNS = (
     "reviewed_per_mm2",
     "reviewed_per_mm2_low",
     "reviewed_per_mm2_high",
+    *(f"reviewed_{name}" for name in AGGREGATE_COLUMNS),
 )
-"""Columns that a review adds; the last three are of vessels where the marker counts those."""
+"""Columns that a review adds; ``per_mm2`` is of vessels where the marker counts those."""
 
 
 @dataclass(frozen=True)
@@ -70,20 +79,26 @@ def reviewed(slide: SlideTables, reviews: Sequence[tuple[Item, FieldReview]]) ->
     Cells: classes changed, deleted and added cells. Area: what lies in a rejected field or an ``exclude``
     region leaves count and tissue; where there are ``include`` regions, only what lies in them stays. Tissue
     is the slide's own times the share of its map that stays. What the machine counted beyond its nuclei (by
-    stained area, in sheets) keeps its share.
+    stained area, in sheets) keeps its share. Aggregates are found anew among the corrected cells in the
+    tissue that stays; where the machine counted cells by area nobody knows in which aggregate they lie, and
+    what is told of aggregates is None.
     """
-    kept = _kept(slide.tissue, reviews)
+    kept = kept_cells(slide.tissue, reviews)
     share = _share(kept & slide.tissue.mask, slide.tissue.mask)
     area = float(slide.row["tissue_mm2"]) * share
     changes = sum(len(r.classes) + len(r.deleted) + len(r.added) + len(r.regions) for _, r in reviews)
-    threshold = next((r.threshold_od for _, r in reversed(reviews) if r.threshold_od is not None), None)
+    threshold = _threshold(reviews)
     cells = _corrected(slide, reviews, threshold)
     here = slide.tissue.inside(cells["x_um"].to_numpy(float), cells["y_um"].to_numpy(float), kept)
     nuclei = int(np.count_nonzero(here))
     positive: int | None = None
+    found: Mapping[str, Any] = {}
     if slide.vessels is None and _number(slide.row.get("positive")) is not None:
         by_area = float(slide.row["positive"]) - np.count_nonzero(slide.cells["positive"].to_numpy(bool))
-        positive = int(np.count_nonzero(cells["positive"].to_numpy(bool) & here)) + round(by_area * share)
+        counted_here = cells["positive"].to_numpy(bool) & here
+        positive = int(np.count_nonzero(counted_here)) + round(by_area * share)
+        if _number(slide.row.get("aggregates")) is not None and by_area == 0:
+            found = _aggregates(cells[counted_here], slide.tissue, kept, area)
     counted = _vessels(slide, kept) if slide.vessels is not None else positive
     per_mm2 = density(counted, area).value if counted is not None else None
     interval = poisson_interval(counted, area) if counted is not None and area > 0 else None
@@ -98,8 +113,36 @@ def reviewed(slide: SlideTables, reviews: Sequence[tuple[Item, FieldReview]]) ->
         per_mm2,
         interval.low if interval else None,
         interval.high if interval else None,
+        *(found.get(name) for name in AGGREGATE_COLUMNS),
     )
     return dict(zip(COLUMNS, values, strict=True))
+
+
+def counted_places(
+    slide: SlideTables, reviews: Sequence[tuple[Item, FieldReview]]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Where the objects are that count after correction, in micrometres: positive cells, or vessels."""
+    if slide.vessels is not None:
+        counted = slide.vessels[slide.vessels["vessel"].to_numpy(bool)]
+    else:
+        cells = _corrected(slide, reviews, _threshold(reviews))
+        counted = cells[cells["positive"].to_numpy(bool)]
+    return counted["x_um"].to_numpy(float), counted["y_um"].to_numpy(float)
+
+
+def _threshold(reviews: Sequence[tuple[Item, FieldReview]]) -> float | None:
+    """The reader's last proposal, if there is one."""
+    return next((r.threshold_od for _, r in reversed(reviews) if r.threshold_od is not None), None)
+
+
+def _aggregates(
+    positive: pd.DataFrame, tissue: TissueGrid, kept: NDArray[np.bool_], area_mm2: float
+) -> dict[str, Any]:
+    """What the machine's own rules find among corrected cells."""
+    x_um, y_um = (positive[axis].to_numpy(float) for axis in ("x_um", "y_um"))
+    found = find_aggregates(x_um, y_um, Tissue(kept & tissue.mask, tissue.cell_um, tissue.cell_um))
+    measured = aggregate_columns(in_aggregates(found, positive, None, None), 0, area_mm2)
+    return {name: measured[name].value for name in AGGREGATE_COLUMNS}
 
 
 def _number(value: Any) -> float | None:
@@ -111,17 +154,14 @@ def _share(part: NDArray[np.bool_], whole: NDArray[np.bool_]) -> float:
     return int(np.count_nonzero(part)) / total if total else 0.0
 
 
-def _kept(tissue: TissueGrid, reviews: Sequence[tuple[Item, FieldReview]]) -> NDArray[np.bool_]:
-    """Map cells that the reader lets count."""
+def kept_cells(tissue: TissueGrid, reviews: Sequence[tuple[Item, FieldReview]]) -> NDArray[np.bool_]:
+    """Cells of the map that the reader lets count."""
     included = np.zeros(tissue.mask.shape, bool)
     excluded = np.zeros(tissue.mask.shape, bool)
     bounded = False
     for item, review in reviews:
         if review.verdict == "rejected":
-            right, bottom = item.x_um + item.width_um, item.y_um + item.height_um
-            excluded |= tissue.polygon(
-                [item.x_um, item.y_um, right, item.y_um, right, bottom, item.x_um, bottom]
-            )
+            excluded |= tissue.polygon(item.corners_um)
         for region in review.regions.values():
             if region["kind"] == "exclude":
                 excluded |= tissue.polygon(region["xy_um"])

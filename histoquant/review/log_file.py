@@ -48,6 +48,12 @@ class Item:
     width_um: float
     height_um: float
 
+    @property
+    def corners_um(self) -> list[float]:
+        """Return its outline as a flat list x, y, x, y, ..."""
+        right, bottom = self.x_um + self.width_um, self.y_um + self.height_um
+        return [self.x_um, self.y_um, right, self.y_um, right, bottom, self.x_um, bottom]
+
 
 class ReviewLog:
     """An open log.

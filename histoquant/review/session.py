@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from histoquant.errors import StoreError, UsageError
-from histoquant.review.corrections import COLUMNS, SlideTables, reviewed
+from histoquant.review.corrections import AGGREGATE_COLUMNS, COLUMNS, SlideTables, reviewed
 from histoquant.review.events import CHECKLIST, FieldReview, review_of
 from histoquant.review.log_file import SUFFIX, Item, ReviewLog
 from histoquant.review.queue import draw_fields
@@ -179,7 +179,8 @@ def with_reading(root: Path, slides: pd.DataFrame, reader: str) -> tuple[pd.Data
     -------
     slides : pandas.DataFrame
         Slides the reader saw nothing of stay as they are; those he did carry the flag ``REVIEWED``, and
-        ``DIFFUSE_NOT_REVIEWED`` where a density outside aggregates stays the machine's.
+        ``DIFFUSE_NOT_REVIEWED`` where a density outside aggregates stays the machine's: cells were counted
+        by area.
         ``machine_*`` columns hold what was replaced.
     sha256 : str
         Of the log.
@@ -191,31 +192,42 @@ def with_reading(root: Path, slides: pd.DataFrame, reader: str) -> tuple[pd.Data
     StoreError
         If the log is not as it was written.
     """
-    path = root / FOLDER / f"{reader}{SUFFIX}"
-    if not is_id(reader) or not path.is_file():
-        known = ", ".join(sorted(one.stem for one in (root / FOLDER).glob(f"*{SUFFIX}"))) or "nobody"
-        raise UsageError(f"--reviewed {reader}: no such reader in {root / FOLDER}. Known: {known}.")
     results = load_results(root)
-    with ReviewLog(path) as log:
-        if (broken := log.first_broken_event()) is not None:
-            raise StoreError(
-                f"{path}: event {broken} is not as it was written. Restore the file from a copy."
-            )
-        if not log.locked:
-            raise UsageError(
-                f"--reviewed {reader}: the reading is not signed yet. "
-                f"Sign it with `histoquant review {root} --reader {reader} --lock`."
-            )
+    with signed_log(root, reader) as log:
         rows = {str(row["slide_id"]): row for row in _rows(results, log)}
     table = slides.copy()
-    for name in (*_ANALYSED, "vessels", *(f"{what}_per_mm2" for what in ("positive", "vessels"))):
+    for name in (
+        *_ANALYSED,
+        *AGGREGATE_COLUMNS,
+        "vessels",
+        *(f"{what}_per_mm2" for what in ("positive", "vessels")),
+    ):
         if name in table:
             table[f"machine_{name}"] = table[name]
     for index, slide_id in table["slide_id"].items():
         if slide_id in rows:
             for name, value in _replaced(rows[str(slide_id)]).items():
                 table.loc[index, name] = value
-    return table, file_sha256(path)
+    return table, file_sha256(root / FOLDER / f"{reader}{SUFFIX}")
+
+
+def signed_log(root: Path, reader: str) -> ReviewLog:
+    """Open a reader's log that is whole and locked; see `with_reading` for what is raised."""
+    path = root / FOLDER / f"{reader}{SUFFIX}"
+    if not is_id(reader) or not path.is_file():
+        known = ", ".join(sorted(one.stem for one in (root / FOLDER).glob(f"*{SUFFIX}"))) or "nobody"
+        raise UsageError(f"--reviewed {reader}: no such reader in {root / FOLDER}. Known: {known}.")
+    log = ReviewLog(path)
+    if (broken := log.first_broken_event()) is not None:
+        log.close()
+        raise StoreError(f"{path}: event {broken} is not as it was written. Restore the file from a copy.")
+    if not log.locked:
+        log.close()
+        raise UsageError(
+            f"--reviewed {reader}: the reading is not signed yet. "
+            f"Sign it with `histoquant review {root} --reader {reader} --lock`."
+        )
+    return log
 
 
 def _replaced(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -229,7 +241,9 @@ def _replaced(row: Mapping[str, Any]) -> dict[str, Any]:
         new["vessels"] = round(density[""] * row["reviewed_tissue_mm2"])
     flags = [flag for flag in str(row.get("flags") or "").split(";") if flag]
     flags.append("REVIEWED")
-    if pd.notna(row.get("diffuse_per_mm2")):  # told of aggregates, which no correction reaches
+    if row["reviewed_aggregates"] is not None:
+        new |= {name: row[f"reviewed_{name}"] for name in AGGREGATE_COLUMNS}
+    elif pd.notna(row.get("diffuse_per_mm2")):  # cells counted by area lie in no one aggregate
         flags.append("DIFFUSE_NOT_REVIEWED")
     return new | {"flags": ";".join(flags)}
 
@@ -239,7 +253,8 @@ def _done(results: Results) -> list[str]:
     return sorted(str(name) for name in table.loc[table["status"].str.startswith("OK"), "slide_id"])
 
 
-def _by_slide(log: ReviewLog) -> dict[str, list[tuple[Item, FieldReview]]]:
+def by_slide(log: ReviewLog) -> dict[str, list[tuple[Item, FieldReview]]]:
+    """Return what was said of the fields of each slide, fields in the order of the queue."""
     said = review_of(log.events())
     found: dict[str, list[tuple[Item, FieldReview]]] = {}
     for item in log.items:
@@ -250,7 +265,7 @@ def _by_slide(log: ReviewLog) -> dict[str, list[tuple[Item, FieldReview]]]:
 
 def _rows(results: Results, log: ReviewLog) -> list[dict[str, Any]]:
     rows = []
-    for slide_id, reviews in _by_slide(log).items():
+    for slide_id, reviews in by_slide(log).items():
         tables = slide_tables(results, slide_id)
         rows.append({**tables.row, "reader": log.reader, "locked": log.locked, **reviewed(tables, reviews)})
     return rows
@@ -259,7 +274,7 @@ def _rows(results: Results, log: ReviewLog) -> list[dict[str, Any]]:
 def _readings(log: ReviewLog, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Grades of the checklist, and densities where slides were shown whole."""
     found = []
-    for slide_id, reviews in _by_slide(log).items():
+    for slide_id, reviews in by_slide(log).items():
         for name in CHECKLIST:
             given = [review.scores[name] for _, review in reviews if name in review.scores]
             if given:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -78,9 +77,24 @@ def tissue_grid(
 
 def fill(rings_um: list[NDArray[np.float64]], shape: tuple[int, ...], cell_um: float) -> BoolGrid:
     """Grid cells whose centre an odd number of rings holds."""
-    image = np.zeros(shape[:2], np.uint8)
-    # fillPoly takes sixteenths of a cell, whose centre is a whole number there and a half here
-    points = [np.rint((ring / cell_um - 0.5) * 16).astype(np.int32) for ring in rings_um if len(ring) >= 3]
-    if points:
-        cv2.fillPoly(image, points, 1, lineType=cv2.LINE_8, shift=4)
-    return image.astype(bool)
+    rows, columns = shape[:2]
+    # cv2.fillPoly also fills every cell that an outline touches: 4 % too much of a thin biopsy
+    turns = np.zeros((rows, columns + 1), np.int32)
+    for ring in rings_um:
+        if len(ring) >= 3:
+            at_row, at_column = _crossings(ring / cell_um - 0.5, rows)
+            np.add.at(turns, (at_row, np.clip(at_column, 0, columns)), 1)
+    return np.asarray(np.cumsum(turns, axis=1)[:, :columns] % 2 == 1)
+
+
+def _crossings(ring: NDArray[np.float64], rows: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows that a closed ring's edges cross, and the first cell to the right of each crossing."""
+    (x0, y0), (x1, y1) = ring.T, np.roll(ring, -1, axis=0).T
+    first, beyond = (
+        np.clip(np.ceil(y), 0, rows).astype(np.int64) for y in (np.minimum(y0, y1), np.maximum(y0, y1))
+    )
+    edge = np.repeat(np.arange(len(ring)), beyond - first)
+    row = np.arange(len(edge)) - np.repeat(np.cumsum(beyond - first) - (beyond - first), beyond - first)
+    row += first[edge]
+    x = x0[edge] + (row - y0[edge]) * (x1[edge] - x0[edge]) / (y1[edge] - y0[edge])
+    return row, np.ceil(x).astype(np.int64)

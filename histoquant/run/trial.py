@@ -6,9 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from histoquant._version import __version__
 from histoquant.errors import UsageError
 from histoquant.report.study_report import write_study_report
+from histoquant.review.reviewed_bands import bands_analysed
 from histoquant.review.session import with_reading
 from histoquant.run.build import library_versions
 from histoquant.run.finished import FinishedRun, open_run, study_folder, write_tables
@@ -66,7 +69,7 @@ def write_study(
         folder = study_folder(out)
         # older tables with outcomes would not belong to these
         _remove_older(folder)
-        own = {"slides_analysed": finished.slides} if reading is not None else {}
+        own = _own(finished, reader) if reader is not None else {}
         written = write_tables(folder, {**analysis.tables, **own})
         record = {**_provenance(finished, analysis), "reviewed": reading, "written": written}
         write_bytes(folder / "analysis.json", json_bytes(record))
@@ -91,6 +94,12 @@ def _corrected(finished: FinishedRun, reader: str | None) -> tuple[FinishedRun, 
     return replace(finished, slides=slides), {"reader": reader, "log_sha256": digest}
 
 
+def _own(finished: FinishedRun, reader: str) -> dict[str, pd.DataFrame]:
+    """Tables that only a study of a reader's corrections has."""
+    bands = bands_analysed(finished.root, finished.slides, reader)
+    return {"slides_analysed": finished.slides, "bands_analysed": bands}
+
+
 def _refuse_masked(finished: FinishedRun) -> None:
     if finished.run.get("blinding") and not finished.run.get("unblinding"):
         raise UsageError(
@@ -113,7 +122,7 @@ def _join(
 def _remove_older(folder: Path) -> None:
     names = [
         f"{name}{ending}"
-        for name in (*UNBLINDED_TABLES, "slides_analysed")
+        for name in (*UNBLINDED_TABLES, "slides_analysed", "bands_analysed")
         for ending in (".csv", ".parquet")
     ]
     for name in [*names, "unblinded.json"]:

@@ -12,6 +12,7 @@ import pytest
 import histoquant as hq
 from histoquant.errors import StoreError, UsageError
 from histoquant.report.reasons import explain
+from histoquant.review.corrections import AGGREGATE_COLUMNS
 from histoquant.review.desk import Desk
 from histoquant.review.events import Event
 from histoquant.review.session import (
@@ -47,7 +48,7 @@ def test_tissue_of_the_grid_is_that_of_the_slide_table(results: Path) -> None:
     loaded = hq.load_results(results)
     for _, row in loaded.slides.iterrows():
         grid = slide_tissue(loaded, row["slide_id"])
-        assert grid.mask.sum() * grid.cell_um**2 * 1e-6 == pytest.approx(row["tissue_mm2"], rel=0.03)
+        assert grid.mask.sum() * grid.cell_um**2 * 1e-6 == pytest.approx(row["tissue_mm2"], rel=1e-6)
         cells = loaded.cells(row["slide_id"])
         assert grid.inside(cells["x_um"].to_numpy(), cells["y_um"].to_numpy(), grid.mask).mean() > 0.97
 
@@ -182,9 +183,44 @@ def test_a_study_compares_by_signed_corrections_and_keeps_the_machines(results: 
     assert not (results / "study" / "slides_analysed.csv").exists()
 
 
+def test_a_drawn_lumen_and_wall_give_bands_beside_the_machines(results: Path) -> None:
+    tables = slide_tables(hq.load_results(results), CD68)
+    rows, columns = np.nonzero(tables.tissue.mask)
+    x, y = (float(np.median(v)) * 8.0 for v in (columns, rows))
+    lumen = [x - 40, y - 40, x + 40, y - 40, x + 40, y + 40, x - 40, y + 40]
+    with open_session(results, "anna", QueueRules(fields=0)) as log:
+        desk = Desk(log)
+        desk.place = desk.items.index(item_of(log, CD68))
+        desk.region("lumen", lumen)
+        desk.verdict("accepted")
+        desk.lock()
+    write_study(results, None, None, "anna")
+    table = pd.read_csv(results / "study" / "bands_analysed.csv")
+    own = table[(table["slide_id"] == CD68) & (table["source"] == "reader")]
+    machine = pd.read_parquet(results / "slides" / CD68 / "bands.parquet")
+    assert own["reference"].unique().tolist() == ["lumen"]
+    kept = table[(table["slide_id"] == CD68) & (table["source"] == "machine")]
+    assert kept["counted"].tolist() == machine["counted"].tolist()
+    # every cell and all tissue lie in one band, whatever the distance starts from
+    assert (
+        own["counted"].sum()
+        == machine["counted"].sum()
+        == hq.load_results(results).slides.set_index("slide_id").loc[CD68, "positive"]
+    )
+    assert own["tissue_mm2"].sum() == pytest.approx(float(tables.row["tissue_mm2"]), rel=1e-6)
+    assert "reader" not in set(table.loc[table["slide_id"] == CD31, "source"])
+    assert verify(results) == []
+    write_study(results, None, None)
+    assert not (results / "study" / "bands_analysed.csv").exists()
+
+
 def test_what_corrections_do_not_reach_is_said() -> None:
     row = {"flags": "A", "diffuse_per_mm2": 3.0, "reviewed_positive": 4, "reviewed_nuclei": 9}
     row |= {"reviewed_tissue_mm2": 2.0, "reviewed_positive_percent": 44.4}
     row |= {f"reviewed_per_mm2{end}": 2.0 for end in ("", "_low", "_high")}
+    row |= {f"reviewed_{name}": None for name in AGGREGATE_COLUMNS}
     assert _replaced(row)["flags"] == "A;REVIEWED;DIFFUSE_NOT_REVIEWED"
+    found = _replaced({**row, "reviewed_aggregates": 0, "reviewed_diffuse_per_mm2": 2.5})
+    assert found["flags"] == "A;REVIEWED"
+    assert (found["aggregates"], found["diffuse_per_mm2"]) == (0, 2.5)
     assert _replaced({**row, "diffuse_per_mm2": float("nan")})["flags"] == "A;REVIEWED"

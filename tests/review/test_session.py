@@ -197,16 +197,13 @@ def test_a_drawn_lumen_and_wall_give_bands_beside_the_machines(results: Path) ->
     write_study(results, None, None, "anna")
     table = pd.read_csv(results / "study" / "bands_analysed.csv")
     own = table[(table["slide_id"] == CD68) & (table["source"] == "reader")]
-    machine = pd.read_parquet(results / "slides" / CD68 / "bands.parquet")
     assert own["reference"].unique().tolist() == ["lumen"]
-    kept = table[(table["slide_id"] == CD68) & (table["source"] == "machine")]
-    assert kept["counted"].tolist() == machine["counted"].tolist()
+    for slide_id, rows in table[table["source"] == "machine"].groupby("slide_id"):
+        machine = pd.read_parquet(results / "slides" / str(slide_id) / "bands.parquet")
+        assert rows["counted"].tolist() == machine["counted"].tolist()
     # every cell and all tissue lie in one band, whatever the distance starts from
-    assert (
-        own["counted"].sum()
-        == machine["counted"].sum()
-        == hq.load_results(results).slides.set_index("slide_id").loc[CD68, "positive"]
-    )
+    whole = hq.load_results(results).slides.set_index("slide_id").loc[CD68, "positive"]
+    assert own["counted"].sum() == whole
     assert own["tissue_mm2"].sum() == pytest.approx(float(tables.row["tissue_mm2"]), rel=1e-6)
     assert "reader" not in set(table.loc[table["slide_id"] == CD31, "source"])
     assert verify(results) == []

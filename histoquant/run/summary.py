@@ -18,6 +18,7 @@ from histoquant.store.atomic import json_bytes, write_bytes
 from histoquant.store.csv_table import csv_bytes
 from histoquant.store.layout import OutputFolder
 from histoquant.store.parquet_table import parquet_bytes
+from histoquant.store.verify import is_as_sealed
 from histoquant.study import biopsies
 
 # One schema whatever the markers of a run: an analyst's code need not ask which columns exist.
@@ -82,16 +83,24 @@ def slides_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def write_summary(out: OutputFolder, rows: list[dict[str, Any]], intake: Intake) -> dict[str, Any]:
-    """Write the tables, ``report.html`` and ``run.json``; returns what the last holds."""
+    """Write the tables, ``report.html`` and ``run.json``; returns what the last holds.
+
+    A report that stands for the same tables is kept: to draw that of thousands of slides takes minutes.
+    """
     slides = slides_table(rows)
-    write_bytes(out.root / "slides.csv", csv_bytes(slides))
-    write_bytes(out.root / "slides.parquet", parquet_bytes(slides))
     per_biopsy = biopsies(slides, intake.study)
-    run = _provenance(intake)
-    write_bytes(out.root / "biopsies.csv", csv_bytes(per_biopsy))
     controls = control_rows(out, rows, intake)
-    run["controls"] = [control.model_dump(mode="json") for control in controls]
-    write_report(out.root, slides, per_biopsy, run, controls)
+    run = _provenance(intake) | {"controls": [control.model_dump(mode="json") for control in controls]}
+    tables = {
+        "slides.csv": csv_bytes(slides),
+        "slides.parquet": parquet_bytes(slides),
+        "biopsies.csv": csv_bytes(per_biopsy),
+    }
+    drawn = is_as_sealed(out.root, tables | {"run.json": json_bytes(run)}, ["report.html"])
+    for name, content in tables.items():
+        write_bytes(out.root / name, content)
+    if not drawn:
+        write_report(out.root, slides, per_biopsy, run, controls)
     write_bytes(out.root / "run.json", json_bytes(run))
     return run
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,6 +69,28 @@ def renew_seals(root: Path, names: Iterable[str]) -> None:
     if not any(_log_faults(root, log_line.rstrip("\n"))):
         log_line = _log_line(out)
     write_bytes(seals, "".join([*(listed[name] for name in (*there, *gone)), log_line]).encode())
+
+
+def is_as_sealed(root: Path, contents: Mapping[str, bytes], files: Iterable[str]) -> bool:
+    """Whether the last finished run here wrote these contents, and left these files as they are.
+
+    Parameters
+    ----------
+    root : Path
+        Output folder.
+    contents : mapping of str to bytes
+        By file name, what a run would write now.
+    files : iterable of str
+        Names of files that were made from those and need not be made again.
+    """
+    try:
+        text = (root / SEALS).read_bytes().decode("ascii", "replace")
+        digests = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+        digests |= {name: file_sha256(root / name) for name in files}
+    except FileNotFoundError:
+        return False
+    lines = set(text.splitlines())
+    return all(f"{digest}  {name}" in lines for name, digest in digests.items())
 
 
 def seal_study(root: Path) -> None:

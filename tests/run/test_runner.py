@@ -116,6 +116,32 @@ def test_running_again_redoes_nothing(done: Path, slides: Path):
     assert _bytes(done) == content
 
 
+def test_a_report_is_drawn_again_only_when_it_would_differ(
+    done: Path, slides: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    out = shutil.copytree(done, tmp_path / "out")
+    drawn: list[Path] = []
+
+    def draw(root: Path, *_: object) -> None:
+        drawn.append(root)
+        (root / "report.html").write_bytes((done / "report.html").read_bytes())
+
+    monkeypatch.setattr("histoquant.run.summary.write_report", draw)
+    assert run_slides(RunOptions((slides,), out, workers=0)) == 0
+    assert drawn == []
+    # altered since it was sealed; a slide more; killed before the seals were written
+    (out / "report.html").write_text("<p>another page</p>")
+    assert run_slides(RunOptions((slides,), out, workers=0)) == 0
+    assert len(drawn) == 1
+    one = next(iter(sorted(slides.glob("*.tif"))))
+    assert run_slides(RunOptions((one,), out, workers=0)) == 0
+    assert len(drawn) == 2
+    (out / "SHA256SUMS").unlink()
+    assert run_slides(RunOptions((one,), out, workers=0)) == 0
+    assert len(drawn) == 3
+    assert verify(out) == []
+
+
 def test_damage_is_redone_and_a_new_parameter_replaces_all(done: Path, slides: Path, tmp_path: Path):
     out = tmp_path / "copy"
     shutil.copytree(done, out)

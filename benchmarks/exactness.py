@@ -31,7 +31,7 @@ from histoquant.phantoms.writer import write_slide
 from histoquant.run.build import build_digest
 from histoquant.run.options import RunOptions
 from histoquant.run.runner import run_slides
-from histoquant.tiling.executors import loopback_cluster
+from histoquant.tiling.local_cluster import loopback_cluster
 
 TILES_PX: Final = (256, 300, 700, 1024, 4096)
 WORKERS: Final = (1, 2, 4)

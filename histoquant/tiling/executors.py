@@ -7,13 +7,11 @@ import hashlib
 import logging
 import os
 import secrets
-import signal
 import sys
 import tempfile
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Protocol
@@ -21,21 +19,11 @@ from typing import Any, Final, NamedTuple, Protocol
 from histoquant.errors import StoreError, UsageError
 from histoquant.tiling.addresses import check_scheduler_address, refuse_without_certificates
 from histoquant.tiling.limits import Cause, WorkerDiedError, WorkerLimits, within
+from histoquant.tiling.local_cluster import deaf_to_interrupts, loopback_cluster
 
 _COUNT_EVERY_S: Final = 5.0
-_MB: Final = 1_000_000
 _NO_WORKER_S: Final = 300.0
 _TOLD_WITHIN_S: Final = 1.0  # between the end of a worker and the news of why
-# A cluster of our own shows nobody its health: samples of every stack each 10 ms, of the machine twice a
-# second, and replicas of results of a few hundred bytes took a twentieth of a core.
-_UNWATCHED: Final = {
-    "distributed.worker.profile.enabled": False,
-    "distributed.admin.system-monitor.interval": "10s",
-    "distributed.admin.system-monitor.gil.enabled": False,
-    "distributed.admin.system-monitor.disk": False,
-    "distributed.admin.tick.interval": "1s",
-    "distributed.scheduler.active-memory-manager.start": False,
-}
 
 
 class Done(NamedTuple):
@@ -164,7 +152,7 @@ class DaskExecutor:
             # Dask gives up a worker that is not back within 15 s, and one that died again by then
             kept = dask.config.set({"distributed.deploy.lost-worker-timeout": "1000 weeks"})
             self._quiet.enter_context(kept)
-            with _deaf_to_interrupts():
+            with deaf_to_interrupts():
                 self._scratch = self._quiet.enter_context(scratch)
                 self._cluster = loopback_cluster(self._workers, self._scratch, self._limits.memory_mb)
         try:
@@ -260,72 +248,11 @@ class DaskExecutor:
         return "CRASH"
 
 
-@contextlib.contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """Processes started inside ignore Ctrl-C: a terminal sends it to all, and only the run shall answer."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def _cluster_gone() -> StoreError:
     return StoreError(
         "The Dask scheduler is gone. What was finished is kept on disk; start the cluster, then run the same "
         "command again to go on."
     )
-
-
-def loopback_cluster(workers: int, scratch: str, memory_mb: int = 0) -> Any:
-    """A scheduler and worker processes on this machine that nothing outside it can reach.
-
-    Parameters
-    ----------
-    workers : int
-        Processes of one thread each.
-    scratch : str
-        Folder for Dask's own files.
-    memory_mb : int
-        Resident memory at which a process is stopped; 0 for no limit.
-
-    Returns
-    -------
-    distributed.LocalCluster
-        To be closed by the caller.
-    """
-    import dask
-    from distributed import LocalCluster
-
-    # distributed answers on all interfaces unless each address is named
-    # a task whose worker died is tried again, in smaller parts, by who submitted it: not blindly here
-    settings: dict[str, Any] = {
-        "distributed.worker.daemon": True,
-        "distributed.scheduler.allowed-failures": 0,
-        # Dask holds no data of ours that it could spill, and a paused worker would wait for ever
-        "distributed.worker.memory.target": False,
-        "distributed.worker.memory.spill": False,
-        "distributed.worker.memory.pause": False,
-        "distributed.worker.memory.terminate": 1.0,
-        **_UNWATCHED,
-    }
-    settings["temporary-directory"] = scratch  # of the scheduler too
-    with dask.config.set(settings):
-        return LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            # not a share of the machine's memory: that stops healthy workers on machines of many cores
-            memory_limit=memory_mb * _MB,
-            local_directory=scratch,
-            dashboard_address="127.0.0.1:0",
-            worker_dashboard_address="127.0.0.1:0",
-            silence_logs=logging.CRITICAL,
-        )
 
 
 def open_executor(

@@ -4,7 +4,8 @@ python benchmarks/export.py [--cells 1000000] [--to geojson]
 
 A drawn slide is quantified and its cell table repeated row by row until it has as many cells as asked for,
 each copy moved beside the other, with ids of its own; `histoquant export` writes it in a process of its own.
-Prints seconds, peak memory and the size of the file, and reads the GeoJSON back to count its cells.
+Prints seconds, peak memory, the size of the file and the load of the machine meanwhile, and reads the GeoJSON
+back to count its cells.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ from histoquant.store.layout import OutputFolder
 SLIDE_ID = "P01_T1_V1_CD68"
 FIELD_UM = 1024.0
 HEADER = """\
-| cells | format | seconds | processor seconds | peak memory, MiB | file, MB |
-|---|---|---|---|---|---|"""
+| cells | format | seconds | processor seconds | peak memory, MiB | file, MB | load average |
+|---|---|---|---|---|---|---|"""
 
 
 def build(folder: Path, cells: int) -> Path:
@@ -124,7 +125,8 @@ def main() -> None:
         size_mb = path.stat().st_size / 1e6
         print(HEADER)
         name = f"{arguments.to} --gzip" if compress else arguments.to
-        print(f"| {arguments.cells} | {name} | {wall_s:.1f} | {cpu_s:.1f} | {peak_mib:.0f} | {size_mb:.0f} |")
+        told = f"{wall_s:.1f} | {cpu_s:.1f} | {peak_mib:.0f} | {size_mb:.0f} | {os.getloadavg()[0]:.1f}"
+        print(f"| {arguments.cells} | {name} | {told} |")
         if arguments.to == "geojson":
             cells = read_back(path)
             print(f"read back: {cells} cells")

@@ -7,7 +7,9 @@ import json
 import os
 import secrets
 import shutil
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from histoquant.store.atomic import writing
 from histoquant.store.results import Results, load_results
 
 GZIP_LEVEL = 5
+_PACKED_AHEAD = 2  # parts of 17 MB that may wait, so that memory does not grow with the slide
 _WITH_SLIDES = ("ome-zarr", "dicom-ann")
 """Formats that take something of the slides themselves."""
 
@@ -148,14 +151,26 @@ def _write_slide(
 
 
 def _write_geojson(path: Path, objects: SlideObjects, compress: bool) -> None:
-    import imagecodecs
-
     from histoquant.export.geojson import geojson_parts
 
+    parts = geojson_parts(objects)
     with _replacing(path) as temporary, temporary.open("wb") as file:
-        for part in geojson_parts(objects):
-            # a gzip file may have many members; readers join them
-            file.write(imagecodecs.gzip_encode(part, level=GZIP_LEVEL) if compress else part)
+        for part in _gzip_members(parts) if compress else parts:
+            file.write(part)
+
+
+def _gzip_members(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """Each part as a gzip member of its own, which readers join; packed while the next is put into text."""
+    import imagecodecs
+
+    with ThreadPoolExecutor(1) as packer:
+        waiting: deque[Future[bytes]] = deque()
+        for part in parts:
+            waiting.append(packer.submit(imagecodecs.gzip_encode, part, level=GZIP_LEVEL))
+            if len(waiting) > _PACKED_AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _write_zarr(path: Path, objects: SlideObjects, file: Path | None) -> None:

@@ -159,12 +159,12 @@ def _write_geojson(path: Path, objects: SlideObjects, compress: bool) -> None:
             file.write(part)
 
 
-def _gzip_members(parts: Iterator[bytes]) -> Iterator[bytes]:
+def _gzip_members(parts: Iterator[bytes]) -> Iterator[bytes | bytearray]:
     """Each part as a gzip member of its own, which readers join; packed while the next is put into text."""
     import imagecodecs
 
     with ThreadPoolExecutor(1) as packer:
-        waiting: deque[Future[bytes]] = deque()
+        waiting: deque[Future[bytes | bytearray]] = deque()
         for part in parts:
             waiting.append(packer.submit(imagecodecs.gzip_encode, part, level=GZIP_LEVEL))
             if len(waiting) > _PACKED_AHEAD:

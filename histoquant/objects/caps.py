@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,6 +32,22 @@ _BROWN_SHARE = 0.5
 _NUCLEAR_DAB = 0.4
 
 
+@dataclass(frozen=True)
+class CapLimits:
+    """What a nucleus of this slide must reach.
+
+    Attributes
+    ----------
+    content : float
+        Of `nuclear_content`, OD um2.
+    edge_od : float
+        Step of darkness at a free edge.
+    """
+
+    content: float
+    edge_od: float
+
+
 def nuclear_content(cells: Mapping[str, npt.ArrayLike], marker: MarkerDefinition) -> npt.NDArray[np.float64]:
     """Stain of the whole nuclear profile, mean density times area: how much nucleus the section holds.
 
@@ -55,7 +72,32 @@ def nuclear_content(cells: Mapping[str, npt.ArrayLike], marker: MarkerDefinition
     return np.asarray(dark * np.asarray(cells["nucleus_area_um2"], dtype=np.float64), dtype=np.float64)
 
 
-def is_cap(cells: Mapping[str, npt.ArrayLike], marker: MarkerDefinition) -> npt.NDArray[np.bool_]:
+def cap_limits(cells: Mapping[str, npt.ArrayLike], marker: MarkerDefinition) -> CapLimits:
+    """Limits from all objects found on a slide, caps included, of which there is at least one."""
+    typical = np.quantile(nuclear_content(cells, marker), _UPPER_QUARTILE, method="lower")
+    share = CAP_SHARE_EOSIN if marker.stains == "H-E" else CAP_SHARE
+    edge = np.asarray(cells["edge_od"], dtype=np.float64)
+    known = edge[np.isfinite(edge)]
+    sharp = np.quantile(known, _SHARP, method="lower") if known.size else -np.inf
+    return CapLimits(float(share * typical), float(EDGE_SHARE * sharp))
+
+
+def limits_of_kept(cells: Mapping[str, npt.ArrayLike], marker: MarkerDefinition) -> CapLimits:
+    """Limits from the nuclei that a slide's own limits have let through, when no others are left.
+
+    What was left out lies below the least of them, so these part all that the slide held in the same way.
+    """
+    content = nuclear_content(cells, marker)
+    edge = np.asarray(cells["edge_od"], dtype=np.float64)
+    shown = edge[np.isfinite(edge) & ~_hidden(cells, marker)]
+    return CapLimits(
+        float(content.min()) if content.size else 0.0, float(shown.min()) if shown.size else -np.inf
+    )
+
+
+def is_cap(
+    cells: Mapping[str, npt.ArrayLike], marker: MarkerDefinition, limits: CapLimits | None = None
+) -> npt.NDArray[np.bool_]:
     """Nuclei too slight for this slide: little content, or an edge faint beside the slide's sharp ones.
 
     Both measures are relative, because stain strength differs between slides by more than caps from nuclei.
@@ -63,8 +105,10 @@ def is_cap(cells: Mapping[str, npt.ArrayLike], marker: MarkerDefinition) -> npt.
     Parameters
     ----------
     cells : mapping of str to array_like
-        All cells of one slide, never of one tile.
+        All cells of one slide, never of one tile, unless limits are given.
     marker : MarkerDefinition
+    limits : CapLimits, optional
+        The slide's; default: from these cells.
 
     Returns
     -------
@@ -73,26 +117,28 @@ def is_cap(cells: Mapping[str, npt.ArrayLike], marker: MarkerDefinition) -> npt.
     content = nuclear_content(cells, marker)
     if content.size == 0:
         return np.zeros(0, dtype=np.bool_)
-    typical = np.quantile(content, _UPPER_QUARTILE, method="lower")
-    share = CAP_SHARE_EOSIN if marker.stains == "H-E" else CAP_SHARE
-    return np.asarray((content < share * typical) | _is_shadow(cells, marker), dtype=np.bool_)
+    limits = limits or cap_limits(cells, marker)
+    return np.asarray((content < limits.content) | _is_shadow(cells, marker, limits.edge_od), dtype=np.bool_)
 
 
-def _is_shadow(cells: Mapping[str, npt.ArrayLike], marker: MarkerDefinition) -> npt.NDArray[np.bool_]:
+def _is_shadow(
+    cells: Mapping[str, npt.ArrayLike], marker: MarkerDefinition, limit_od: float
+) -> npt.NDArray[np.bool_]:
     """Objects whose edge is faint beside the sharpest tenth of the slide's; never one without a free edge.
 
     A brown membrane lies on the edge of its nucleus and hides it, so nothing is said where one is. In brown
     cytoplasm a faint edge is what unmixing makes of granules.
     """
     edge = np.asarray(cells["edge_od"], dtype=np.float64)
-    known = edge[np.isfinite(edge)]
-    if known.size == 0:
-        return np.zeros(edge.shape, dtype=np.bool_)
-    shadow = edge < EDGE_SHARE * np.quantile(known, _SHARP, method="lower")
-    if marker.compartment == "membrane":
-        around = np.asarray(cells["around_dab_p50_od"], dtype=np.float64)
-        hidden = around >= _HIDING * marker.threshold_od
-        if "stain_object_um2" in cells:
-            hidden &= ~(np.asarray(cells["stain_object_um2"], dtype=np.float64) < _NO_NUCLEUS_UM2)
-        shadow &= ~hidden
-    return np.asarray(shadow, dtype=np.bool_)
+    return np.asarray((edge < limit_od) & ~_hidden(cells, marker), dtype=np.bool_)
+
+
+def _hidden(cells: Mapping[str, npt.ArrayLike], marker: MarkerDefinition) -> npt.NDArray[np.bool_]:
+    """Objects whose edge lies under a brown membrane."""
+    if marker.compartment != "membrane":
+        return np.zeros(np.shape(cells["edge_od"]), dtype=np.bool_)
+    around = np.asarray(cells["around_dab_p50_od"], dtype=np.float64)
+    hidden = around >= _HIDING * marker.threshold_od
+    if "stain_object_um2" in cells:
+        hidden &= ~(np.asarray(cells["stain_object_um2"], dtype=np.float64) < _NO_NUCLEUS_UM2)
+    return np.asarray(hidden, dtype=np.bool_)

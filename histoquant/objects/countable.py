@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from histoquant.errors import UsageError
-from histoquant.objects.caps import is_cap
+from histoquant.objects.caps import CapLimits, is_cap
 
 if TYPE_CHECKING:
     from histoquant.markers.definition import MarkerDefinition
@@ -66,19 +66,23 @@ def is_fragment(cells: Mapping[str, npt.ArrayLike], marker: MarkerDefinition, mp
     return fragment
 
 
-def is_countable(cells: Mapping[str, npt.ArrayLike], marker: MarkerDefinition, mpp: float) -> BoolArray:
+def is_countable(
+    cells: Mapping[str, npt.ArrayLike], marker: MarkerDefinition, mpp: float, limits: CapLimits | None = None
+) -> BoolArray:
     """Nuclei that a reader would count.
 
     Parameters
     ----------
     cells : mapping of str to array_like
-        All cells of one slide, never of one tile.
+        All cells of one slide, never of one tile, unless limits are given.
     marker : MarkerDefinition
     mpp : float
         Micrometres per pixel of the centroids.
+    limits : CapLimits, optional
+        What a nucleus of the slide must reach; default: from these cells.
 
     Returns
     -------
     ndarray of bool, shape (n,)
     """
-    return np.asarray(~is_cap(cells, marker) & ~is_fragment(cells, marker, mpp), dtype=np.bool_)
+    return np.asarray(~is_cap(cells, marker, limits) & ~is_fragment(cells, marker, mpp), dtype=np.bool_)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from histoquant.markers import score, stain_od
 from histoquant.metrics.aggregates import Aggregates
 from histoquant.objects import is_countable
+from histoquant.objects.caps import CapLimits
 from histoquant.run.plan import SlidePlan
 from histoquant.tiling.tissue_map import TissueMap
 
@@ -37,15 +38,16 @@ class _Lazily(Mapping[str, NDArray[Any]]):
         return int(self._table.num_columns)
 
 
-def cell_table(plan: SlidePlan, parts: list[pa.Table]) -> pd.DataFrame:
+def cell_table(plan: SlidePlan, parts: list[pa.Table], limits: CapLimits | None = None) -> pd.DataFrame:
     """Cells by (y, x) of their seed, scored, in level-0 pixels and um.
 
-    ``parts`` is emptied, and column after column leaves it: a slide of 400,000 cells is not held twice.
+    ``parts`` is emptied, and column after column leaves it: a slide of 400,000 cells is not held twice. They
+    are all of the slide, unless ``limits`` say what a nucleus of it must reach.
     """
     table = pa.concat_tables(parts)
     parts.clear()
     pa.default_memory_pool().release_unused()
-    kept = _counted_in_order(plan, table)
+    kept = _counted_in_order(plan, table, limits)
     outline = _outlines(plan, table["outline"], kept.to_numpy())
     table = table.drop_columns(["outline"])
     # Arrow keeps what it frees for itself, at the moment when a slide needs most
@@ -84,11 +86,11 @@ def positive_count(plan: SlidePlan, tables: list[pa.Table]) -> int:
     return int(np.count_nonzero(positive & is_countable(columns, plan.marker, plan.plane_mpp)))
 
 
-def _counted_in_order(plan: SlidePlan, table: pa.Table) -> pa.Array:
+def _counted_in_order(plan: SlidePlan, table: pa.Table, limits: CapLimits | None) -> pa.Array:
     """Rows by (y, x) of their seed, without what only the whole slide can tell is no cell."""
     columns = _Lazily(table)
     order = np.lexsort((columns["seed_x_px"], columns["seed_y_px"]))
-    return pa.array(order[is_countable(columns, plan.marker, plan.plane_mpp)[order]])
+    return pa.array(order[is_countable(columns, plan.marker, plan.plane_mpp, limits)[order]])
 
 
 def _object_ids(y: NDArray[np.integer], x: NDArray[np.integer]) -> NDArray[np.int64]:

@@ -25,8 +25,10 @@ def count_model(table: pd.DataFrame, visits: Sequence[str]) -> Fit:
     """Fit negative binomial counts by GEE, exchangeable within patients, with ``ln A`` as offset.
 
     GEE does not estimate the dispersion, so it comes by moments from a Poisson fit. Clusters are few: the
-    covariance is bias-reduced (Mancl and DeRouen) and t has the degrees of freedom of `degrees_of`. Its ratio
-    is one of means; where patients' changes spread, few patients make it, and degrees of freedom fall.
+    covariance is bias-reduced (Mancl and DeRouen) and multiplied by K / (K - 1) for K patients, because 6000
+    trials of 20 without that were rejected in 5.5 % on average; t has the degrees of freedom of `degrees_of`.
+    Its ratio is one of means; where patients' changes spread, few patients make it, and degrees of freedom
+    fall.
 
     Parameters
     ----------
@@ -65,8 +67,9 @@ def count_model(table: pd.DataFrame, visits: Sequence[str]) -> Fit:
     if not np.isfinite(result.bse).all():
         return Fit(patients=patients, biopsies=rows, reason="NO_FIT (no finite standard error)")
     degrees = tuple(degrees_of(column) for column in added.T[1:])
+    wider = math.sqrt(patients / (patients - 1))
     changes = tuple(
-        t_estimate(float(value), float(error), of)
+        t_estimate(float(value), float(error) * wider, of)
         for value, error, of in zip(result.params[1:], result.bse[1:], degrees, strict=True)
     )
     return Fit(

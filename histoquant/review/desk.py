@@ -153,15 +153,21 @@ class FieldCells:
     Parameters
     ----------
     cells : pandas.DataFrame
-        ``cell_id, x_um, y_um, positive`` of the cells within the field.
+        ``cell_id, x_um, y_um, positive`` of the cells within the field, with ``dab_od`` where a threshold is
+        tried.
     review : FieldReview
+    threshold_od : float, optional
+        Tried; default: the one proposed in the review, or else the machine's classes.
     """
 
-    def __init__(self, cells: pd.DataFrame, review: FieldReview) -> None:
+    def __init__(self, cells: pd.DataFrame, review: FieldReview, threshold_od: float | None = None) -> None:
         self._ids = cells["cell_id"].to_numpy(np.int64)
         self._xy_um = cells[["x_um", "y_um"]].to_numpy(np.float64)
         self._review = review
         positive = cells["positive"].fillna(False).to_numpy(bool).copy()
+        tried_od = review.threshold_od if threshold_od is None else threshold_od
+        if tried_od is not None and "dab_od" in cells:
+            positive = cells["dab_od"].to_numpy(np.float64) >= tried_od
         place = {int(cell_id): row for row, cell_id in enumerate(self._ids)}
         for cell_id, name in review.classes.items():
             if cell_id in place:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +52,19 @@ class RegionTrial:
         Columns of ``cells.parquet``, of the cells whose seed lies in the region.
     tissue_mm2 : float
         Quantifiable tissue of the region.
+    box_um : tuple of float
+        Left, top, right, bottom of what was quantified, in micrometres of the slide.
     """
 
     marker: MarkerDefinition
     cells: pd.DataFrame
     tissue_mm2: float
+    box_um: tuple[float, float, float, float]
+    _tile: Tile
+
+    def holds(self, cell_id: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which cells of the slide are the region's, by their ids."""
+        return self._tile.owns(cell_id & 0xFFFFFFFF, cell_id >> 32)
 
 
 @dataclass(frozen=True)
@@ -157,9 +165,14 @@ def try_region(
         working_plane(slide, plan.plane_mpp), Tile(left, top, right - left, bottom - top), read
     )
     cells = cell_table(changed, [found.tables["cells"]], finished.limits)
-    seed = cells["cell_id"].to_numpy(np.int64)
-    kept = cells[inside.owns(seed & 0xFFFFFFFF, seed >> 32)].reset_index(drop=True)
-    return RegionTrial(marker, kept, _tissue_mm2(planned.tissue, inside))
+    mpp_x, mpp_y = plan.plane_mpp_xy
+    box = (
+        *(inside.x_px * mpp_x, inside.y_px * mpp_y),
+        *((inside.x_px + inside.width_px) * mpp_x, (inside.y_px + inside.height_px) * mpp_y),
+    )
+    trial = RegionTrial(marker, cells, _tissue_mm2(planned.tissue, inside), box, inside)
+    kept = cells[trial.holds(cells["cell_id"].to_numpy(np.int64))].reset_index(drop=True)
+    return replace(trial, cells=kept)
 
 
 def _judged(path: Path) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,11 +81,12 @@ def results_layers(root: Path, slide_id: str, folder: Path | None) -> list[Layer
         Where the slides are.
     """
     overlay = load_overlay(root, slide_id)
+    path = find_slide(root, str(overlay.row["file"]), folder)
+    overlay = replace(overlay, slide_file=path)
     layers = overlay.layers()
     _dress_when_added()
     for _, told, _ in layers:
         told["metadata"] = {**told.get("metadata", {}), "histoquant": overlay}
-    path = find_slide(root, str(overlay.row["file"]), folder)
     if path is None:
         return layers
     try:

@@ -36,7 +36,7 @@ class ReviewField:
     marker : str
         What is stained; a reader must know what to score.
     cells : pandas.DataFrame
-        ``cell_id, x_um, y_um, positive`` of the cells shown, micrometres of the slide.
+        ``cell_id, x_um, y_um, positive, dab_od`` of the cells shown, micrometres of the slide.
     classes : ndarray of uint8
         Their classes as drawn; changed in place.
     origin_um : tuple of float
@@ -45,6 +45,8 @@ class ReviewField:
         Micrometres from that corner: where on the slide it was taken is not told.
     scored : bool
         Whether cells have classes.
+    threshold_od : float
+        Threshold of the run; NaN where none applies.
     """
 
     marker: str
@@ -53,6 +55,7 @@ class ReviewField:
     origin_um: tuple[float, float]
     layers: list[Layer]
     scored: bool
+    threshold_od: float
 
 
 class FieldSource:
@@ -98,7 +101,7 @@ class FieldSource:
         )
         rows = np.flatnonzero(shown)
         part = cells.take(rows)
-        frame = part.select(["cell_id", "x_um", "y_um", "positive"]).to_pandas()
+        frame = part.select(["cell_id", "x_um", "y_um", "positive", "dab_od"]).to_pandas()
         classes = classes_of(frame["positive"].fillna(False).to_numpy(bool))
         rings = cell_rings(part["outline_xy_px"].combine_chunks(), objects.factor_xy)
         size_um = ((right - left) * mpp_x, (bottom - top) * mpp_y)
@@ -111,9 +114,9 @@ class FieldSource:
         colours = {1: NEGATIVE, 2: POSITIVE}
         layers.append(_picture("cells", rings, classes, objects, origin_um, size_um, colours, 1))
         layers.append(_border(item, origin_um))
-        return ReviewField(
-            str(row["marker"]), frame, classes, origin_um, layers, bool(pd.notna(row.get("positive")))
-        )
+        scored = bool(pd.notna(row.get("positive")))
+        threshold_od = float(str(row["dab_threshold_od"])) if scored else float("nan")
+        return ReviewField(str(row["marker"]), frame, classes, origin_um, layers, scored, threshold_od)
 
     def _of(self, slide_id: str) -> tuple[Slide, SlideObjects]:
         if self._open is not None and self._open[0] == slide_id:

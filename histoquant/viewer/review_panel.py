@@ -25,6 +25,7 @@ from histoquant.review.desk import Desk, FieldCells, other_class
 from histoquant.review.events import CHECKLIST, REGIONS
 from histoquant.viewer.layers import add_layers
 from histoquant.viewer.review_field import FieldSource
+from histoquant.viewer.review_threshold import FieldThreshold
 from histoquant.viewer.slide_overlay import NOT_SHOWN, classes_of
 
 LOOK, CLASS, ADD_POSITIVE, ADD_NEGATIVE, DELETE = (
@@ -49,6 +50,7 @@ class ReviewPanel(QWidget):  # type: ignore[misc]
     def __init__(self, viewer: Any, desk: Desk, source: FieldSource) -> None:
         super().__init__()
         self._viewer, self._desk, self._source = viewer, desk, source
+        self.threshold: FieldThreshold | None = None
         layout = QVBoxLayout(self)
         self.title, self.progress, self.said = QLabel(), QLabel(), QLabel()
         self.title.setStyleSheet("font-size: 17px; font-weight: bold;")
@@ -57,6 +59,10 @@ class ReviewPanel(QWidget):  # type: ignore[misc]
             layout.addWidget(label)
         layout.addLayout(self._verdicts())
         layout.addWidget(self._tools())
+        self.threshold_button = QPushButton("Threshold")
+        self.threshold_button.setCheckable(True)
+        self.threshold_button.clicked.connect(self._show_threshold)
+        layout.addWidget(self.threshold_button)
         layout.addWidget(self._checklist())
         self.comment = QLineEdit()
         self.comment.setPlaceholderText("Comment")
@@ -136,6 +142,7 @@ class ReviewPanel(QWidget):  # type: ignore[misc]
             self.tools[tool].setEnabled(self._field.scored)
         self._viewer.reset_view()
         self.refresh()
+        self._show_threshold_of_field()
 
     def refresh(self) -> None:
         """Draw and write what the log says of the field."""
@@ -144,9 +151,7 @@ class ReviewPanel(QWidget):  # type: ignore[misc]
             self.open_field()
             return
         review = desk.review
-        self._state = FieldCells(field.cells, review)
-        field.classes[:] = classes_of(self._state.positive)
-        field.classes[self._state.deleted] = NOT_SHOWN
+        self._paint(None)
         self._cells_layer.refresh()
         self._draw_added(review)
         self._draw_regions(review)
@@ -154,11 +159,39 @@ class ReviewPanel(QWidget):  # type: ignore[misc]
         self.progress.setText(f"{desk.place + 1} of {len(desk.items)};  {desk.done} judged")
         changes = len(review.classes) + len(review.deleted) + len(review.added)
         verdict = review.verdict or "not judged"
-        self.said.setText(f"{verdict};  cells corrected: {changes};  regions: {len(review.regions)}")
+        proposed = "" if review.threshold_od is None else f";  threshold {review.threshold_od:.3f} OD"
+        self.said.setText(
+            f"{verdict};  cells corrected: {changes};  regions: {len(review.regions)}{proposed}"
+        )
         for name, grade in self.grades.items():
             _quietly(grade, review.scores.get(name, -1))
         if self.comment.text() != review.comment:
             self.comment.setText(review.comment)
+
+    def _paint(self, threshold_od: float | None) -> None:
+        """Lay what the reader said over the classes of the machine, or of a threshold that is tried."""
+        field = self._field
+        self._state = FieldCells(field.cells, self._desk.review, threshold_od if field.scored else None)
+        field.classes[:] = classes_of(self._state.positive)
+        field.classes[self._state.deleted] = NOT_SHOWN
+
+    def _show_threshold(self) -> None:
+        """Open the threshold beside the field, or close it."""
+        if self.threshold is None:
+            self.threshold = FieldThreshold(self._viewer, self._propose, self._paint)
+            self._viewer.window.add_dock_widget(self.threshold, name="Threshold", area="right")
+        else:
+            self.threshold.parentWidget().setVisible(self.threshold_button.isChecked())
+            # what was tried and not saved is not shown any longer
+            self.refresh()
+        self._show_threshold_of_field()
+
+    def _show_threshold_of_field(self) -> None:
+        if self.threshold is not None and self.threshold_button.isChecked():
+            self.threshold.show_field(self._field, self._desk.review.threshold_od)
+
+    def _propose(self, threshold_od: float, why: str) -> None:
+        self._do(self._desk.threshold, threshold_od, why)
 
     def _draw_added(self, review: Any) -> None:
         x0, y0 = self._field.origin_um

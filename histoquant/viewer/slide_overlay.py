@@ -41,6 +41,10 @@ class SlideOverlay:
         Density map, NaN outside tissue.
     density_um_yx : tuple of float
         Size of a pixel of it.
+    root : Path or None
+        Results folder it was read from.
+    slide_file : Path or None
+        The slide, where it was found.
     """
 
     row: Mapping[str, Any]
@@ -49,6 +53,8 @@ class SlideOverlay:
     classes: NDArray[np.uint8]
     density_per_mm2: NDArray[np.float64] | None
     density_um_yx: tuple[float, float]
+    root: Path | None = None
+    slide_file: Path | None = None
 
     @property
     def has_classes(self) -> bool:
@@ -136,7 +142,7 @@ def load_overlay(root: Path, slide_id: str) -> SlideOverlay:
     rings = cell_rings(objects.cells["outline_xy_px"].combine_chunks(), objects.factor_xy)
     positive = objects.cells["positive"].to_numpy(zero_copy_only=False).astype(bool)
     density, um_yx = _read_density(root / "slides" / slide_id / "density.npz")
-    return SlideOverlay(row, objects, rings, classes_of(positive), density, um_yx)
+    return SlideOverlay(row, objects, rings, classes_of(positive), density, um_yx, root)
 
 
 def classes_of(positive: NDArray[np.bool_]) -> NDArray[np.uint8]:

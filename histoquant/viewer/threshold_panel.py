@@ -22,8 +22,9 @@ from qtpy.QtWidgets import (
 
 from histoquant.report.palette import NEGATIVE, POSITIVE
 from histoquant.viewer.legend import overlay_in
+from histoquant.viewer.region_box import RegionBox
 from histoquant.viewer.slide_overlay import SlideOverlay
-from histoquant.viewer.thresholds import Numbers, ThresholdTrial
+from histoquant.viewer.thresholds import Numbers, ScoredCells, ThresholdTrial
 
 STEPS = 1000
 Save = Callable[[float, str], None]
@@ -35,33 +36,46 @@ class ThresholdPanel(QWidget):  # type: ignore[misc]
     Parameters
     ----------
     napari_viewer : napari.Viewer
-    overlay : SlideOverlay, optional
+    overlay : SlideOverlay or ScoredCells, optional
         Default: that of the layers in the viewer.
     save : callable, optional
         Takes the proposed threshold and its reason; without it nothing is kept.
+    moved : callable, optional
+        Called after cells were recoloured and before they are drawn.
     """
 
     def __init__(
-        self, napari_viewer: Any, overlay: SlideOverlay | None = None, save: Save | None = None
+        self,
+        napari_viewer: Any,
+        overlay: SlideOverlay | ScoredCells | None = None,
+        save: Save | None = None,
+        moved: Callable[[float], None] | None = None,
     ) -> None:
         super().__init__()
         self._viewer = napari_viewer
-        self._save = save
+        self._save, self._tell = save, moved
         self.trial: ThresholdTrial | None = None
         self._edges = np.array([0.0, 1.0])
         self._layout = QVBoxLayout(self)
         found = overlay or overlay_in(napari_viewer)
-        if found is None or not found.has_classes:
+        if found is None or (isinstance(found, SlideOverlay) and not found.has_classes):
             self._layout.addWidget(QLabel("Open results of a marker that scores cells first."))
             return
-        self.trial = ThresholdTrial(found)
+        self.trial = ThresholdTrial(ScoredCells.of(found) if isinstance(found, SlideOverlay) else found)
         counts, self._edges = self.trial.histogram()
         self._draw(counts)
         self._add_slider()
         self._add_numbers()
         self._add_proposal()
+        if isinstance(found, SlideOverlay) and found.root is not None:
+            self.region = RegionBox(napari_viewer, found, lambda: self._threshold_od)
+            self._layout.addWidget(self.region)
         self._layout.addStretch()
         self.set_threshold(self.trial.machine_od)
+
+    @property
+    def _threshold_od(self) -> float:
+        return self.trial.threshold_od if self.trial is not None else 0.0
 
     def set_threshold(self, threshold_od: float) -> None:
         """Move the slider; everything else follows."""
@@ -123,6 +137,8 @@ class ThresholdPanel(QWidget):  # type: ignore[misc]
         if self.trial is None:
             return
         numbers = self.trial.move(threshold_od)
+        if self._tell is not None:
+            self._tell(threshold_od)
         for layer in self._viewer.layers:
             if layer.name == "cells":
                 layer.refresh(thumbnail=False, extent=False)
@@ -141,11 +157,10 @@ class ThresholdPanel(QWidget):  # type: ignore[misc]
         self.values["positive"].setText(f"{numbers.positive} of {numbers.nuclei}")
         percent = numbers.positive_percent
         self.values["per cent of nuclei"].setText("not measured" if percent is None else f"{percent:.1f}")
-        self.values["per mm²"].setText(
-            "not measured"
-            if numbers.per_mm2 is None
-            else f"{numbers.per_mm2:.0f}  ({numbers.per_mm2_low:.0f} to {numbers.per_mm2_high:.0f})"
-        )
+        told = "not measured"
+        if numbers.per_mm2 is not None:
+            told = f"{numbers.per_mm2:.0f}  ({numbers.per_mm2_low:.0f} to {numbers.per_mm2_high:.0f})"
+        self.values["per mm²"].setText(told)
 
     def _allow(self) -> None:
         moved = self.trial is not None and abs(self.trial.threshold_od - self.trial.machine_od) > 1e-9

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,8 +34,46 @@ class Numbers:
     per_mm2_high: float | None
 
 
+@dataclass(frozen=True)
+class ScoredCells:
+    """Cells that a threshold parts.
+
+    Attributes
+    ----------
+    dab_od : ndarray of float64, shape (n,)
+        NaN, where a cell could not be scored, compares as below every threshold.
+    classes : ndarray of uint8, shape (n,)
+        As drawn; changed in place.
+    machine_od : float
+        Threshold of the run.
+    beyond_nuclei : float
+        Cells that the machine counted by area.
+    tissue_mm2 : float
+        0 where no density is to be told.
+    """
+
+    dab_od: NDArray[np.float64]
+    classes: NDArray[np.uint8]
+    machine_od: float
+    beyond_nuclei: float
+    tissue_mm2: float
+
+    @classmethod
+    def of(cls, overlay: SlideOverlay) -> Self:
+        """All cells of a slide."""
+        cells = overlay.objects.cells
+        machine = int(np.count_nonzero(cells["positive"].to_numpy(zero_copy_only=False).astype(bool)))
+        return cls(
+            cells["dab_od"].to_numpy(zero_copy_only=False).astype(np.float64),
+            overlay.classes,
+            float(overlay.row["dab_threshold_od"]),
+            float(overlay.row["positive"]) - machine,
+            float(overlay.row["tissue_mm2"]),
+        )
+
+
 class ThresholdTrial:
-    """A slide under a threshold that moves.
+    """Cells under a threshold that moves.
 
     Every marker that scores cells does so by one number per cell, ``dab_od >= threshold``, so the cell table
     is enough. What the machine counts beyond its nuclei (by stained area, in sheets) does not move with it
@@ -42,8 +81,8 @@ class ThresholdTrial:
 
     Parameters
     ----------
-    overlay : SlideOverlay
-        Its ``classes`` are changed in place.
+    cells : ScoredCells
+        Their ``classes`` are changed in place.
 
     Attributes
     ----------
@@ -53,14 +92,10 @@ class ThresholdTrial:
         Threshold now.
     """
 
-    def __init__(self, overlay: SlideOverlay) -> None:
-        self._overlay = overlay
-        cells = overlay.objects.cells
-        # NaN, where a cell could not be scored, compares as below every threshold
-        self.dab_od: NDArray[np.float64] = cells["dab_od"].to_numpy(zero_copy_only=False).astype(np.float64)
-        machine = int(np.count_nonzero(cells["positive"].to_numpy(zero_copy_only=False).astype(bool)))
-        self._beyond_nuclei = float(overlay.row["positive"]) - machine
-        self.machine_od = float(overlay.row["dab_threshold_od"])
+    def __init__(self, cells: ScoredCells) -> None:
+        self._cells = cells
+        self.dab_od = cells.dab_od
+        self.machine_od = cells.machine_od
         self.threshold_od = self.machine_od
 
     def histogram(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -74,13 +109,13 @@ class ThresholdTrial:
         """Reclassify every cell, in place, and count."""
         self.threshold_od = threshold_od
         positive = self.dab_od >= threshold_od
-        self._overlay.classes[:] = classes_of(positive)
+        self._cells.classes[:] = classes_of(positive)
         return self._numbers(int(np.count_nonzero(positive)))
 
     def _numbers(self, among_nuclei: int) -> Numbers:
         nuclei = len(self.dab_od)
-        positive = round(among_nuclei + self._beyond_nuclei)
-        area_mm2 = float(self._overlay.row["tissue_mm2"])
+        positive = round(among_nuclei + self._cells.beyond_nuclei)
+        area_mm2 = self._cells.tissue_mm2
         if not area_mm2 > 0:
             return Numbers(nuclei, positive, None, None, None, None)
         interval = poisson_interval(positive, area_mm2)

@@ -13,9 +13,17 @@ from pathlib import Path
 from typing import Any
 
 warnings.simplefilter("ignore")
+from napari.settings import get_settings  # noqa: E402
 from qtpy.QtCore import QPoint, Qt  # noqa: E402
+from qtpy.QtGui import QAction  # noqa: E402
 from qtpy.QtTest import QTest  # noqa: E402
-from qtpy.QtWidgets import QAbstractButton, QApplication, QLabel, QLineEdit, QWidget  # noqa: E402
+from qtpy.QtWidgets import (  # noqa: E402
+    QAbstractItemView,
+    QApplication,
+    QComboBox,
+    QStatusBar,
+    QWidget,
+)
 
 from histoquant.review.session import open_session  # noqa: E402
 from histoquant.viewer.review_panel import CLASS, DELETE, ReviewPanel  # noqa: E402
@@ -57,6 +65,19 @@ def drag_triangle(viewer: Any, panel: ReviewPanel) -> None:
     QApplication.processEvents()
 
 
+def try_threshold(panel: ReviewPanel) -> None:
+    """Move the slider by keys, say why, and save."""
+    press(panel.threshold_button)
+    chosen = panel.threshold.panel
+    before = panel._field.classes.copy()
+    for key in (Qt.Key.Key_Home, Qt.Key.Key_PageUp, Qt.Key.Key_PageUp):
+        QTest.keyClick(chosen.slider, key)
+    assert (panel._field.classes != before).any(), "the slider recolours the field"
+    QTest.keyClicks(chosen.reason, "background")
+    press(chosen.save_button)
+    assert panel._desk.review.threshold_od is not None
+
+
 said = 0
 
 
@@ -71,15 +92,46 @@ def say(item: str, action: str, target: str = "") -> None:
 
 def seen(viewer: Any) -> None:
     """Everything a reader could read."""
-    words = [viewer.title, viewer.status if isinstance(viewer.status, str) else str(viewer.status)]
+    words = [viewer.title, str(viewer.status), str(viewer.help), str(viewer.tooltip), str(viewer.dims)]
+    words += [QApplication.applicationDisplayName(), QApplication.clipboard().text()]
+    for window in QApplication.allWindows():
+        words += [window.title(), window.filePath(), window.objectName()]
     for widget in QApplication.allWidgets():
-        words += [widget.windowTitle(), widget.toolTip(), widget.objectName()]
-        if isinstance(widget, QLabel | QAbstractButton | QLineEdit):
-            words.append(widget.text())
+        words += of_widget(widget)
     for layer in viewer.layers:
-        words += [layer.name, str(layer.metadata), str(layer.source), str(getattr(layer, "features", ""))]
-    for word in {word for word in words if word}:
+        words += [layer.name, layer.metadata, layer.source, layer.help, layer.units, layer.axis_labels]
+        words += [getattr(layer, name, "") for name in ("features", "properties", "text", "colormap")]
+    told = get_settings()
+    words += [*told.application.open_history, *told.application.save_history]
+    words += [*map(str, (told.plugins.extension2reader, told.plugins.extension2writer))]
+    for word in {str(word) for word in words if str(word)}:
         print("SEEN", word.replace("\n", " "), flush=True)
+
+
+def of_widget(widget: QWidget) -> list[str]:
+    """What one widget shows or would show under the cursor, its menus and lists too."""
+    words = [widget.windowTitle(), widget.windowFilePath(), widget.toolTip(), widget.statusTip()]
+    words += [
+        widget.whatsThis(),
+        widget.accessibleName(),
+        widget.accessibleDescription(),
+        widget.objectName(),
+    ]
+    for name in ("text", "title", "placeholderText", "toPlainText", "specialValueText", "currentText"):
+        method = getattr(widget, name, None)
+        if callable(method):
+            words.append(str(method()))
+    actions = [*widget.actions(), *widget.findChildren(QAction)]
+    for action in actions:
+        words += [action.text(), action.toolTip(), action.statusTip(), action.objectName()]
+    if isinstance(widget, QComboBox):
+        words += [widget.itemText(k) for k in range(widget.count())]
+    if isinstance(widget, QStatusBar):
+        words.append(widget.currentMessage())
+    if isinstance(widget, QAbstractItemView) and widget.model() is not None:
+        model = widget.model()
+        words += [str(model.data(model.index(row, 0))) for row in range(model.rowCount())]
+    return words
 
 
 def main() -> None:
@@ -100,6 +152,9 @@ def main() -> None:
                 say(
                     item, "class" if tool == CLASS else "delete", str(panel._field.cells["cell_id"].iloc[row])
                 )
+        if panel._field.scored and number == 0:
+            try_threshold(panel)
+            say(item, "threshold")
         press(panel.tools["exclude"])
         drag_triangle(viewer, panel)
         say(item, "region")

@@ -14,7 +14,7 @@ from histoquant.viewer.class_picture import ClassPicture
 from histoquant.viewer.layers import find_slide
 from histoquant.viewer.slide_levels import SlideLevel, slide_levels
 from histoquant.viewer.slide_overlay import load_overlay
-from histoquant.viewer.thresholds import ThresholdTrial
+from histoquant.viewer.thresholds import ScoredCells, ThresholdTrial
 
 pytest.importorskip("napari", reason="napari is not installed: pip install 'histoquant[napari]'")
 from histoquant.viewer.reader import get_reader, results_of
@@ -65,7 +65,7 @@ def test_the_runs_own_threshold_changes_nothing_and_a_lower_one_counts_what_the_
 ) -> None:
     overlay = load_overlay(finished_results, CD68)
     before = overlay.classes.copy()
-    trial = ThresholdTrial(overlay)
+    trial = ThresholdTrial(ScoredCells.of(overlay))
     same = trial.move(trial.machine_od)
     np.testing.assert_array_equal(overlay.classes, before)
     row = hq.load_results(finished_results).slides.set_index("slide_id").loc[CD68]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from histoquant.tiling.grid import tissue_tiles, widen
+from histoquant.tiling.grid import Tile, tissue_tiles, widen
 
 
 @pytest.mark.parametrize("tile_size_px", [256, 300, 700, 4096])
@@ -25,6 +25,14 @@ def test_all_masked_pixels_are_visited_whatever_the_tile_size():
     for tile_size_px in (256, 300, 512):
         tiles = tissue_tiles((800, 640), tile_size_px, mask, 16)
         assert sum(tile.owns(x, y).sum() for tile in tiles) == len(x)
+
+
+def test_a_tile_ends_where_the_mask_ends():
+    mask = np.zeros((40, 50), bool)
+    mask[3:9, 20:22] = True
+    assert tissue_tiles((800, 640), 4096, mask, 16) == [Tile(320, 48, 32, 96)]
+    # cut by the grid as well, within a mask pixel
+    assert tissue_tiles((800, 640), 330, mask, 16) == [Tile(320, 48, 10, 96), Tile(330, 48, 22, 96)]
 
 
 def test_an_empty_mask_gives_no_tile():

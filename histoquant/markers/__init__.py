@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from histoquant.markers.cd31 import VesselMarkerDefinition
 from histoquant.markers.definition import MarkerDefinition
-from histoquant.markers.registry import MARKERS, Scores, get_marker, score, stain_od
+from histoquant.markers.registry import MARKERS, Scores, get_marker, marker_names, score, stain_od
 
 __all__ = [
     "MARKERS",
@@ -12,6 +12,7 @@ __all__ = [
     "Scores",
     "VesselMarkerDefinition",
     "get_marker",
+    "marker_names",
     "score",
     "stain_od",
 ]

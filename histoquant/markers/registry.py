@@ -64,6 +64,12 @@ class Scores(NamedTuple):
     unscorable: BoolArray
 
 
+def marker_names() -> tuple[str, ...]:
+    """Names of all markers there are: built in, then those of installed plug-ins; none is loaded."""
+    brought = sorted({entry.name for entry in entry_points(group=ENTRY_POINTS)} - set(MARKERS))
+    return (*MARKERS, *brought)
+
+
 def get_marker(name: str) -> MarkerDefinition:
     """Definition of a marker, built in or of an installed plug-in.
 
@@ -87,7 +93,8 @@ def get_marker(name: str) -> MarkerDefinition:
             return definition
     plugin = _plugin(wanted)
     if plugin is None:
-        raise UsageError(f"unknown marker {name!r}; choose one of {', '.join(MARKERS)}, or define your own")
+        known = ", ".join(marker_names())
+        raise UsageError(f"unknown marker {name!r}; choose one of {known}, or define your own")
     return plugin[0]
 
 

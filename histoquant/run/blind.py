@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from histoquant.errors import UsageError
-from histoquant.markers import MARKERS
+from histoquant.markers import marker_names
 from histoquant.run.blind_copy import (
     EPOCH_S,
     copy_file,
@@ -106,7 +106,7 @@ def blind_slides(options: BlindOptions) -> int:
         raise UsageError(_residue_text(left) + " Nothing was written; leave out --strict to go on.")
     subjects = [_subject(intake, slide_id) for slide_id in intake.slide_ids]
     seed = options.seed if options.seed is not None else secrets.token_hex(32)
-    drawn = draw_masks(subjects, seed, options.duplicate_share, frozenset(MARKERS))
+    drawn = draw_masks(subjects, seed, options.duplicate_share, frozenset(marker_names()))
     key = _key(options, intake, drawn, neighbours_alike(drawn, subjects), seed)
     # the map first: copies whose map is lost with a crash would be lost themselves
     write_private(options.key, key.encoded())

@@ -11,7 +11,7 @@ from typing import Any
 from histoquant._version import __version__
 from histoquant.calibration import Calibration, Lock, read_calibration
 from histoquant.errors import CalibrationError, SlideError, SlideRefusedError, UsageError
-from histoquant.markers import MARKERS, get_marker
+from histoquant.markers import get_marker, marker_names
 from histoquant.markers.definition import MarkerDefinition
 from histoquant.run.build import build_digest
 from histoquant.run.first_look import require_slides
@@ -195,7 +195,7 @@ def take_in(options: RunOptions, *, calibrated: bool = True) -> Intake:
     for warning in check_floors(intake.scheduler):
         print(f"histoquant: {warning}", file=sys.stderr)
     paths = _input_slides(options)
-    identities, missing = identify_slides(paths, study, options.marker, known_markers=(*MARKERS, *own))
+    identities, missing = identify_slides(paths, study, options.marker, known_markers=(*marker_names(), *own))
     for path, identity in identities.items():
         intake.slides[identity.slide_id] = path
         intake.identities[identity.slide_id] = identity
@@ -307,7 +307,7 @@ def _choose_marker(
     if identity.marker is None or unknown is not None:
         absent = (
             f"{path.name}: no marker in its name or the slide table. Pass --marker, add it to the table, "
-            f"or name the file like P01_T1_V1_CD68. Known: {', '.join((*MARKERS, *own))}."
+            f"or name the file like P01_T1_V1_CD68. Known: {', '.join((*marker_names(), *own))}."
         )
         message = unknown.message if unknown else absent
         row = bare_row(printable_name(path), identity, "REFUSED", f"NO_MARKER: {message}")

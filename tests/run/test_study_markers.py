@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import histoquant as hq
-from histoquant.errors import StudyError
+from histoquant.errors import StudyError, UsageError
+from histoquant.markers import get_marker, registry
 from histoquant.run.intake import take_in
 from histoquant.run.options import RunOptions
 from histoquant.run.runner import run_slides
@@ -66,3 +68,15 @@ def test_settings_of_the_entry_then_of_the_run(slides: Path, tmp_path: Path) -> 
 def test_what_is_wrong_is_named(slides: Path, tmp_path: Path, entry: str, said: str) -> None:
     with pytest.raises(StudyError, match=said):
         take_in(RunOptions(slides=(study(tmp_path / "own", slides, entry),)))
+
+
+def test_the_marker_of_a_plugin_is_read_from_a_file_name(slides: Path, tmp_path: Path, monkeypatch) -> None:
+    cd163 = get_marker("CD68").model_copy(update={"name": "CD163"})
+    entry = SimpleNamespace(name="CD163", value="somewhere:CD163", load=lambda: (cd163, lambda *_: None))
+    monkeypatch.setattr(registry, "entry_points", lambda group: [entry])
+    shutil.copy(slides / "P01_T1_V1_CD68.tif", tmp_path / "P01_T1_V1_CD163.tif")
+    intake = take_in(RunOptions(slides=(tmp_path,)))
+    assert intake.refused == {}
+    assert intake.markers == {"P01_T1_V1_CD163": cd163}
+    with pytest.raises(UsageError, match="nuclear, membrane, cytoplasmic, CD163, or define"):
+        get_marker("CD99")

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from histoquant.slides import open_slide
     from histoquant.store.results import Results, load_results
 else:
-    _load = face_of(
+    _load, _ = face_of(
         __name__,
         {
             "run.quantify": "Quantified quantify",

@@ -2,7 +2,7 @@
 
 Whoever needs one module of a package must not wait for its others: a marker's definition needs no compiled
 kernel, a list of slides no decoder. A face lists its names three times - for type checkers, for readers and
-for `face_of` - and `tests/release/test_start.py` holds the three to each other.
+for `face_of` - and `tests/run/test_start.py` holds the three to each other.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 
-def face_of(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
-    """Make the ``__getattr__`` (PEP 562) of a package.
+def face_of(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Make the ``__getattr__`` and ``__dir__`` (PEP 562) of a package.
 
     Parameters
     ----------
@@ -26,8 +26,10 @@ def face_of(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
 
     Returns
     -------
-    callable
+    getattr : callable
         Loads a name and keeps it.
+    dir : callable
+        Lists what is there and what would be loaded, for completion and documentation.
     """
     home_of = {name: home for home, names in homes.items() for name in names.split()}
 
@@ -38,4 +40,7 @@ def face_of(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
         setattr(sys.modules[package], name, value)
         return value
 
-    return load
+    def listed() -> list[str]:
+        return sorted({*vars(sys.modules[package]), *home_of})
+
+    return load, listed

@@ -10,7 +10,7 @@ from histoquant.faces import face_of
 if TYPE_CHECKING:
     from histoquant.export.results import export_results
 else:
-    __getattr__ = face_of(
+    __getattr__, __dir__ = face_of(
         __name__,
         {
             "results": "export_results",

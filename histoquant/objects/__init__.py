@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from histoquant.objects.vessels_grow import find_whole_vessels
     from histoquant.objects.vessels_params import VesselParams
 else:
-    __getattr__ = face_of(
+    __getattr__, __dir__ = face_of(
         __name__,
         {
             "caps": "is_cap nuclear_content",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from histoquant.report.pictures import encode_png
     from histoquant.report.thumbnail import draw_thumbnail
 else:
-    __getattr__ = face_of(
+    __getattr__, __dir__ = face_of(
         __name__,
         {
             "fields": "draw_fields",

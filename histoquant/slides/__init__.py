@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from histoquant.slides.plane import Plane, working_plane
     from histoquant.slides.slide import Slide
 else:
-    __getattr__ = face_of(
+    __getattr__, __dir__ = face_of(
         __name__,
         {
             "files": "slide_files",

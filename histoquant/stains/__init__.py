@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from histoquant.stains.vectors import H_DAB, H_E, StainVectors, angle_deg
     from histoquant.stains.white import WhitePoint, white_point
 else:
-    __getattr__ = face_of(
+    __getattr__, __dir__ = face_of(
         __name__,
         {
             "density": "optical_density total_od total_od_mod unmix unmix_mod",

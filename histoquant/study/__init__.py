@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from histoquant.study.slide_table import SlideRow, SlideTable, read_slide_table
     from histoquant.study.study_file import Study, load_study
 else:
-    __getattr__ = face_of(
+    __getattr__, __dir__ = face_of(
         __name__,
         {
             "biopsy_table": "biopsies",

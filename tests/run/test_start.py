@@ -104,6 +104,7 @@ def test_the_first_tile_begins_without_libraries_of_tables_or_statistics(slides:
 @pytest.mark.parametrize("package", FACES)
 def test_a_face_gives_every_name_it_lists_and_hides_none_behind_a_module(package: str):
     face = importlib.import_module(package)
+    assert set(face.__all__) <= set(dir(face))
     for name in face.__all__:
         assert getattr(face, name) is not None
     modules = {module.name for module in pkgutil.iter_modules(face.__path__)}

@@ -8,7 +8,7 @@ from histoquant.stains.estimate import MIN_PIXEL_PERCENT, StainEstimate
 
 FOREIGN_COLOURS = "FOREIGN_COLOURS"
 NO_COUNTERSTAIN = "NO_COUNTERSTAIN"
-# Sections in haematoxylin and DAB measure up to 2.1 % (five real images) and 6.5 % (about 150 drawn ones,
+# Sections in haematoxylin and DAB measure up to 2.1 % (six real images) and 6.5 % (about 150 drawn ones,
 # the median 0); sections in haematoxylin-eosin 14 % and more (three), photographs of people 7 and 20 %. A
 # photograph of nothing but brown measures 0 and shows no haematoxylin.
 MAX_FOREIGN_PERCENT: Final = 10.0

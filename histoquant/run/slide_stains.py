@@ -115,7 +115,7 @@ def read_stains(
     strength, uneven = _strength(plane, surveyed, tissue, vectors, white)
     own, doubts = _own_settings(marker, estimate, strength)
     cloudy = () if uneven.haze is None else (UNEVEN_BACKGROUND,)
-    flags = (*colour_flags(estimate, marker.stains), *(() if locked else doubts), *cloudy)
+    flags = (*colour_flags(estimate, strength, marker.stains), *(() if locked else doubts), *cloudy)
     return SlideStains(locked or own, flags, estimate, strength, uneven)
 
 

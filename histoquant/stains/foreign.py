@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from histoquant.stains.estimate import MIN_PIXEL_PERCENT, StainEstimate
+from histoquant.stains.strength import StainStrength
 
 FOREIGN_COLOURS = "FOREIGN_COLOURS"
 NO_COUNTERSTAIN = "NO_COUNTERSTAIN"
@@ -14,13 +15,15 @@ NO_COUNTERSTAIN = "NO_COUNTERSTAIN"
 MAX_FOREIGN_PERCENT: Final = 10.0
 
 
-def colour_flags(estimate: StainEstimate, stains: str) -> tuple[str, ...]:
+def colour_flags(estimate: StainEstimate, strength: StainStrength, stains: str) -> tuple[str, ...]:
     """Say what the colours of a slide have against its being haematoxylin and DAB.
 
     Parameters
     ----------
     estimate : StainEstimate
         Of the slide's own pixels.
+    strength : StainStrength
+        Of the same slide.
     stains : str
         Stain pair of the marker; haematoxylin-eosin varies more than this can tell from other things.
 
@@ -28,11 +31,12 @@ def colour_flags(estimate: StainEstimate, stains: str) -> tuple[str, ...]:
     -------
     tuple of str
         ``FOREIGN_COLOURS`` where colours that neither stain nor a mixture of both can make take a share of
-        what is coloured; ``NO_COUNTERSTAIN`` where nothing has the colour of haematoxylin.
+        what is coloured; ``NO_COUNTERSTAIN`` where nothing has the colour of haematoxylin and no nuclei
+        stand out in it: a pale section beside dark DAB has few pixels of pure colour, and its nuclei.
     """
     if stains != "H-DAB":
         return ()
     told = estimate.diagnostics
     foreign = told.get("foreign_percent", 0.0) > MAX_FOREIGN_PERCENT
-    bare = told.get("hematoxylin_percent", 100.0) < MIN_PIXEL_PERCENT
+    bare = told.get("hematoxylin_percent", 100.0) < MIN_PIXEL_PERCENT and strength.hematoxylin_od is None
     return (FOREIGN_COLOURS,) * foreign + (NO_COUNTERSTAIN,) * bare

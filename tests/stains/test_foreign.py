@@ -13,6 +13,7 @@ from histoquant.markers import get_marker
 from histoquant.run.plan import plan_of
 from histoquant.stains import H_DAB, H_E, StainHistogram, estimate_vectors
 from histoquant.stains.foreign import FOREIGN_COLOURS, NO_COUNTERSTAIN, colour_flags
+from histoquant.stains.strength import StainStrength
 
 WHITE = 240.0
 HEMATOXYLIN, DAB = H_DAB.matrix[0], H_DAB.matrix[1]
@@ -24,6 +25,7 @@ SLIDES = (
     ("ihc-annotated/Lung1.png", "nuclear", 0.5, False),
     ("ihc-lymphoid/ROI_1.png", "CD20", 0.5, False),
     ("ihc-lymphoid/ROI_7.png", "CD20", 0.5, False),
+    ("ki67-two-scanners/OS-2-vsi.ome.tif", "nuclear", None, False),  # 0.2 % of pure haematoxylin
     ("wsi/CMU-1-Small-Region.svs", "CD68", None, True),  # haematoxylin-eosin
     ("he-annotated/hgsc_nest.jpg", "CD68", 0.5, True),
 )
@@ -38,7 +40,9 @@ def flags(*shares: tuple[float, npt.ArrayLike], stains: str = "H-DAB") -> tuple[
     light = WHITE * 10.0**-od + rng.normal(0, 1.5, od.shape)
     rgb = np.rint(light).clip(0, 255).astype(np.uint8)
     prior = H_DAB if stains == "H-DAB" else H_E
-    return colour_flags(estimate_vectors(StainHistogram.empty(WHITE).add(rgb), prior), stains)
+    # patches are no nuclei: none stand out
+    unknown = StainStrength(None, None, 0.0, "too few", {})
+    return colour_flags(estimate_vectors(StainHistogram.empty(WHITE).add(rgb), prior), unknown, stains)
 
 
 def test_both_stains_and_their_mixtures_are_no_foreign_colours() -> None:

@@ -133,7 +133,7 @@ def _swatch(colour: RGB, words: str) -> QHBoxLayout:
     line = QHBoxLayout()
     patch = QLabel()
     patch.setFixedSize(14, 14)
-    patch.setStyleSheet(f"background-color: rgb{colour}; border: 1px solid #262019;")
+    patch.setStyleSheet(f"background-color: rgb{colour}; border: 1px solid #8a929c;")
     line.addSpacing(20)
     line.addWidget(patch)
     line.addWidget(QLabel(words), 1)

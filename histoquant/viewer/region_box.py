@@ -14,11 +14,11 @@ from qtpy.QtWidgets import (
     QDoubleSpinBox,
     QFormLayout,
     QGridLayout,
-    QGroupBox,
     QHBoxLayout,
     QLabel,
     QPushButton,
     QVBoxLayout,
+    QWidget,
 )
 
 from histoquant.errors import HistoquantError, StoreError
@@ -39,7 +39,7 @@ _FIELD_COLOUR = (204, 51, 119)
 _NOT_HERE = ("threshold_od", "dab_standard_od")
 
 
-class RegionBox(QGroupBox):  # type: ignore[misc]
+class RegionBox(QWidget):  # type: ignore[misc]
     """Parameters of the marker, a button, and what they make of the field that is shown.
 
     Parameters
@@ -52,11 +52,21 @@ class RegionBox(QGroupBox):  # type: ignore[misc]
     """
 
     def __init__(self, viewer: Any, overlay: SlideOverlay, threshold_od: Callable[[], float]) -> None:
-        super().__init__("Visible field, quantified anew")
+        super().__init__()
         self._viewer, self._overlay, self._threshold_od = viewer, overlay, threshold_od
         self.trial: RegionTrial | None = None
         self.fields: dict[str, QDoubleSpinBox] = {}
-        layout = QVBoxLayout(self)
+        # the panel must fit beside others on a screen of 1000 px: opened on demand
+        self.open_button = QPushButton("Visible field, quantified anew")
+        self.open_button.setCheckable(True)
+        inside = QWidget()
+        inside.setVisible(False)
+        self.open_button.toggled.connect(inside.setVisible)
+        outside = QVBoxLayout(self)
+        outside.setContentsMargins(0, 0, 0, 0)
+        for part in (self.open_button, inside):
+            outside.addWidget(part)
+        layout = QVBoxLayout(inside)
         self.trouble = QLabel("")
         self.trouble.setWordWrap(True)
         try:
@@ -113,10 +123,11 @@ class RegionBox(QGroupBox):  # type: ignore[misc]
     def _table(self) -> QGridLayout:
         grid = QGridLayout()
         self.values: dict[tuple[str, str], QLabel] = {}
+        for row, name in enumerate(_ROWS, start=1):
+            grid.addWidget(QLabel(name), row, 0)
         for column, side in enumerate(("stored", "new"), start=1):
             grid.addWidget(QLabel(side), 0, column, Qt.AlignmentFlag.AlignRight)
             for row, name in enumerate(_ROWS, start=1):
-                grid.addWidget(QLabel(name), row, 0)
                 self.values[side, name] = label = QLabel("–")
                 grid.addWidget(label, row, column, Qt.AlignmentFlag.AlignRight)
         return grid

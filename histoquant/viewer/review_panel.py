@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import (
     QButtonGroup,
     QFormLayout,
@@ -35,6 +36,11 @@ LOOK, CLASS, ADD_POSITIVE, ADD_NEGATIVE, DELETE = (
 TOOLS = (LOOK, CLASS, ADD_POSITIVE, ADD_NEGATIVE, DELETE, *REGIONS)
 _CELL_TOOLS = TOOLS[1:5]
 _REGION_COLOURS = {"include": "#009e73", "exclude": "#7b3f98", "lumen": "#cc3377", "tract wall": "#8c6d1f"}
+_TOOL_COLOURS = {
+    **_REGION_COLOURS,
+    ADD_POSITIVE: "#{:02x}{:02x}{:02x}".format(*POSITIVE),
+    ADD_NEGATIVE: "#{:02x}{:02x}{:02x}".format(*NEGATIVE),
+}
 
 
 class ReviewPanel(QWidget):  # type: ignore[misc]
@@ -102,6 +108,8 @@ class ReviewPanel(QWidget):  # type: ignore[misc]
             button.setCheckable(True)
             button.setChecked(tool == LOOK)
             button.toggled.connect(lambda on, tool=tool: self._take(tool, on))
+            if tool in _TOOL_COLOURS:
+                button.setIcon(_patch(_TOOL_COLOURS[tool]))
             self._tool_group.addButton(button)
             self.tools[tool] = button
             grid.addWidget(button, k // 2, k % 2)
@@ -179,7 +187,7 @@ class ReviewPanel(QWidget):  # type: ignore[misc]
         """Open the threshold beside the field, or close it."""
         if self.threshold is None:
             self.threshold = FieldThreshold(self._viewer, self._propose, self._paint)
-            self._viewer.window.add_dock_widget(self.threshold, name="Threshold", area="right")
+            self._viewer.window.add_dock_widget(self.threshold, name="Threshold", area="left")
         else:
             self.threshold.parentWidget().setVisible(self.threshold_button.isChecked())
             # what was tried and not saved is not shown any longer
@@ -268,6 +276,13 @@ class ReviewPanel(QWidget):  # type: ignore[misc]
         finally:
             self.refresh()
         return True
+
+
+def _patch(colour: str) -> QIcon:
+    """A square of the colour that a tool draws in."""
+    patch = QPixmap(12, 12)
+    patch.fill(QColor(colour))
+    return QIcon(patch)
 
 
 def _quietly(grade: QSpinBox, value: int) -> None:

@@ -46,4 +46,5 @@ class FieldThreshold(QWidget):  # type: ignore[misc]
             )
             self._shown = self.panel = ThresholdPanel(self._viewer, cells, self._save, self._paint)
             self.panel.set_threshold(field.threshold_od if proposed_od is None else proposed_od)
-        self._layout.addWidget(self._shown)
+        # napari puts a stretch into the layout of what it docks
+        self._layout.insertWidget(0, self._shown)

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
 
 from histoquant.export.object_rings import ObjectRings, cell_rings, vessel_rings
 from histoquant.export.slide_objects import SlideObjects, read_objects
@@ -19,6 +21,9 @@ from histoquant.viewer.class_picture import ClassPicture
 
 NOT_SHOWN, NEGATIVE_CLASS, POSITIVE_CLASS = 0, 1, 2
 UNITS = ("um", "um")
+# maps have pixels of 8 um; half of one rounds their steps and keeps what they show
+_STEP_UM, _SOFT_UM, _THINNED_UM = 2.0, 6.0, 0.3
+_LEAST_UM = 80.0  # around; a hole of two or three pixels is a dot beside the cells
 Layer = tuple[Any, dict[str, Any], str]
 """What napari calls LayerData: data, properties, kind."""
 
@@ -83,7 +88,7 @@ class SlideOverlay:
     def _aggregates(self) -> Layer | None:
         if self.objects.aggregates.empty:
             return None
-        return self._outlines("aggregates", self.objects.aggregates["outline_xy_px"], AGGREGATE, 4.0)
+        return self._outlines("aggregates", self.objects.aggregates["outline_xy_px"], AGGREGATE, 1.6)
 
     def _regions(self) -> list[Layer]:
         made: list[Layer] = []
@@ -94,15 +99,17 @@ class SlideOverlay:
             tissue = kind == "tissue"
             name = "tissue" if tissue else f"excluded: {kind}".replace("_", " ")
             colour = TISSUE if tissue else hatch_for(str(kind)).color
-            made.append(self._outlines(name, rows["outline_xy_px"], colour, 3.0))
+            made.append(self._outlines(name, rows["outline_xy_px"], colour))
         return made
 
-    def _outlines(self, name: str, outlines_xy_px: pd.Series, colour: RGB, width_um: float) -> Layer:
+    def _outlines(self, name: str, outlines_xy_px: pd.Series, colour: RGB, bold: float = 1.0) -> Layer:
         mpp_xy = np.asarray(self.objects.plane_mpp_xy) / np.asarray(self.objects.factor_xy)
         rings_yx = [
             ((np.asarray(flat, np.float64).reshape(-1, 2) + 0.5) * mpp_xy)[:, ::-1] for flat in outlines_xy_px
         ]
-        return outline_layer(name, rings_yx, colour, width_um)
+        span_um = max(self.objects.plane_size_px) * max(self.objects.plane_mpp_xy)
+        rings = [softened(ring) for ring in rings_yx if _around_um(ring) >= _LEAST_UM]
+        return outline_layer(name, rings, colour, bold * _width_um(span_um))
 
     def _density(self) -> Layer | None:
         if self.density_per_mm2 is None:
@@ -182,6 +189,37 @@ def outline_layer(name: str, rings_yx_um: list[Any], colour: RGB, width_um: floa
         "units": UNITS,
     }
     return [ring for ring in rings_yx_um if len(ring) >= 3], told, "shapes"
+
+
+def softened(ring_um: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Round a ring that runs along the edges of map pixels, for looking at only.
+
+    Parameters
+    ----------
+    ring_um : ndarray of float64, shape (n, 2)
+
+    Returns
+    -------
+    ndarray of float64, shape (m, 2)
+        Nowhere further from the steps than a map pixel.
+    """
+    closed = np.vstack([ring_um, ring_um[:1]])
+    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(closed, axis=0).T))])
+    count = max(8, int(along[-1] / _STEP_UM))
+    at = np.arange(count) * along[-1] / count
+    points = np.column_stack([np.interp(at, along, closed[:, axis]) for axis in (0, 1)])
+    smooth = gaussian_filter1d(points, _SOFT_UM / _STEP_UM, axis=0, mode="wrap")
+    thinned = cv2.approxPolyDP(smooth.astype(np.float32).reshape(-1, 1, 2), _THINNED_UM, True)
+    return np.asarray(thinned.reshape(-1, 2), np.float64)
+
+
+def _around_um(ring_um: NDArray[np.float64]) -> float:
+    return float(np.hypot(*(np.roll(ring_um, -1, axis=0) - ring_um).T).sum())
+
+
+def _width_um(span_um: float) -> float:
+    """Width of an outline that is seen on the whole slide and does not cover cells beside it."""
+    return float(np.clip(span_um / 900, 1.2, 6.0))
 
 
 def placed(scale_yx_um: tuple[float, float]) -> dict[str, Any]:

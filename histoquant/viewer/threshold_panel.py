@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+from napari.utils.theme import get_theme
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QFormLayout,
@@ -15,6 +17,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
+    QSizePolicy,
     QSlider,
     QVBoxLayout,
     QWidget,
@@ -85,16 +88,36 @@ class ThresholdPanel(QWidget):  # type: ignore[misc]
     def _draw(self, counts: Any) -> None:
         figure = Figure(figsize=(3.4, 2.1), layout="constrained")
         self._canvas = FigureCanvasQTAgg(figure)  # type: ignore[no-untyped-call]
-        self._canvas.setMinimumHeight(190)
-        axes = figure.add_subplot()
+        self._canvas.setFixedHeight(190)
+        self._canvas.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        axes = self._axes = figure.add_subplot()
         middles = (self._edges[1:] + self._edges[:-1]) / 2
         self._bars = axes.bar(middles, np.maximum(counts - 0.5, 0.0), np.diff(self._edges), bottom=0.5)
         axes.set(xlabel="DAB of the cell, OD", ylabel="cells", yscale="log", ylim=(0.5, None))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda cells, _: f"{cells:,.0f}"))
         axes.spines[["top", "right"]].set_visible(False)
         machine_od = self.trial.machine_od if self.trial else 0.0
-        axes.axvline(machine_od, color="#606872", linewidth=1, linestyle=":")
-        self._line = axes.axvline(machine_od, color="#1f242b", linewidth=1.5)
+        axes.axvline(machine_od, color="#8a929c", linewidth=1, linestyle=":")
+        self._line = axes.axvline(machine_od, linewidth=1.5)
         self._layout.addWidget(self._canvas)
+        self._in_colours_of_the_window()
+        self._viewer.events.theme.connect(self._in_colours_of_the_window)
+
+    def _in_colours_of_the_window(self, event: Any = None) -> None:
+        """Paper and ink of the histogram are those of napari's theme."""
+        del event
+        theme = get_theme(self._viewer.theme)
+        ink, paper = theme.text.as_hex(), theme.background.as_hex()
+        axes = self._axes
+        for patch in (axes, self._canvas.figure):
+            patch.set_facecolor(paper)
+        self._line.set_color(ink)
+        axes.tick_params(colors=ink, which="both")
+        for label in (axes.xaxis.label, axes.yaxis.label):
+            label.set_color(ink)
+        for spine in axes.spines.values():
+            spine.set_edgecolor(ink)
+        self._canvas.draw_idle()  # type: ignore[no-untyped-call]
 
     def _add_slider(self) -> None:
         self.slider = QSlider(Qt.Orientation.Horizontal)

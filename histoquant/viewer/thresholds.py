@@ -116,13 +116,14 @@ class ThresholdTrial:
         nuclei = len(self.dab_od)
         positive = round(among_nuclei + self._cells.beyond_nuclei)
         area_mm2 = self._cells.tissue_mm2
+        percent = 100.0 * positive / nuclei if nuclei else None
         if not area_mm2 > 0:
-            return Numbers(nuclei, positive, None, None, None, None)
+            return Numbers(nuclei, positive, percent, None, None, None)
         interval = poisson_interval(positive, area_mm2)
         return Numbers(
             nuclei,
             positive,
-            100.0 * positive / nuclei if nuclei else None,
+            percent,
             density(positive, area_mm2).value,
             interval.low,
             interval.high,

@@ -41,6 +41,7 @@ def main() -> None:
     panel = ThresholdPanel(viewer)
     viewer.window.add_dock_widget(panel, name="Threshold", area="right")
     QApplication.processEvents()
+    press(panel.region.open_button)
     centre_on(viewer, 160.0, 160.0, 2.0)
     press(panel.region.run_button)
     say("far", viewer, panel)

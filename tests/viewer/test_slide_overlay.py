@@ -13,7 +13,7 @@ from histoquant.viewer.cell_words import CellFinder
 from histoquant.viewer.class_picture import ClassPicture
 from histoquant.viewer.layers import find_slide
 from histoquant.viewer.slide_levels import SlideLevel, slide_levels
-from histoquant.viewer.slide_overlay import load_overlay
+from histoquant.viewer.slide_overlay import load_overlay, softened
 from histoquant.viewer.thresholds import ScoredCells, ThresholdTrial
 
 pytest.importorskip("napari", reason="napari is not installed: pip install 'histoquant[napari]'")
@@ -105,3 +105,20 @@ def test_the_slide_is_found_beside_its_results(tmp_path: Path) -> None:
     assert find_slide(tmp_path / "results", "a.tif", None) == slide
     assert find_slide(tmp_path / "results", "a.tif", tmp_path) == slide
     assert find_slide(tmp_path / "results", "b.tif", None) is None
+
+
+def test_steps_of_the_map_are_rounded_and_nowhere_left(finished_results: Path) -> None:
+    stairs = np.array([[0, 0], [0, 64], [8, 64], [8, 56], [16, 56], [16, 48], [64, 48], [64, 0]], float)
+    soft = softened(stairs)
+    dense = np.concatenate(
+        [np.linspace(a, b, 40) for a, b in zip(stairs, np.roll(stairs, -1, axis=0), strict=True)]
+    )
+    away = np.sqrt(((soft[:, None] - dense[None]) ** 2).sum(-1)).min(axis=1)
+    assert away.max() < 8.0
+    edges = np.diff(np.vstack([soft, soft[:1]]), axis=0)
+    turns = np.arctan2(edges[:, 1], edges[:, 0])
+    turned = np.abs(np.angle(np.exp(1j * (np.roll(turns, -1) - turns))))
+    assert turned.max() < np.pi / 3, "no right angle is left"
+    overlay = load_overlay(finished_results, CD68)
+    tissue = next(data for data, told, _ in overlay.layers() if told["name"] == "tissue")
+    assert len(tissue) >= 1

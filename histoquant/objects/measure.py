@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from histoquant.markers.definition import MarkerDefinition
 from histoquant.objects.cell_kinds import CYTOPLASM, NUCLEUS, RING, Reaches
 from histoquant.objects.cell_sums import SHARES, CellSums, sum_cells
+from histoquant.objects.columns import to_table
 from histoquant.objects.label_runs import CUT_DIAGONAL, CUT_STRAIGHT, SUM_X, SUM_XX, SUM_XY, SUM_Y, SUM_YY
 from histoquant.objects.nuclei import AROUND_UM, Nuclei
 from histoquant.objects.planes import Planes
@@ -105,7 +106,7 @@ def measure_cells(
         "ring_px": sums.pixels[:, RING].astype(np.int32),
         "cytoplasm_px": sums.pixels[:, CYTOPLASM].astype(np.int32),
     }
-    return pa.table(columns)
+    return to_table(columns)
 
 
 def _units(um: float, mpp: float) -> int:

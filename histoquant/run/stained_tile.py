@@ -7,6 +7,7 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
+from histoquant.objects.columns import to_table
 from histoquant.objects.stained import LARGE, StainedObjects
 
 BLOCK_UM = 50.0
@@ -88,7 +89,7 @@ def owned_tables(
     inside = (y >= 0) & (x >= 0) & (y < counted.shape[0]) & (x < counted.shape[1])
     own = np.flatnonzero(inside & (stained.pixels != LARGE))
     own = own[counted[y[own], x[own]]]
-    objects = pa.table(
+    objects = to_table(
         {
             "stain_object": object_id(y[own] + plane_yx[0], x[own] + plane_yx[1]),
             "area_um2": stained.pixels[own] * mpp**2,
@@ -115,7 +116,7 @@ def _blocks(
     start = (plane_yx[0] - first_y * edge, plane_yx[1] - first_x * edge)
     _count_blocks(np.ascontiguousarray(stained.area[1][core]), counted, start, edge, pixels)
     y, x = np.nonzero(pixels)
-    return pa.table({"block_y": y + first_y, "block_x": x + first_x, "stained_px": pixels[y, x]})
+    return to_table({"block_y": y + first_y, "block_x": x + first_x, "stained_px": pixels[y, x]})
 
 
 @njit(cache=True, nogil=True)

@@ -25,6 +25,7 @@ from histoquant.objects import (
     outlines,
     segment_nuclei,
 )
+from histoquant.objects.columns import to_arrow, to_numpy
 from histoquant.objects.segmenter import segment_with, segmenter_halo_px
 from histoquant.objects.stained import StainedObjects, find_stained, link_cells, stained_halo_px
 from histoquant.run.job import RunParameters
@@ -188,20 +189,25 @@ def _cells(
         linked = link_cells(nuclei, stained, planes.mpp, territory)[own]
         unclosed["stained_unclosed"] = stained_unclosed(stained, edges, linked)
         for name, column in cell_columns(stained, linked, (window.y, window.x), planes.mpp).items():
-            measured = measured.append_column(name, pa.array(column))
+            measured = measured.append_column(name, to_arrow(column))
     polygons = outlines(nuclei.labels, own, nuclei.runs)
-    pixels = measured["nucleus_px"].to_numpy()
-    x = _plane_centroid(measured["centroid_x_px"].to_numpy(), pixels, window.x)
-    y = _plane_centroid(measured["centroid_y_px"].to_numpy(), pixels, window.y)
+    pixels = to_numpy(measured["nucleus_px"])
+    x = _plane_centroid(to_numpy(measured["centroid_x_px"]), pixels, window.x)
+    y = _plane_centroid(to_numpy(measured["centroid_y_px"]), pixels, window.y)
     kept = np.flatnonzero(planned.tissue.contains(x, y))
     excluded = np.flatnonzero(planned.tissue.reason(x, y) > 0)
-    place = {"seed_y_px": seed_y, "seed_x_px": seed_x, "centroid_y_px": y, "centroid_x_px": x}
+    place: dict[str, NDArray[Any]] = {
+        "seed_y_px": seed_y,
+        "seed_x_px": seed_x,
+        "centroid_y_px": y,
+        "centroid_x_px": x,
+    }
     table = measured.drop_columns(list(place))
     for name, values in place.items():
-        table = table.append_column(name, pa.array(values))
+        table = table.append_column(name, to_arrow(values))
     # corner 0 of a polygon is the edge of pixel 0, whose centre is coordinate 0
     corners = polygons.corners.astype(np.float32) + np.array([window.x - 0.5, window.y - 0.5], np.float32)
-    lists = pa.ListArray.from_arrays(2 * polygons.offsets, corners.ravel())
+    lists = pa.ListArray.from_arrays(to_arrow(2 * polygons.offsets), to_arrow(corners.ravel()))
     cells = _rows(table.append_column("outline", lists), kept)
     # what artefacts hold is counted once, to tell their effect, and never drawn
     return {"cells": cells, "excluded_cells": _rows(table, excluded)}, unclosed
@@ -209,7 +215,7 @@ def _cells(
 
 def _rows(table: pa.Table, kept: NDArray[np.int64]) -> pa.Table:
     # most often all of them or none
-    return table.slice(0, len(kept)) if len(kept) in {0, table.num_rows} else table.take(pa.array(kept))
+    return table.slice(0, len(kept)) if len(kept) in {0, table.num_rows} else table.take(to_arrow(kept))
 
 
 def _plane_centroid(

@@ -32,15 +32,16 @@ except SystemExit:
 print(json.dumps(sorted(sys.modules)), file=sys.stderr)
 """
 
-_TO_FIRST_TILE: Final = """
+_FIRST_TILES: Final = """
 import json, sys
 from pathlib import Path
 import histoquant.run.whole_run
 from histoquant.run.intake import take_in
 from histoquant.run.options import RunOptions
-from histoquant.run.tasks import plan_slide
+from histoquant.run.tasks import plan_slide, run_batch
 job = take_in(RunOptions(slides=(Path(sys.argv[1]),), out=Path(sys.argv[2]))).jobs(Path(sys.argv[2]))[0]
-assert plan_slide(job).tiles > 0
+assert plan_slide(job).batches == 1
+assert run_batch(job, 0).cells > 0
 print(json.dumps(sorted(sys.modules)), file=sys.stderr)
 """
 
@@ -96,8 +97,8 @@ def test_a_wrong_command_line_is_told_before_anything_slow_is_loaded(
     assert loaded == set()
 
 
-def test_the_first_tile_begins_without_libraries_of_tables_or_statistics(slides: Path, tmp_path: Path):
-    _, loaded = _loaded(_TO_FIRST_TILE, str(slides / "P01_T1_V1_CD68.tif"), str(tmp_path))
+def test_the_first_tiles_wait_for_no_library_of_tables_or_statistics(slides: Path, tmp_path: Path):
+    _, loaded = _loaded(_FIRST_TILES, str(slides / "P01_T1_V1_CD68.tif"), str(tmp_path))
     assert loaded == {"numba", "pyarrow"}
 
 

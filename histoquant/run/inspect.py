@@ -13,8 +13,6 @@ from histoquant.run.intake import Intake, take_in
 from histoquant.run.job import file_state
 from histoquant.run.options import RunOptions
 from histoquant.run.rows import spoken_row
-from histoquant.run.source import source_files, source_sha256
-from histoquant.slides import preflight
 
 _SHOWN = ("file", "status", "marker", "timepoint", "format", "size", "mpp", "mpp_source")
 
@@ -54,6 +52,8 @@ def inspected(intake: Intake, mpp: float | None) -> list[dict[str, Any]]:
 
 def _copies(intake: Intake) -> set[str]:
     """Ids of slides whose bytes another slide has as well; only files of equal size are read for it."""
+    from histoquant.run.source import source_files, source_sha256  # with the kernels of the tissue map
+
     by_size: dict[int, list[str]] = {}
     for slide_id in intake.slide_ids:
         with contextlib.suppress(OSError):  # what cannot be looked up is refused by its own row
@@ -67,6 +67,8 @@ def _copies(intake: Intake) -> set[str]:
 
 
 def _row(intake: Intake, slide_id: str, mpp: float | None) -> dict[str, Any]:
+    from histoquant.slides import preflight  # decoders and kernels: once the command line is taken
+
     identity, path = intake.identities[slide_id], intake.slides[slide_id]
     found = preflight(path, mpp=intake.mpp if mpp is None else mpp, study_mpp=identity.study_mpp)
     refusal = "" if found.ok else f"{found.code}: {found.message}"

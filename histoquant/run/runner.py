@@ -45,9 +45,9 @@ def run_slides(options: RunOptions) -> int:
     if not intake.slide_ids:
         return _nothing_there(options)
     _warn_if_not_frozen(intake)
-    from histoquant.run.whole_run import WholeRun  # charts and Dask: loaded when there is work
-
     out = _make_out(options.out)
+    from histoquant.run.whole_run import WholeRun  # kernels: loaded when there is work
+
     with OutputLock(out.root):
         out.sweep()
         log = RunLog(out.root / "log.jsonl")

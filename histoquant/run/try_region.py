@@ -95,18 +95,19 @@ def read_finished(root: Path, slide_id: str) -> FinishedSlide:
     Raises
     ------
     StoreError
-        If the slide is not there.
+        If the slide is not there, or a file of it is not what was written.
     UsageError
         If results do not hold all that its cells depend on: a background that was taken off, a plug-in.
     """
-    folder = OutputFolder(root).slide(slide_id)
-    try:
-        text: dict[str, Any] = json.loads((folder / "plan.json").read_text("utf-8"))
-        regions = pd.read_parquet(folder / "regions.parquet")
-    except OSError as error:
+    out = OutputFolder(root)
+    changed = out.changed_files(slide_id)
+    if changed:
         raise StoreError(
-            f"{folder}: no plan or regions here ({error.strerror}). Run the slide again."
-        ) from error
+            f"{slide_id}: {', '.join(changed)} missing or changed in {root}. Run the slide again."
+        )
+    folder = out.slide(slide_id)
+    text: dict[str, Any] = json.loads((folder / "plan.json").read_text("utf-8"))
+    regions = pd.read_parquet(folder / "regions.parquet")
     plan = SlidePlan.model_validate({**text, "marker": _marker(text["marker"])})
     if plan.background_sha256 or plan.segmenter:
         what = (

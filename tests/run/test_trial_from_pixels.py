@@ -51,9 +51,12 @@ def test_four_patients_from_pixels(tmp_path: Path) -> None:
     truth = truth.assign(patient=names[0], timepoint=names[2], marker=names[3])
     compared = against_truth(tables["tract_changes"], truth)
     # counting and segmentation leave the change of a single small biopsy within a third
+    away = np.abs(compared)
+    off = np.exp([np.median(away), away.max()])
+    print(f"{len(compared)} changes; ratio to the truth: median {off[0]:.3f}, most {off[1]:.3f}")
     assert len(compared) >= 8
-    assert np.median(np.abs(compared)) < 0.15
-    assert np.abs(compared).max() < 0.6
+    assert np.median(away) < 0.15
+    assert away.max() < 0.6
     flow = tables["flow"]
     biopsied = flow[flow["step"] == "biopsied"].set_index("timepoint")["tracts"]
     assert biopsied.to_dict() == {"V1": 4, "V2": 4, "V3": 3}

@@ -82,5 +82,5 @@ def test_what_cannot_be_tried_says_why(
                 try_region(slide, finished, box, {})
         with pytest.raises(UsageError, match="nucleus_min_um2"):
             try_region(slide, finished, BOX_UM, {"nucleus_min_um2": 1e6})
-    with pytest.raises(StoreError, match="no plan"):
+    with pytest.raises(StoreError, match="missing or changed"):
         read_finished(finished_results, "P09")

@@ -152,7 +152,7 @@ def main() -> None:
                 say(
                     item, "class" if tool == CLASS else "delete", str(panel._field.cells["cell_id"].iloc[row])
                 )
-        if panel._field.scored and number == 0:
+        if panel._field.scored and panel.threshold is None:
             try_threshold(panel)
             say(item, "threshold")
         press(panel.tools["exclude"])

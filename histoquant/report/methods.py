@@ -154,8 +154,9 @@ def _models(tables: Tables) -> str:
     return (
         "Supportive: mixed model with patient intercept and slope and tract within patient (REML, errors and "
         "degrees of freedom by Kenward and Roger), and a negative binomial GEE with area as offset, bias-"
-        "reduced covariance times K / (K - 1) for K patients and degrees of freedom by Pan and Wall. Missing biopsies are never carried "
-        "forward; what they could change, also over all enrolled patients, is shown by imputation."
+        "reduced covariance times K / (K - 1) for K patients and degrees of freedom by Pan and Wall. Missing "
+        "biopsies are never carried forward; what they could change, also over all enrolled patients, is "
+        "shown by imputation."
     )
 
 

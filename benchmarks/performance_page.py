@@ -161,8 +161,9 @@ def _commands(found: Measured) -> str:
         lines.append(f"| `{name}` | {took.wall_s:.2f} | {took.processor_s:.2f} | {took.peak_mib:.0f} |\n")
     few, more = found.steady[0].slides
     lines.append(
-        f"\nFolders of {few} and of {more} such slides: what one slide more takes, when all is running, and "
-        "what a run takes beside its slides (imports, the cluster, the tables and the report at the end).\n\n"
+        f"\nFolders of {few} and of {more} such slides, the better of two runs each: what one slide more "
+        "takes, when all is running, and what a run takes beside its slides (imports, the cluster, tables "
+        "and report at the end).\n\n"
         "| workers | wall per slide, s | processor per slide, s | beside: wall, s | beside: processor, s | "
         "peak of the largest process, MiB |\n|---|---|---|---|---|---|\n"
     )

@@ -14,6 +14,7 @@ from typing import NamedTuple
 CLI = "from histoquant.cli import main; main()"
 # The start of a run and its end are the same for both, so that they cancel.
 FEW, MORE = 2, 6
+_REPEATS = 2
 
 # A child counts its parent's memory until it is another program: the parent is a small one. Its children's
 # processor time is theirs and that of all they waited for; the peak is that of the largest of them.
@@ -101,10 +102,12 @@ def steady(slide: Path, folder: Path, workers: int, run: Callable[..., Took] = c
     run : callable
         `command`, or what a test puts in its place.
     """
-    took = []
-    for count in (FEW, MORE):
-        slides = folder_of(folder / f"slides-{count}", slide, count)
-        out = folder / f"out-{workers}-{count}"
-        took.append(run(CLI, "run", str(slides), "-o", str(out), "--workers", str(workers)))
-        shutil.rmtree(out, ignore_errors=True)
-    return Steady(*took)
+    took: dict[int, list[Took]] = {FEW: [], MORE: []}
+    for _ in range(_REPEATS):
+        for count in (FEW, MORE):
+            slides = folder_of(folder / f"slides-{count}", slide, count)
+            out = folder / f"out-{workers}-{count}"
+            took[count].append(run(CLI, "run", str(slides), "-o", str(out), "--workers", str(workers)))
+            shutil.rmtree(out, ignore_errors=True)
+    # what disturbs a run only ever adds to it
+    return Steady(*(min(runs, key=lambda one: one.processor_s) for runs in took.values()))

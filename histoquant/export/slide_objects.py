@@ -13,7 +13,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from histoquant.errors import StoreError
 from histoquant.store.layout import OutputFolder
 
 
@@ -71,14 +70,7 @@ def read_objects(root: Path, slide_id: str) -> SlideObjects:
     StoreError
         If the slide is not finished there, or a file of it is not what was written.
     """
-    out = OutputFolder(root)
-    changed = out.changed_files(slide_id)
-    if changed:
-        raise StoreError(
-            f"{slide_id}: {', '.join(changed)} missing or changed in {root}. Run the slides into it again; "
-            "what is whole is kept."
-        )
-    folder = out.slide(slide_id)
+    folder = OutputFolder(root).whole_slide(slide_id)
     plan: dict[str, Any] = json.loads((folder / "plan.json").read_text("utf-8"))
 
     def frame(name: str) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from histoquant.errors import StoreError, UsageError
+from histoquant.errors import UsageError
 from histoquant.markers import get_marker
 from histoquant.markers.definition import MarkerDefinition
 from histoquant.objects.caps import CapLimits, limits_of_kept
@@ -99,13 +99,7 @@ def read_finished(root: Path, slide_id: str) -> FinishedSlide:
     UsageError
         If results do not hold all that its cells depend on: a background that was taken off, a plug-in.
     """
-    out = OutputFolder(root)
-    changed = out.changed_files(slide_id)
-    if changed:
-        raise StoreError(
-            f"{slide_id}: {', '.join(changed)} missing or changed in {root}. Run the slide again."
-        )
-    folder = out.slide(slide_id)
+    folder = OutputFolder(root).whole_slide(slide_id)
     text: dict[str, Any] = json.loads((folder / "plan.json").read_text("utf-8"))
     regions = pd.read_parquet(folder / "regions.parquet")
     plan = SlidePlan.model_validate({**text, "marker": _marker(text["marker"])})

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from histoquant.errors import StoreError
 from histoquant.store.atomic import file_sha256, json_bytes, make_folder, write_bytes, writing
 
 
@@ -73,6 +74,21 @@ class OutputFolder:
             for name, digest in sorted(manifest.get("files", {}).items())
             if not (folder / name).is_file() or file_sha256(folder / name) != digest
         ]
+
+    def whole_slide(self, slide_id: str) -> Path:
+        """Folder of a committed slide whose every file is as it was written.
+
+        Raises
+        ------
+        StoreError
+            If the slide is not finished here, or a file of it is gone or altered.
+        """
+        if changed := self.changed_files(slide_id):
+            raise StoreError(
+                f"{slide_id}: {', '.join(changed)} missing or changed in {self.root}. Run the slides into it "
+                "again; what is whole is kept."
+            )
+        return self.slide(slide_id)
 
     def is_committed(self, slide_id: str, key: str) -> bool:
         """Whether the slide is done under this plan key and every file still proves itself."""

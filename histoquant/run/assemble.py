@@ -86,7 +86,7 @@ def assemble(planned: Planned, batches: list[Batch], slide_id: str) -> SlideResu
     cells = cell_table(plan, found_cells)
     vessels = vessel_table(plan, [batch.tables["vessels"] for batch in batches if "vessels" in batch.tables])
     histogram = np.array([batch.counts["dab_histogram"] for batch in batches], np.int64).sum(axis=0)
-    inputs = _inputs(plan, Tissue.of(tissue), cells, vessels, histogram, batches, slide_id)
+    inputs = _inputs(planned, cells, vessels, histogram, batches, slide_id)
     found = inputs.find_aggregates()
     columns = slide_metrics(inputs, found)
     reasons: Any = columns.pop("reasons")
@@ -111,8 +111,7 @@ def assemble(planned: Planned, batches: list[Batch], slide_id: str) -> SlideResu
 
 
 def _inputs(
-    plan: SlidePlan,
-    tissue: Tissue,
+    planned: Planned,
     cells: pd.DataFrame,
     vessels: pd.DataFrame,
     histogram: NDArray[np.int64],
@@ -120,12 +119,13 @@ def _inputs(
     slide_id: str,
 ) -> SlideInputs:
     """What the metrics of a slide are computed from."""
+    plan = planned.plan
     low, high = _shifted_counts(plan, cells, batches)
     return SlideInputs(
         marker=plan.marker.name,
         readouts=plan.marker.readouts,
         threshold_od=plan.threshold_od,
-        tissue=tissue,
+        tissue=Tissue.of(planned.tissue),
         cells=cells,
         scored=plan.marker.rule != "none",
         vessels=vessels if "vessels" in plan.marker.readouts else None,

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from made_trial import finished_trial
 from typer.testing import CliRunner
 
 from histoquant.cli.application import app
-from histoquant.phantoms.trial import TIMEPOINTS
 from histoquant.phantoms.trial_tables import TableTrial, table_trial
-from histoquant.store.csv_table import csv_bytes
-from histoquant.store.layout import OutputFolder
-from histoquant.store.parquet_table import parquet_bytes
-from histoquant.store.verify import write_seals
-from histoquant.study import biopsies, load_study
 from histoquant.study.outcomes import read_outcomes
 
 Tables = tuple[pd.DataFrame, pd.DataFrame]
@@ -51,18 +45,7 @@ def as_planned(slides: pd.DataFrame, answers: pd.DataFrame) -> Tables:
 
 def study(root: Path, plan: TableTrial, change: Callable[..., Tables]) -> Path:
     """Make a finished run and let the command compare it."""
-    points = "".join(f'[[timepoints]]\nlabel = "{name}"\nmonth = {month}\n' for name, month, _ in TIMEPOINTS)
-    (root / "study.toml").write_text(points)
-    slides, answers = change(*table_trial(plan))
-    answers[["patient", "response", "arm"]].to_csv(root / "outcomes.csv", index=False)
-    folder = root / "out"
-    (folder / "slides").mkdir(parents=True)
-    (folder / "slides.parquet").write_bytes(parquet_bytes(slides))
-    (folder / "slides.csv").write_bytes(csv_bytes(slides))
-    (folder / "biopsies.csv").write_bytes(csv_bytes(biopsies(slides, load_study(root))))
-    run = {"version": "0.1.0", "study": "Odd", "parameters": {"working_mpp_um": 0.5, "markers": {}}}
-    (folder / "run.json").write_text(json.dumps(run))
-    write_seals(OutputFolder(folder))
+    folder = finished_trial(root, "Odd", *change(*table_trial(plan)))
     said = CliRunner().invoke(
         app, ["study", str(folder), "--study", str(root), "--outcomes", str(root / "outcomes.csv")]
     )

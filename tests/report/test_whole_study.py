@@ -9,17 +9,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from made_trial import finished_trial
 
 from histoquant.errors import UsageError
-from histoquant.phantoms.trial import TIMEPOINTS
 from histoquant.phantoms.trial_tables import TableTrial, table_trial
 from histoquant.run.readers import write_agreement
 from histoquant.run.trial import write_study
-from histoquant.store.csv_table import csv_bytes
-from histoquant.store.layout import OutputFolder
-from histoquant.store.parquet_table import parquet_bytes
-from histoquant.store.verify import seal_study, verify, write_seals
-from histoquant.study import biopsies, load_study
+from histoquant.store.verify import seal_study, verify
 
 PLAN = TableTrial(patients=8, tracts=10, seed=3, missing_share=0.05)
 
@@ -28,19 +24,7 @@ PLAN = TableTrial(patients=8, tracts=10, seed=3, missing_share=0.05)
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run over a virtual trial, with a study file and the answers beside it."""
     root = tmp_path_factory.mktemp("trial")
-    points = "".join(f'[[timepoints]]\nlabel = "{name}"\nmonth = {month}\n' for name, month, _ in TIMEPOINTS)
-    (root / "study.toml").write_text(points)
-    slides, answers = table_trial(PLAN)
-    answers[["patient", "response", "arm"]].to_csv(root / "outcomes.csv", index=False)
-    folder = root / "out"
-    (folder / "slides").mkdir(parents=True)
-    (folder / "slides.parquet").write_bytes(parquet_bytes(slides))
-    (folder / "slides.csv").write_bytes(csv_bytes(slides))
-    (folder / "biopsies.csv").write_bytes(csv_bytes(biopsies(slides, load_study(root))))
-    run = {"version": "0.1.0", "study": "Virtual trial", "parameters": {"working_mpp_um": 0.5, "markers": {}}}
-    (folder / "run.json").write_text(json.dumps(run))
-    write_seals(OutputFolder(folder))
-    return folder
+    return finished_trial(root, "Virtual trial", *table_trial(PLAN))
 
 
 def test_a_study_goes_into_the_report_and_outcomes_change_nothing_blind(out: Path) -> None:

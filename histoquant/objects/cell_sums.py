@@ -8,29 +8,43 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from histoquant.objects.cell_kinds import CYTOPLASM, KINDS, NUCLEUS, SHELLS, Kinds, Reaches
+from histoquant.objects.cell_kinds import (
+    BIN_MOD,
+    BINS,
+    CYTOPLASM,
+    FIRST_MOD,
+    KIND_BITS,
+    KINDS,
+    NOWHERE,
+    NUCLEUS,
+    PLACE_BITS,
+    RING,
+    SHELLS,
+    STAINED_BITS,
+    Kinds,
+    Reaches,
+)
 from histoquant.objects.label_runs import PIXELS, SUM_X, SUM_Y, LabelRuns
 from histoquant.objects.nuclei import Nuclei
 from histoquant.objects.planes import Planes
+from histoquant.objects.prefetch import prefetch
 from histoquant.objects.territory import Territories
 
-BoolArray = npt.NDArray[np.bool_]
 Int16Array = npt.NDArray[np.int16]
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
-UInt8Array = npt.NDArray[np.uint8]
 UInt16Array = npt.NDArray[np.uint16]
 
 SECTORS = 8
 SHARES = (0.25, 0.5, 0.75, 0.9)
-# 10 mOD bins from -0.25 to 2.75 OD: finer than the noise of a pixel, wider than an 8-bit scanner reaches.
-_BIN_MOD = 10
-_FIRST_MOD = -250
-_BINS = 300
-
-# Columns of what a direction holds of each
-_PIXELS, _DAB, _HEMATOXYLIN, _STAINED = range(4)
+# Kinds of a direction lie this far apart, a power of two; what is held of each, and in how many places,
+# because neighbours are alike and adding to one number twice in a row waits
+_KIND_ROOM = 8
+_PIXELS, _DAB, _HEMATOXYLIN = range(3)
+_TURNS = 2
+# Runs ahead that are fetched: as many as arrive while that many are summed.
+_AHEAD = 4
 
 
 class CellSums(NamedTuple):
@@ -115,92 +129,107 @@ def sum_cells(
         own = LabelRuns.of(np.where(planes.valid, nuclei.labels, 0), rows)
     sums = CellSums.of_shapes(own.moments())
     kinds = Kinds.of(reaches)
-    images = (kinds.image(nuclei.labels, territory.distance, reaches.rim), planes.dab, planes.hematoxylin)
-    _sum_all(images, LabelRuns.of(owner, rows), kinds, stained_mod, sums)
+    words = kinds.words(nuclei.labels, territory.distance, planes.dab, reaches.rim, stained_mod)
+    _sum_all((words, planes.dab, planes.hematoxylin), LabelRuns.of(owner, rows), kinds, sums)
     return sums
 
 
 @njit(cache=True, nogil=True)
 def _sum_all(
-    images: tuple[UInt8Array, Int16Array, Int16Array],
-    runs: LabelRuns,
-    kinds: Kinds,
-    stained_mod: int,
-    sums: CellSums,
+    images: tuple[UInt16Array, Int16Array, Int16Array], runs: LabelRuns, kinds: Kinds, sums: CellSums
 ) -> None:
-    histogram = np.zeros((KINDS, _BINS), np.int32)
-    merged = np.zeros((3, _BINS), np.int32)
-    held = np.empty((SECTORS, KINDS, 4), np.int64)
+    histogram = np.zeros((NOWHERE + 1, 1 << PLACE_BITS), np.int32)
+    held = np.empty((_TURNS, 3, SECTORS * _KIND_ROOM), np.int64)
     for i in range(sums.shape.shape[0]):
         centre = (sums.shape[i, PIXELS], sums.shape[i, SUM_X], sums.shape[i, SUM_Y])
         held[:] = 0
-        cell = runs.spans[runs.start[i] : runs.start[i + 1]]
-        first, last = _sum_pixels(images, cell, stained_mod, centre, held, histogram)
+        limits = (runs.start[i], runs.start[i + 1])
+        first, last, stained = _sum_pixels(images, runs.spans, limits, centre, held, histogram.ravel())
+        sums.stained_pixels[i] = stained
         _share_out(held, kinds, i, sums)
-        for kind in range(KINDS):
-            for part in range(3):
-                if kinds.in_part[kind, part]:
-                    merged[part, first:last] += histogram[kind, first:last]
         for part in range(3):
-            counts = merged[part, first:last]
-            _quantiles(counts, first, sums.pixels[i, part], sums.quantiles[i, part])
-            counts[:] = 0
+            if part == CYTOPLASM:
+                histogram[CYTOPLASM, first:last] += histogram[RING, first:last]
+            _quantiles(histogram[part, first:last], first, sums.pixels[i, part], sums.quantiles[i, part])
         histogram[:, first:last] = 0
 
 
 @njit(cache=True, nogil=True)
 def _sum_pixels(
-    images: tuple[UInt8Array, Int16Array, Int16Array],
-    cell: Int32Array,
-    stained_mod: int,
+    images: tuple[UInt16Array, Int16Array, Int16Array],
+    spans: Int32Array,
+    limits: tuple[int, int],
     centre: tuple[int, int, int],
     held: Int64Array,
     histogram: Int32Array,
-) -> tuple[int, int]:
-    """Sums by direction and kind, and a histogram of each kind; its first bin in use and one past the last.
+) -> tuple[int, int, int]:
+    """Sums by direction and kind, and a histogram of each place.
 
     Eight directions told by signs and by the longer side, in integers: n x - sum(x) is n (x - mean).
+
+    Returns
+    -------
+    tuple of int
+        First bin in use, one past the last, and how many pixels are stained.
     """
-    kind_of, dab, hematoxylin = images
+    words, dab, hematoxylin = images
     n, sum_x, sum_y = centre
-    low, high = _BINS - 1, 0
-    for k in range(cell.shape[0]):
-        y = cell[k, 0]
-        kinds, brown, blue = kind_of[y], dab[y], hematoxylin[y]
+    low, high, stained = BINS - 1, 0, 0
+    for k in range(limits[0], limits[1]):
+        _fetch_run(images, spans, min(k + _AHEAD, spans.shape[0] - 1))
+        y = spans[k, 0]
+        word, brown, blue = words[y], dab[y], hematoxylin[y]
         down = n * y - sum_y
         side, steep = 2 * (down >= 0), abs(down)
-        for x in range(cell[k, 1], cell[k, 2]):
-            kind, value = kinds[x], int(brown[x])
-            right = n * x - sum_x
-            row = held[4 * (right >= 0) + side + (abs(right) >= steep), kind]
-            row[_PIXELS] += 1
-            row[_DAB] += value
-            row[_HEMATOXYLIN] += blue[x]
-            row[_STAINED] += value >= stained_mod
-            b = min(max(value - _FIRST_MOD, 0) // _BIN_MOD, _BINS - 1)
-            histogram[kind, b] += 1
-            low, high = min(low, b), max(high, b)
-    return low, high + 1
+        for x in range(np.uint64(spans[k, 1]), np.uint64(spans[k, 2])):
+            right = n * int(x) - sum_x
+            told = int(word[x])
+            sector = 4 * (right >= 0) + side + (abs(right) >= steep)
+            at = np.uint64(_KIND_ROOM * sector + ((told >> KIND_BITS) & (_KIND_ROOM - 1)))
+            turn = held[x & np.uint64(1)]
+            turn[_PIXELS, at] += 1
+            turn[_DAB, at] += brown[x]
+            turn[_HEMATOXYLIN, at] += blue[x]
+            histogram[np.uint64(told & ((1 << KIND_BITS) - 1))] += 1
+            stained += told >> STAINED_BITS
+            held_bin = told & ((1 << PLACE_BITS) - 1)
+            low, high = min(low, held_bin), max(high, held_bin)
+    return low, high + 1, stained
+
+
+@njit(cache=True, nogil=True)
+def _fetch_run(images: tuple[UInt16Array, Int16Array, Int16Array], spans: Int32Array, k: int) -> None:
+    """Cells lie in scattered rows; waiting for their pixels would take as long as summing them."""
+    y, begin, end = spans[k]
+    words, dab, hematoxylin = images
+    for x in (begin, end):
+        prefetch(words, y, x)
+        prefetch(dab, y, x)
+        prefetch(hematoxylin, y, x)
 
 
 @njit(cache=True, nogil=True)
 def _share_out(held: Int64Array, kinds: Kinds, i: int, sums: CellSums) -> None:
     """What was held of each kind goes to the compartments and shells of cell ``i``."""
+    pixels, dab = sums.sector_pixels[i], sums.sector_dab[i]
+    hematoxylin = sums.sector_hematoxylin[i]
+    together = held[0] + held[1]
     for sector in range(SECTORS):
         for kind in range(KINDS):
-            row, shell = held[sector, kind], kinds.shell[kind]
-            for part in range(3):
-                if kinds.in_part[kind, part]:
-                    sums.pixels[i, part] += row[_PIXELS]
-                    sums.dab[i, part] += row[_DAB]
-            if kinds.in_part[kind, NUCLEUS]:
+            row, shell = together[:, _KIND_ROOM * sector + kind], kinds.shell[kind]
+            place = kinds.place[kind]
+            if place != NOWHERE:
+                sums.pixels[i, place] += row[_PIXELS]
+                sums.dab[i, place] += row[_DAB]
+            if place == NUCLEUS:
                 sums.hematoxylin[i] += row[_HEMATOXYLIN]
-            if kinds.in_part[kind, NUCLEUS] or kinds.in_part[kind, CYTOPLASM]:
-                sums.stained_pixels[i] += row[_STAINED]
             if shell < SHELLS:
-                sums.sector_pixels[i, sector, shell] += row[_PIXELS]
-                sums.sector_dab[i, sector, shell] += row[_DAB]
-                sums.sector_hematoxylin[i, sector, shell] += row[_HEMATOXYLIN]
+                pixels[sector, shell] += row[_PIXELS]
+                dab[sector, shell] += row[_DAB]
+                hematoxylin[sector, shell] += row[_HEMATOXYLIN]
+    # the ring is a part of the cytoplasm
+    sums.pixels[i, CYTOPLASM] += sums.pixels[i, RING]
+    sums.dab[i, CYTOPLASM] += sums.dab[i, RING]
 
 
 @njit(cache=True, nogil=True)
@@ -213,7 +242,7 @@ def _quantiles(counts: Int32Array, first: int, total: int, out: FloatArray) -> N
     for b in range(counts.size):
         seen += counts[b]
         while k < len(SHARES) and seen >= SHARES[k] * total:
-            out[k] = _FIRST_MOD + _BIN_MOD * (first + b) + 0.5 * _BIN_MOD
+            out[k] = FIRST_MOD + BIN_MOD * (first + b) + 0.5 * BIN_MOD
             k += 1
         if k == len(SHARES):
             return

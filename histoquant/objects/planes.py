@@ -32,8 +32,8 @@ class Planes:
     ----------
     hematoxylin, dab : ndarray of int16, shape (h, w)
         Unmixed stains in mOD; DAB holds eosin for an H&E slide. Slightly negative values are noise and kept.
-    total : ndarray of int16, shape (h, w)
-        Mean optical density over red, green and blue in mOD.
+    total : ndarray of int16, shape (h, w), or None
+        Mean optical density over red, green and blue in mOD; None where no vessels are looked for.
     valid : ndarray of bool, shape (h, w)
         Where the slide has pixels; the planes are 0 elsewhere.
     mpp : float
@@ -47,13 +47,15 @@ class Planes:
 
     hematoxylin: Int16Array
     dab: Int16Array
-    total: Int16Array
+    total: Int16Array | None
     valid: BoolArray
     mpp: float
 
     def __post_init__(self) -> None:
         for name in ("hematoxylin", "dab", "total"):
             plane = getattr(self, name)
+            if plane is None and name == "total":
+                continue
             if plane.ndim != 2 or plane.dtype != np.int16 or plane.shape != self.valid.shape:
                 raise UsageError(
                     f"stain plane {name} must be int16 of shape {self.valid.shape}, "
@@ -83,12 +85,12 @@ class Planes:
         Returns
         -------
         Planes
-            Rounded half up, cut off where 16 bits end; this window itself for a factor of one.
+            Both stains, rounded half up, cut off where 16 bits end; this window itself for a factor of one.
         """
         if gain == GAIN_UNIT:
             return self
-        blue, brown, total = (_scaled(plane, gain) for plane in (self.hematoxylin, self.dab, self.total))
-        return Planes(blue, brown, total, self.valid, self.mpp)
+        blue, brown = _scaled(self.hematoxylin, gain), _scaled(self.dab, gain)
+        return Planes(blue, brown, None, self.valid, self.mpp)
 
     def cleared(self, haze_mod: Int16Array) -> Planes:
         """The same window without its unspecific DAB.
@@ -113,6 +115,8 @@ class Planes:
         vectors: StainVectors | npt.ArrayLike,
         white_point: WhiteLike,
         mpp: float,
+        *,
+        total: bool = True,
     ) -> Planes:
         """Unmix a bright-field window.
 
@@ -128,6 +132,8 @@ class Planes:
             Intensity of empty glass.
         mpp : float
             Micrometres per pixel.
+        total : bool
+            Whether the mean density of the colours is wanted: for vessels alone.
 
         Returns
         -------
@@ -139,14 +145,16 @@ class Planes:
             If the image, white point or resolution cannot be used.
         """
         stains = unmix_mod(rgb, vectors, white_point)
-        total = total_od_mod(rgb, white_point)
-        known = np.ones(total.shape, dtype=np.bool_) if valid is None else np.asarray(valid, dtype=np.bool_)
-        if known.shape != total.shape:
-            raise UsageError(f"the validity plane has shape {known.shape}, the image {total.shape}")
+        density = total_od_mod(rgb, white_point) if total else None
+        shape = stains.shape[1:]
+        known = np.ones(shape, dtype=np.bool_) if valid is None else np.asarray(valid, dtype=np.bool_)
+        if known.shape != shape:
+            raise UsageError(f"the validity plane has shape {known.shape}, the image {shape}")
         if not known.all():
             stains[:, ~known] = 0
-            total[~known] = 0
-        return cls(stains[0], stains[1], total, known, float(mpp))
+            if density is not None:
+                density[~known] = 0
+        return cls(stains[0], stains[1], density, known, float(mpp))
 
 
 def _scaled(plane: Int16Array, gain: int) -> Int16Array:

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from histoquant.errors import UsageError
 from histoquant.objects.vessels_glass import LEVELS_MOD, find_glass, lumens_between
 from histoquant.objects.vessels_join import Group, group_pieces
 from histoquant.objects.vessels_measure import is_speck, is_vessel, measure, place, wall_mean_od
@@ -215,6 +216,8 @@ def _trusted(
     part = inside_rim(window.rim, planes.dab.shape)
     top, left = window.rim[:2]
     seeds = None if nuclei_yx is None else np.asarray(nuclei_yx, np.int64) - np.array([top, left])
+    if planes.total is None:
+        raise UsageError("vessels are found by what their lumens let through; give planes with total density")
     clear = smooth_mod(planes.total, planes.valid)
     clear[~planes.valid] = LEVELS_MOD[0]
     scene = Scene(

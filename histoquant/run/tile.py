@@ -93,10 +93,10 @@ class _Window:
         right, bottom = self.x + self.width < size_px[0], self.y + self.height < size_px[1]
         return self.y > 0, self.x > 0, bottom, right
 
-    def read(self, plane: Plane, planned: Planned) -> Planes:
+    def read(self, plane: Plane, planned: Planned, *, total: bool = False) -> Planes:
         plan = planned.plan
         rgb, valid = plane.read(self.x, self.y, self.width, self.height)
-        planes = Planes.from_rgb(rgb, valid, plan.vectors, plan.white_point, plan.plane_mpp)
+        planes = Planes.from_rgb(rgb, valid, plan.vectors, plan.white_point, plan.plane_mpp, total=total)
         if planned.haze is None:
             return planes
         return planes.cleared(planned.haze.window(self.x, self.y, self.width, self.height))
@@ -122,9 +122,9 @@ def quantify_tile(plane: Plane, tile: Tile, planned: Planned) -> TileResult:
     marker = planned.plan.marker
     window = _Window.around(tile, _halo_px(planned), planned.plan.plane_size_px)
     planes = window.read(plane, planned)
-    stained = find_stained(planes, planned.plan.threshold_od) if counts_area(marker) else None
-    # searched at standard strength, measured as stained
+    # searched at standard strength, measured as stained; first, because the search needs the most memory
     nuclei = _nuclei(planes.scaled(planned.plan.search_gain), plane, window, planned)
+    stained = find_stained(planes, planned.plan.threshold_od) if counts_area(marker) else None
     tables, unclosed = _cells(planes, nuclei, window, tile, planned, stained)
     counts = {"tiles": 1} | unclosed
     counted = _counted(planes, window, tile, planned)
@@ -251,7 +251,7 @@ def _vessels(plane: Plane, tile: Tile, planned: Planned, marker: VesselMarkerDef
             open_edges=window.open_edges(size_px),
             origin_yx=(window.y, window.x),
         )
-        return window.read(plane, planned), core
+        return window.read(plane, planned, total=True), core
 
     box = (tile.y_px, tile.x_px, tile.y_px + tile.height_px, tile.x_px + tile.width_px)
     return find_whole_vessels(read, box, mpp, params, in_tissue, under_artefact)

@@ -138,9 +138,9 @@ def decode_webp(data: bytes, shape: tuple[int, int, int]) -> Samples:
 
 def jpeg_frame(data: bytes) -> tuple[int, int, int, int] | None:
     """Width, height, components and bits of a JPEG stream, None when there is no frame header."""
-    for marker, body in _segments(data):
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and len(body) >= 6:
-            bits, height, width, components = struct.unpack(">BHHB", body[:6])
+    for marker, start, stop in _segments(data):
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and min(stop, len(data)) - start >= 6:
+            bits, height, width, components = struct.unpack_from(">BHHB", data, start)
             return width, height, components, bits
     return None
 
@@ -157,10 +157,11 @@ def jpeg_says_ycbcr(data: bytes) -> bool | None:
 
 def jpeg_segments(data: bytes) -> list[tuple[int, bytes]]:
     """Marker segments before the scan: (marker, body)."""
-    return list(_segments(data))
+    return [(marker, data[start:stop]) for marker, start, stop in _segments(data)]
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Marker, and where its body begins and ends; every tile is asked, so nothing is copied."""
     at = 2
     while at + 4 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
@@ -169,8 +170,8 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
             continue
         if marker in (0xDA, 0xD9):
             break
-        (length,) = struct.unpack_from(">H", data, at + 2)
-        yield marker, data[at + 4 : at + 2 + length]
+        length = data[at + 2] << 8 | data[at + 3]
+        yield marker, at + 4, at + 2 + length
         at += 2 + max(length, 2)
 
 

@@ -222,7 +222,7 @@ class DaskExecutor:
                     "fewer --workers."
                 )
             with self._completed.thread_condition:
-                self._completed.thread_condition.wait(timeout=0.1)
+                self._completed.thread_condition.wait(timeout=1.0)
         return next(self._completed)
 
     def _note(self, key: str) -> str:

@@ -18,6 +18,7 @@ _UNWATCHED: Final = {
     "distributed.admin.system-monitor.gil.enabled": False,
     "distributed.admin.system-monitor.disk": False,
     "distributed.admin.tick.interval": "1s",
+    "distributed.worker.memory.monitor-interval": "500ms",  # the kernel refuses what is asked for at once
     "distributed.scheduler.active-memory-manager.start": False,
 }
 

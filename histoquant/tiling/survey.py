@@ -128,7 +128,7 @@ class Survey:
         return np.asarray(self.sums.astype(np.float32) / counted[..., None])
 
 
-def survey(plane: PlaneLike, *, band_px: int = 1024, window_px: int = 4096) -> Survey:
+def survey(plane: PlaneLike, *, band_px: int = 512, window_px: int = 8192) -> Survey:
     """Read the whole plane once and describe every map pixel.
 
     Parameters
@@ -159,8 +159,9 @@ def survey(plane: PlaneLike, *, band_px: int = 1024, window_px: int = 4096) -> S
         colours=np.zeros((256, 4), dtype=np.int64),
         preview=Preview.blank((width, height)),
     )
-    for y in range(0, height, band_px):
-        for x in range(0, width, window_px):
+    # down each strip, so that the tiles at the border of two windows are still there for the second
+    for x in range(0, width, window_px):
+        for y in range(0, height, band_px):
             _survey_window(plane, (x, y), (min(window_px, width - x), min(band_px, height - y)), ledger)
     counts = ledger.counts
     return Survey(
@@ -237,30 +238,48 @@ def _split_kernel(red, grn, blue, valid, green):  # type: ignore[no-untyped-def]
 def _count_kernel(red, grn, blue, green, part, cells, haze, least, colours):  # type: ignore[no-untyped-def]
     """Sums and counts of each cell, and what each map pixel and the slide make of them."""
     columns = np.empty((_PLANES - 1, cells.shape[1] * CELL_PX), np.int16)
-    total = np.empty(_PLANES - 1, np.int64)
+    totals = np.empty((_PLANES - 1, cells.shape[1]), np.uint16)
     for cy in range(cells.shape[0]):
         columns[:] = 0
         for y in range(cy * CELL_PX + _HALO_PX, (cy + 1) * CELL_PX + _HALO_PX):
             _add_row(red[y], grn[y], blue[y], green[y], columns)
         my = cy // CELLS
-        for cx in range(cells.shape[1]):
-            mx = cx // CELLS
-            for k in range(_PLANES - 1):
-                total[k] = np.int64(0)
-                for x in range(cx * CELL_PX, (cx + 1) * CELL_PX):
-                    total[k] += columns[k, x]
-                part[k, my, mx] += total[k]
-            if total[3]:
-                cells[cy, cx] = total[1] // total[3]
-            if total[3] == CELL_PX * CELL_PX:
-                r, g, b = total[0] // total[3], total[1] // total[3], total[2] // total[3]
-                colours[g, 0] += 1
-                for k in range(3):
-                    colours[g, k + 1] += total[k]
-                excess = _MOD[b] - 3 * _MOD[r] // 5
-                if excess < haze[my, mx]:
-                    haze[my, mx] = excess
-                    least[my, mx, 0], least[my, mx, 1], least[my, mx, 2] = r, g, b
+        for k in range(_PLANES - 1):
+            _add_cells(columns[k], totals[k], part[k, my])
+        _describe(totals, cells[cy], haze[my], least[my], colours)
+
+
+@njit(cache=True, nogil=True)
+def _add_cells(columns, totals, part):  # type: ignore[no-untyped-def]
+    """Columns to cells, and cells to map pixels."""
+    for cx in range(totals.size):
+        x = cx * CELL_PX
+        totals[cx] = columns[x] + columns[x + 1] + columns[x + 2] + columns[x + 3]
+    for mx in range(part.size):
+        cx = mx * CELLS
+        part[mx] += np.uint32(totals[cx]) + totals[cx + 1] + totals[cx + 2] + totals[cx + 3]
+
+
+@njit(cache=True, nogil=True)
+def _describe(totals, cells, haze, least, colours):  # type: ignore[no-untyped-def]
+    """What a row of cells says beside its sums."""
+    whole = np.uint16(CELL_PX * CELL_PX)
+    for cx in range(cells.size):
+        counted = totals[3, cx]
+        if counted != whole:
+            if counted:
+                cells[cx] = totals[1, cx] // counted
+            continue
+        r, g, b = totals[0, cx] // whole, totals[1, cx] // whole, totals[2, cx] // whole
+        cells[cx] = g
+        colours[g, 0] += 1
+        for k in range(3):
+            colours[g, k + 1] += totals[k, cx]
+        excess = _MOD[b] - 3 * _MOD[r] // 5
+        mx = cx // CELLS
+        if excess < haze[mx]:
+            haze[mx] = excess
+            least[mx, 0], least[mx, 1], least[mx, 2] = r, g, b
 
 
 @njit(cache=True, nogil=True)
@@ -292,23 +311,29 @@ def _add_row(red, grn, blue, green, columns):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _relief_kernel(green, part):  # type: ignore[no-untyped-def]
+    """Energy of each map pixel, 0 where one of its pixels or of those next to them does not count."""
+    energy = np.empty(part.shape[2] * SCALE_PX, np.int32)
+    least = np.empty(green.shape[1], np.int16)
     for my in range(part.shape[1]):
+        top = my * SCALE_PX + _HALO_PX
+        energy[:] = 0
+        least[:] = 0
+        for y in range(top - 1, top + SCALE_PX + 1):
+            row = green[y]
+            for x in range(least.size):
+                least[x] = min(least[x], row[x])
+        for y in range(top, top + SCALE_PX):
+            _add_relief(green[y - 1], green[y], green[y + 1], energy)
         for mx in range(part.shape[2]):
-            top, left = my * SCALE_PX + _HALO_PX, mx * SCALE_PX + _HALO_PX
-            least = np.int16(0)
-            for y in range(top - 1, top + SCALE_PX + 1):
-                for x in range(left - 1, left + SCALE_PX + 1):
-                    least = min(least, green[y, x])
-            if least == 0:
-                part[7, my, mx] = _block_relief(green, top, left)
+            left = mx * SCALE_PX
+            if least[left : left + SCALE_PX + 2].min() == 0:
+                part[7, my, mx] = energy[left : left + SCALE_PX].sum()
 
 
 @njit(cache=True, nogil=True)
-def _block_relief(green, top, left):  # type: ignore[no-untyped-def]
-    total = np.int64(0)
-    for y in range(top, top + SCALE_PX):
-        for x in range(left, left + SCALE_PX):
-            around = np.int32(green[y - 1, x]) + green[y + 1, x] + green[y, x - 1] + green[y, x + 1]
-            relief = np.int32(4) * green[y, x] - around
-            total += relief * relief
-    return total
+def _add_relief(above, row, below, energy):  # type: ignore[no-untyped-def]
+    """Add the squared Laplacian of a row to its columns: at most 16 x 1020^2."""
+    for x in range(energy.size):
+        around = np.int32(above[x + 1]) + below[x + 1] + row[x] + row[x + 2]
+        relief = np.int32(4) * row[x + 1] - around
+        energy[x] += np.int32(relief * relief)

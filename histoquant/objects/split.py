@@ -10,6 +10,7 @@ from numba import njit
 
 from histoquant.objects.label_runs import PIXELS, SUM_X, SUM_XX, SUM_XY, SUM_Y, SUM_YY
 from histoquant.objects.label_shapes import Shapes
+from histoquant.objects.prefetch import prefetch
 from histoquant.objects.territory import UNIT
 
 Int32Array = npt.NDArray[np.int32]
@@ -23,8 +24,10 @@ _NECKLESS = 0.97
 # Rows of what is known of each pixel of an object; the order is not needed once parts are numbered.
 _ORDER, _PART, _UP, _PEAK, _SIZE, _BESIDE = range(6)
 _NUMBER = _ORDER
-# Above every number of a part
+# Above every number of a part and every depth
 _NOBODY = 1 << 31
+# Unsigned, as places are where every pixel is asked: a signed one would be asked whether it is negative.
+_ONE = np.uint64(1)
 
 
 def split_necks(
@@ -67,15 +70,16 @@ def _split_all(
         room = max(room, (box[i, 2] - box[i, 0] + 2) * (box[i, 3] - box[i, 1] + 2))
     # of the largest object, for all of them: depth; order, parts, up, peak, size, beside
     depths, parts = np.empty(room, np.int32), np.empty(6 * room, np.int32)
-    for i in range(box.shape[0]):
-        if moments[i, PIXELS] < 2 * least_px or _ellipse_share(moments[i]) > _NECKLESS:
-            continue
+    tried = _tried(moments, least_px)
+    for k in range(tried.size):
+        i = tried[k]
+        _fetch_box(labels, box[tried[min(k + 1, tried.size - 1)]])
         part = labels[box[i, 0] : box[i, 2], box[i, 1] : box[i, 3]]
         height, width = part.shape[0] + 2, part.shape[1] + 2
         depth = depths[: height * width].reshape((height, width))
         _set_depths(part, i + 1, depth)
         of_pixel = parts[: 6 * height * width].reshape((6, height * width))
-        if _flood_depths(depth, neck_share[i], of_pixel) < 2:
+        if _flood_depths(depth, neck_share[i], _count_peaks(depth), of_pixel) < 2:
             continue
         most = _number(of_pixel, least_px)
         number = of_pixel[_NUMBER].reshape((height, width))
@@ -85,6 +89,26 @@ def _split_all(
                     part[y, x] = fresh + number[y + 1, x + 1] - 1
         fresh += max(0, int(most) - 1)
     return fresh
+
+
+@njit(cache=True, nogil=True)
+def _tried(moments: Int64Array, least_px: int) -> Int64Array:
+    """Objects that are large enough and less than convex."""
+    tried = np.empty(moments.shape[0], np.int64)
+    count = 0
+    for i in range(moments.shape[0]):
+        if moments[i, PIXELS] >= 2 * least_px and _ellipse_share(moments[i]) <= _NECKLESS:
+            tried[count] = i
+            count += 1
+    return tried[:count]
+
+
+@njit(cache=True, nogil=True)
+def _fetch_box(labels: Int32Array, box: Int32Array) -> None:
+    """Objects lie in no order in the window; what is read next is fetched meanwhile."""
+    for y in range(box[0], box[2]):
+        prefetch(labels, y, box[1])
+        prefetch(labels, y, box[3] - 1)
 
 
 @njit(cache=True, nogil=True)
@@ -102,17 +126,37 @@ def _ellipse_share(row: Int64Array) -> float:
 def _set_depths(labels: Int32Array, label: int, depth: Int32Array) -> None:
     """Chamfer distance to the nearest pixel outside, in fifths of a pixel; 0 outside and in the frame."""
     height, width = labels.shape
-    depth[:] = 0
+    depth[0] = 0
+    depth[height + 1] = 0
     for y in range(1, height + 1):
-        for x in range(1, width + 1):
-            if labels[y - 1, x - 1] == label:
-                best = min(depth[y - 1, x], depth[y, x - 1]) + UNIT
-                depth[y, x] = min(best, min(depth[y - 1, x - 1], depth[y - 1, x + 1]) + _DIAGONAL)
+        row, above, mine = depth[y], depth[y - 1], labels[y - 1]
+        row[0] = row[width + 1] = beside = 0
+        for x in range(_ONE, np.uint64(width + 1)):
+            best = min(above[x] + UNIT, min(above[x - _ONE], above[x + _ONE]) + _DIAGONAL)
+            beside = min(best, beside + UNIT) if mine[x - _ONE] == label else 0
+            row[x] = beside
     for y in range(height, 0, -1):
-        for x in range(width, 0, -1):
-            if depth[y, x] > 0:
-                best = min(depth[y, x], min(depth[y + 1, x], depth[y, x + 1]) + UNIT)
-                depth[y, x] = min(best, min(depth[y + 1, x + 1], depth[y + 1, x - 1]) + _DIAGONAL)
+        row, below = depth[y], depth[y + 1]
+        beside = 0
+        for k in range(width):
+            at = np.uint64(width - k)
+            best = min(below[at] + UNIT, min(below[at - _ONE], below[at + _ONE]) + _DIAGONAL)
+            beside = min(min(row[at], best), beside + UNIT)
+            row[at] = beside
+
+
+@njit(cache=True, nogil=True)
+def _count_peaks(depth: Int32Array) -> int:
+    """Pixels that a flood from the deepest meets before all their neighbours: each begins a part."""
+    flat, width = depth.ravel(), np.uint64(depth.shape[1])
+    count = 0
+    for p in range(width + _ONE, np.uint64(flat.size) - width - _ONE):
+        before = max(
+            max(flat[p - width - _ONE], flat[p - width]), max(flat[p - width + _ONE], flat[p - _ONE])
+        )
+        after = max(max(flat[p + width + _ONE], flat[p + width]), max(flat[p + width - _ONE], flat[p + _ONE]))
+        count += (before < flat[p]) & (after <= flat[p])
+    return count
 
 
 @njit(cache=True, nogil=True)
@@ -133,8 +177,8 @@ def _sort_by_depth(flat: Int32Array, order: Int32Array) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _flood_depths(depth: Int32Array, neck_share: float, of_pixel: Int32Array) -> int:
-    """Parts of one object, deeper pixels first; returns how many stay apart.
+def _flood_depths(depth: Int32Array, neck_share: float, peaks: int, of_pixel: Int32Array) -> int:
+    """Parts of one object, deeper pixels first, until it is known to be one; returns how many stay apart.
 
     ``of_pixel`` receives for each pixel 1 plus the first pixel of its part, and for each first pixel the
     part it was joined to, its greatest depth, its size, and the part beside it across a neck or -1.
@@ -144,7 +188,9 @@ def _flood_depths(depth: Int32Array, neck_share: float, of_pixel: Int32Array) ->
     order, part, up = of_pixel[_ORDER], of_pixel[_PART], of_pixel[_UP]
     part[:] = 0
     count = 0
-    for t in range(_sort_by_depth(flat, order)):
+    for t in range(_sort_by_depth(flat, order) if peaks > 1 else 0):
+        if peaks == 0 and count < 2:
+            break
         p = np.int64(order[t])
         only = _only_part(part, p, width)
         if only > 0:
@@ -172,7 +218,7 @@ def _flood_depths(depth: Int32Array, neck_share: float, of_pixel: Int32Array) ->
                     count -= joined
         if home < 0:
             home = p
-            count += 1
+            count, peaks = count + 1, peaks - 1
             up[p], of_pixel[_PEAK, p], of_pixel[_SIZE, p], of_pixel[_BESIDE, p] = p, flat[p], 0, -1
         else:
             # uphill, so that no part creeps around another one

@@ -44,7 +44,10 @@ _STAGES: Final = (
     ("survey and tissue map", "histoquant.run.plan", "map_tissue"),
     ("stains of the slide", "histoquant.run.slide_stains", "slide_vectors"),
     ("stains of the slide", "histoquant.run.slide_stains", "_strength"),
-    ("join, score, metrics", "histoquant.run.assemble", "assemble"),
+    ("join, score, metrics", "histoquant.run.cell_files", "CellFiles.read_judged"),
+    ("join, score, metrics", "histoquant.run.assemble", "order_cells"),
+    ("join, score, metrics", "histoquant.run.assemble", "summarise"),
+    ("encode tables", "histoquant.run.cell_files", "CellFiles.write_table"),
     ("encode tables", "histoquant.run.tasks", "parquet_bytes"),
     ("pictures", "histoquant.run.pictures", "draw_pictures"),
 )

@@ -152,10 +152,25 @@ def score(cells: Columns, definition: MarkerDefinition, threshold_od: float | No
     threshold = definition.threshold_od if threshold_od is None else threshold_od
     if not threshold > 0 or not np.isfinite(threshold):
         raise UsageError(f"the DAB threshold must be a positive optical density, got {threshold}")
-    stain = stain_od(cells, definition)
+    return scores_of(stain_od(cells, definition), threshold)
+
+
+def scores_of(stain: FloatArray, threshold_od: float) -> Scores:
+    """Decide which cells are positive, from what `stain_od` gave.
+
+    Parameters
+    ----------
+    stain : ndarray of float64, shape (n,)
+    threshold_od : float
+        DAB optical density above 0.
+
+    Returns
+    -------
+    Scores
+    """
     unscorable = np.isnan(stain)
     with np.errstate(invalid="ignore"):
-        positive = stain >= threshold
+        positive = stain >= threshold_od
     return Scores(np.asarray(positive & ~unscorable), np.asarray(unscorable))
 
 

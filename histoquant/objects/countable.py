@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 BoolArray = npt.NDArray[np.bool_]
 
+JUDGED_COLUMNS = (
+    *("hematoxylin_od", "nucleus_dab_od", "nucleus_area_um2", "edge_od"),
+    *("around_dab_p50_od", "stain_object_um2"),
+)
+"""Columns that `is_countable` reads beside centroids, the last only where a table has it."""
+
 # The nucleus of a cell with brown cytoplasm is the paler place in it: 95 % of such nuclei hold less than 0.76
 # of the DAB around them, on sections of known content; what unmixing makes of dense granules holds as much.
 BROWN_ITSELF = 0.9

@@ -19,6 +19,7 @@ FIELD_PX = 400
 _MIN_TISSUE_SHARE = 0.5  # a field half of glass would always win "least"
 _MIN_CELL_SHARE = 0.25  # the same without a tissue map: a quarter of the fullest field's cells
 _GAP_PX = 8
+_MARGIN_PX = 40
 
 Read = Callable[[int, int, int, int], npt.NDArray[np.uint8]]
 
@@ -100,15 +101,33 @@ def _window(polygons: Polygons, x: int, y: int, size: tuple[int, int]) -> Polygo
     return moved.select(moved.touching(*size))
 
 
+def _near(cells: CellMarks, x: int, y: int, size: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    """Cells whose outline may reach into a window."""
+    near = (cells.x_px > x - _MARGIN_PX) & (cells.x_px < x + size[0] + _MARGIN_PX)
+    near &= (cells.y_px > y - _MARGIN_PX) & (cells.y_px < y + size[1] + _MARGIN_PX)
+    return np.asarray(near)
+
+
+def shown_cells(size_px: tuple[int, int], mpp: float, marks: Marks) -> npt.NDArray[np.bool_]:
+    """Tell which cells `draw_fields` will draw, given the same; their outlines need not be known yet."""
+    cells = marks.cells
+    shown = np.zeros(0 if cells is None else len(cells), bool)
+    if cells is not None:
+        size = _field_size(size_px)
+        for field in choose_fields(size_px, mpp, marks):
+            shown |= _near(cells, field.x_px, field.y_px, size)
+    return shown
+
+
+def _field_size(size_px: tuple[int, int]) -> tuple[int, int]:
+    return min(FIELD_PX, size_px[0]), min(FIELD_PX, size_px[1])
+
+
 def _marks_in(marks: Marks, x: int, y: int, size: tuple[int, int]) -> Marks:
     """Cut the marks down to a window; aggregates stay whole: an edge may cross with no corner inside."""
     cells: CellMarks | None = None
-    margin = 40
     if marks.cells is not None:
-        c = marks.cells
-        near = (c.x_px > x - margin) & (c.x_px < x + size[0] + margin)
-        near &= (c.y_px > y - margin) & (c.y_px < y + size[1] + margin)
-        cells = c.select(near).scaled(1.0, (-x, -y))
+        cells = marks.cells.select(_near(marks.cells, x, y, size)).scaled(1.0, (-x, -y))
     vessels = None
     if marks.vessels is not None:
         walls, lumens = marks.vessels.walls, marks.vessels.lumens
@@ -148,7 +167,7 @@ def draw_fields(
     fields = choose_fields(size_px, mpp, marks)
     if not fields:
         return None
-    width, height = min(FIELD_PX, size_px[0]), min(FIELD_PX, size_px[1])
+    width, height = _field_size(size_px)
     head = 28
     sheet = np.full(
         (head + 2 * height + _GAP_PX, len(fields) * (width + _GAP_PX) - _GAP_PX, 3), 255, np.uint8

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from histoquant.markers import score
+from histoquant.markers.registry import scores_of
 from histoquant.metrics import DabHistogram, SlideInputs, Tissue, slide_metrics
 from histoquant.metrics.bands import distance_bands
 from histoquant.metrics.by_area import StainedArea
+from histoquant.run.cell_order import CellOrder, JudgedPart, LazyColumns, in_order, judged
 from histoquant.run.exclusion import ExclusionResult, cells_unexcluded, exclusion_of, vessels_excluded
-from histoquant.run.object_tables import aggregate_table, cell_table, region_table, vessel_table
+from histoquant.run.object_tables import aggregate_table, region_table, vessel_table, whole_table
 from histoquant.run.plan import Planned, SlidePlan
 from histoquant.run.self_check import WINDOW_TOO_SMALL, self_check
 from histoquant.run.stained_tile import block_px
@@ -39,7 +40,8 @@ class SlideResult:
         Reason of each empty metric, as ``column=REASON``.
     flags : tuple of str
     cells, vessels, aggregates, regions : pandas.DataFrame
-        Level-0 pixels (pixel centres at whole numbers) and um from the level-0 corner.
+        Level-0 pixels (pixel centres at whole numbers) and um from the level-0 corner; from `summarise`,
+        cells with the columns of `CellOrder.table` alone.
     bands : pandas.DataFrame
         Density by distance from the annotated lumen, or from the edge of the tissue.
     dab_histogram : ndarray of int64
@@ -64,15 +66,62 @@ class SlideResult:
 
 
 def assemble(planned: Planned, batches: list[Batch], slide_id: str) -> SlideResult:
-    """Merge batches in canonical order, score cells, compute metrics.
+    """Merge batches at hand in canonical order, score cells, compute metrics.
 
     Parameters
     ----------
     planned : Planned
         The slide's frozen decisions.
     batches : list of Batch
-        All batches of the slide, in any order. Their cells are taken out, so that a large slide is not
-        held twice.
+        All batches of the slide, in any order.
+    slide_id : str
+        Seeds the resampling.
+
+    Returns
+    -------
+    SlideResult
+    """
+    tables = [batch.tables["cells"] for batch in batches]
+    ordered = order_cells(
+        planned.plan,
+        [judged(planned.plan, LazyColumns.of(table)) for table in tables],
+        [judged(planned.plan, LazyColumns.of(batch.tables["excluded_cells"])) for batch in batches],
+    )
+    result = summarise(planned, ordered, batches, slide_id)
+    return replace(result, cells=whole_table(planned.plan, ordered.cells, tables))
+
+
+class OrderedCells(NamedTuple):
+    """The slide's cells, and how many were positive had nothing been left out, as of `cells_unexcluded`."""
+
+    cells: CellOrder
+    unexcluded: int | None
+
+
+def order_cells(plan: SlidePlan, counted: list[JudgedPart], excluded: list[JudgedPart]) -> OrderedCells:
+    """Put the cells of all batches in canonical order and score them.
+
+    Parameters
+    ----------
+    plan : SlidePlan
+        The slide's frozen decisions.
+    counted, excluded : list of dict
+        Of each batch's cells in tissue and under artefacts, what `judged` keeps; the former is emptied.
+    """
+    unexcluded = cells_unexcluded(plan, counted, excluded)
+    return OrderedCells(in_order(plan, counted), unexcluded)
+
+
+def summarise(planned: Planned, ordered: OrderedCells, batches: list[Batch], slide_id: str) -> SlideResult:
+    """Compute a slide's metrics.
+
+    Parameters
+    ----------
+    planned : Planned
+        The slide's frozen decisions.
+    ordered : OrderedCells
+    batches : list of Batch
+        Their other tables, and counts.
     slide_id : str
         Seeds the resampling.
 
@@ -81,27 +130,24 @@ def assemble(planned: Planned, batches: list[Batch], slide_id: str) -> SlideResu
     SlideResult
     """
     plan, tissue = planned.plan, planned.tissue
-    found_cells = [batch.tables.pop("cells") for batch in batches]
-    whole_count = cells_unexcluded(plan, pa.concat_tables(found_cells), batches)
-    cells = cell_table(plan, found_cells)
     vessels = vessel_table(plan, [batch.tables["vessels"] for batch in batches if "vessels" in batch.tables])
     histogram = np.array([batch.counts["dab_histogram"] for batch in batches], np.int64).sum(axis=0)
-    inputs = _inputs(planned, cells, vessels, histogram, batches, slide_id)
-    found = inputs.find_aggregates()
-    columns = slide_metrics(inputs, found)
+    inputs = _inputs(planned, ordered.cells, vessels, histogram, batches, slide_id)
+    aggregates = inputs.find_aggregates()
+    columns = slide_metrics(inputs, aggregates)
     reasons: Any = columns.pop("reasons")
     checked = self_check([batch.counts for batch in batches])
     flags: Any = columns.pop("flags")
-    lost = _lost(inputs, tissue, whole_count, batches)
+    lost = _lost(inputs, tissue, ordered.unexcluded, batches)
     columns |= lost.columns
     areas = {"tissue_mm2": tissue.tissue_mm2, "excluded_mm2": tissue.excluded_mm2}
     return SlideResult(
         metrics={**areas, **columns},
         empty_because=_said(reasons | lost.reasons, columns),
         flags=(*flags, *_warnings(batches, checked), *lost.flags),
-        cells=cells,
+        cells=ordered.cells.table,
         vessels=vessels,
-        aggregates=aggregate_table(plan, found),
+        aggregates=aggregate_table(plan, aggregates),
         regions=region_table(plan, tissue),
         bands=_bands(inputs, planned),
         dab_histogram=histogram,
@@ -112,7 +158,7 @@ def assemble(planned: Planned, batches: list[Batch], slide_id: str) -> SlideResu
 
 def _inputs(
     planned: Planned,
-    cells: pd.DataFrame,
+    order: CellOrder,
     vessels: pd.DataFrame,
     histogram: NDArray[np.int64],
     batches: list[Batch],
@@ -120,13 +166,13 @@ def _inputs(
 ) -> SlideInputs:
     """What the metrics of a slide are computed from."""
     plan = planned.plan
-    low, high = _shifted_counts(plan, cells, batches)
+    low, high = _shifted_counts(plan, order.dab_od, batches)
     return SlideInputs(
         marker=plan.marker.name,
         readouts=plan.marker.readouts,
         threshold_od=plan.threshold_od,
         tissue=Tissue.of(planned.tissue),
-        cells=cells,
+        cells=order.table,
         scored=plan.marker.rule != "none",
         vessels=vessels if "vessels" in plan.marker.readouts else None,
         histogram=DabHistogram(histogram) if plan.marker.stains == "H-DAB" else None,
@@ -177,7 +223,7 @@ def _said(reasons: dict[str, str], columns: dict[str, Any]) -> str:
 
 
 def _shifted_counts(
-    plan: SlidePlan, cells: pd.DataFrame, batches: list[Batch]
+    plan: SlidePlan, dab_od: NDArray[np.float64], batches: list[Batch]
 ) -> tuple[int | None, int | None]:
     """Positive objects at 0.8 and 1.2 of the threshold."""
     if "vessels" in plan.marker.readouts:
@@ -185,9 +231,9 @@ def _shifted_counts(
         return low, high
     if plan.marker.rule == "none":
         return None, None
-    columns = {name: cells[name].to_numpy() for name in cells.columns if name != "outline_xy_px"}
     low, high = (
-        int(score(columns, plan.marker, factor * plan.threshold_od)[0].sum()) for factor in (_LOW, _HIGH)
+        int(np.count_nonzero(scores_of(dab_od, factor * plan.threshold_od).positive))
+        for factor in (_LOW, _HIGH)
     )
     return low, high
 
@@ -216,9 +262,9 @@ def _stained(plan: SlidePlan, batches: list[Batch]) -> StainedArea | None:
     )
 
 
-def tables_of(result: SlideResult) -> dict[str, pd.DataFrame]:
-    """The object tables a slide has, by file name."""
-    tables = {"cells": result.cells, "regions": result.regions}
+def other_tables(result: SlideResult) -> dict[str, pd.DataFrame]:
+    """The object tables a slide has beside its cells, by file name."""
+    tables = {"regions": result.regions}
     if "vessel_id" in result.vessels:
         tables["vessels"] = result.vessels
     if "aggregate_id" in result.aggregates:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import pyarrow as pa
-
 from histoquant.metrics.exclusion import Exclusion, by_kind, exclusion_columns, exclusion_flags
-from histoquant.run.object_tables import positive_count
+from histoquant.run.cell_order import JudgedPart, positive_count
 from histoquant.run.plan import SlidePlan
 from histoquant.store.batch_file import Batch
 from histoquant.tiling.tissue_map import TissueMap
@@ -21,25 +20,26 @@ class ExclusionResult(NamedTuple):
     flags: list[str]
 
 
-def cells_unexcluded(plan: SlidePlan, cells: pa.Table, batches: list[Batch]) -> int | None:
+def cells_unexcluded(
+    plan: SlidePlan, counted: Sequence[JudgedPart], excluded: Sequence[JudgedPart]
+) -> int | None:
     """Positive cells of the slide had nothing been left out.
 
     Parameters
     ----------
     plan : SlidePlan
         The slide's frozen decisions.
-    cells : pyarrow.Table
-        Cells of all batches in quantifiable tissue, before any was dropped.
-    batches : list of Batch
-        Hold the cells under artefacts as ``excluded_cells``.
+    counted, excluded : sequence of dict
+        Of `judged`: cells of all batches in quantifiable tissue, before any was dropped, and those under
+        artefacts.
 
     Returns
     -------
     int or None
         None where there are none under artefacts, so that the slide's own count stands.
     """
-    under = pa.concat_tables([batch.tables.pop("excluded_cells") for batch in batches])
-    return positive_count(plan, [cells, under]) if under.num_rows and plan.marker.rule != "none" else None
+    under = [part for part in excluded if len(part["dab_od"])]
+    return positive_count(plan, [*counted, *under]) if under and plan.marker.rule != "none" else None
 
 
 def vessels_excluded(batches: list[Batch]) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,133 +11,116 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from histoquant.markers import score, stain_od
+from histoquant.markers.registry import scores_of
 from histoquant.metrics.aggregates import Aggregates
-from histoquant.objects import is_countable
 from histoquant.objects.caps import CapLimits
+from histoquant.run.cell_order import CellOrder, LazyColumns, in_order, judged, level0, object_ids, to_um
 from histoquant.run.plan import SlidePlan
+from histoquant.store.parquet_table import GROUP_ROWS
 from histoquant.tiling.tissue_map import TissueMap
 
 # Working-plane coordinates that level-0 ones replace.
 _CELL_PLACE = ("seed_x_px", "seed_y_px", "centroid_x_px", "centroid_y_px")
+_PLACE = ("x_px", "y_px", "x_um", "y_um")
 _VESSEL_PLACE = ("first_", "centroid_", "box_")
 
 
-class _Lazily(Mapping[str, NDArray[Any]]):
-    """Columns of a table as arrays, each made when it is asked for and not kept."""
+class CellRows:
+    """A slide's table of cells, made group by group of its rows from the parts they lie in.
 
-    def __init__(self, table: pa.Table) -> None:
-        self._table = table
+    Parameters
+    ----------
+    plan : SlidePlan
+    order : CellOrder
+        Of the judged columns of these parts.
+    parts : sequence of callable
+        Each gives a part's table, plane coordinates.
+    """
 
-    def __getitem__(self, name: str) -> NDArray[Any]:
-        return np.asarray(self._table[name].to_numpy())
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._table.column_names)
+    def __init__(self, plan: SlidePlan, order: CellOrder, parts: Sequence[Callable[[], pa.Table]]) -> None:
+        self._plan, self._order, self._parts = plan, order, parts
+        self._held: dict[int, pa.Table] = {}
 
     def __len__(self) -> int:
-        return int(self._table.num_columns)
+        return len(self._order.rows)
+
+    def between(self, start: int, stop: int) -> pd.DataFrame:
+        """Rows from ``start`` to before ``stop``, by (y, x) of their seed, in level-0 pixels and um."""
+        columns, outline = self._gathered(start, stop)
+        dab_od = self._order.dab_od[start:stop]
+        scores = scores_of(dab_od, self._plan.threshold_od)
+        place = {
+            "cell_id": object_ids(columns["seed_y_px"], columns["seed_x_px"]),
+            **{name: self._order.table[name].to_numpy()[start:stop] for name in _PLACE},
+        }
+        measured = {name: values for name, values in columns.items() if name not in _CELL_PLACE}
+        said = {
+            "dab_od": dab_od,
+            "positive": scores.positive,
+            "unscorable": scores.unscorable,
+            "outline_xy_px": outline,
+        }
+        return pd.DataFrame({**place, **measured, **said}, copy=False)
+
+    def _gathered(self, start: int, stop: int) -> tuple[dict[str, NDArray[Any]], pd.Series]:
+        """Columns and outlines of these rows, part after part, so that no part is held with its columns."""
+        rows, starts = self._order.rows[start:stop], self._order.starts
+        by_row = np.argsort(rows, kind="stable")
+        back = np.empty(len(rows), np.int64)
+        back[by_row] = np.arange(len(rows))
+        cuts = np.searchsorted(rows[by_row], starts)
+        columns: dict[str, NDArray[Any]] = {}
+        outlines: list[pa.Array] = []
+        later = self._parts_of(stop, stop + GROUP_ROWS)
+        for part in self._parts_of(start, stop) or [0]:
+            to = by_row[cuts[part] : cuts[part + 1]]
+            own = rows[to] - starts[part]
+            table = self._held.pop(part) if part in self._held else self._parts[part]()
+            for name in table.column_names:
+                if name != "outline":
+                    values = np.asarray(table[name].to_numpy())
+                    columns.setdefault(name, np.empty(len(rows), values.dtype))[to] = values[own]
+            outlines.append(table["outline"].take(pa.array(own)).combine_chunks())
+            # most parts reach into the next group, too; those of a wide slide are too many to be held
+            if part in later and table.num_rows + sum(map(len, self._held.values())) <= GROUP_ROWS:
+                self._held[part] = table
+            del table
+        return columns, _outlines(self._plan, pa.chunked_array(outlines), back)
+
+    def _parts_of(self, start: int, stop: int) -> list[int]:
+        """Parts in which these rows lie."""
+        parts = np.searchsorted(self._order.starts, self._order.rows[start:stop], side="right") - 1
+        found: list[int] = np.unique(parts).tolist()
+        return found
 
 
-def cell_table(plan: SlidePlan, parts: list[pa.Table], limits: CapLimits | None = None) -> pd.DataFrame:
+def cell_table(plan: SlidePlan, parts: Sequence[pa.Table], limits: CapLimits | None = None) -> pd.DataFrame:
     """Cells by (y, x) of their seed, scored, in level-0 pixels and um.
 
-    ``parts`` is emptied, and column after column leaves it: a slide of 400,000 cells is not held twice. They
-    are all of the slide, unless ``limits`` say what a nucleus of it must reach.
+    ``parts`` are all of the slide, unless ``limits`` say what a nucleus of it must reach.
     """
-    table = pa.concat_tables(parts)
-    parts.clear()
-    pa.default_memory_pool().release_unused()
-    kept = _counted_in_order(plan, table, limits)
-    outline = _outlines(plan, table["outline"], kept.to_numpy())
-    table = table.drop_columns(["outline"])
-    # Arrow keeps what it frees for itself, at the moment when a slide needs most
-    pa.default_memory_pool().release_unused()
-    columns: dict[str, NDArray[Any]] = {}
-    for name in table.column_names:
-        columns[name] = table[name].take(kept).combine_chunks().to_numpy(zero_copy_only=False)
-        table = table.drop_columns([name])
-    pa.default_memory_pool().release_unused()
-    positive, unscorable = score(columns, plan.marker, plan.threshold_od)
-    x_px, y_px = _level0(plan, columns["centroid_x_px"], columns["centroid_y_px"])
-    x_um, y_um = _um(plan, x_px, y_px)
-    place = {
-        "cell_id": _object_ids(columns["seed_y_px"], columns["seed_x_px"]),
-        "x_px": x_px,
-        "y_px": y_px,
-        "x_um": x_um,
-        "y_um": y_um,
-    }
-    measured = {name: values for name, values in columns.items() if name not in _CELL_PLACE}
-    said = {
-        "dab_od": stain_od(columns, plan.marker),
-        "positive": positive,
-        "unscorable": unscorable,
-        "outline_xy_px": outline,
-    }
-    return pd.DataFrame({**place, **measured, **said}, copy=False)
+    order = in_order(plan, [judged(plan, LazyColumns.of(part)) for part in parts], limits)
+    return whole_table(plan, order, parts)
 
 
-def positive_count(plan: SlidePlan, tables: list[pa.Table]) -> int:
-    """Positive cells among all those of several tables, judged together as one slide's."""
-    shared = [name for name in tables[0].column_names if name != "outline"]
-    together = pa.concat_tables([table.select(shared) for table in tables])
-    columns = {name: together[name].to_numpy() for name in shared}
-    positive, _ = score(columns, plan.marker, plan.threshold_od)
-    return int(np.count_nonzero(positive & is_countable(columns, plan.marker, plan.plane_mpp)))
+def whole_table(plan: SlidePlan, order: CellOrder, parts: Sequence[pa.Table]) -> pd.DataFrame:
+    """All rows of parts at hand, at once."""
+    return CellRows(plan, order, [partial(_given, part) for part in parts]).between(0, len(order.rows))
 
 
-def _counted_in_order(plan: SlidePlan, table: pa.Table, limits: CapLimits | None) -> pa.Array:
-    """Rows by (y, x) of their seed, without what only the whole slide can tell is no cell."""
-    columns = _Lazily(table)
-    order = np.lexsort((columns["seed_x_px"], columns["seed_y_px"]))
-    return pa.array(order[is_countable(columns, plan.marker, plan.plane_mpp, limits)[order]])
-
-
-def _object_ids(y: NDArray[np.integer], x: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Ids that are a function of one plane pixel, so that no other object's presence changes them."""
-    return np.asarray((y.astype(np.int64) << 32) | x.astype(np.int64))
-
-
-def _level0(
-    plan: SlidePlan, x: NDArray[np.float64], y: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Level-0 coordinates of plane coordinates, both with pixel centres at whole numbers."""
-    fx, fy = plan.plane_factor_xy
-    return (x + 0.5) * fx - 0.5, (y + 0.5) * fy - 0.5
-
-
-def _um(
-    plan: SlidePlan, x_px: NDArray[np.float64], y_px: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    return (x_px + 0.5) * plan.mpp_xy[0], (y_px + 0.5) * plan.mpp_xy[1]
+def _given(table: pa.Table) -> pa.Table:
+    return table
 
 
 def _outlines(plan: SlidePlan, lists: pa.ChunkedArray, kept: NDArray[np.int64]) -> pd.Series:
-    """Flat x, y polygons of these rows from plane to level-0 pixels, kept as one Arrow array.
-
-    Filled part by part: Arrow itself would join the parts before it takes rows from them.
-    """
-    sizes = [np.diff(chunk.offsets.to_numpy()).astype(np.int64) for chunk in lists.chunks]
-    size = np.concatenate([np.zeros(0, np.int64), *sizes])
-    offsets = np.concatenate([[0], np.cumsum(size[kept])]).astype(np.int32)
-    points = np.empty(int(offsets[-1]), np.float32)
-    place = np.full(len(size), -1, np.int64)
-    place[kept] = offsets[:-1]
-    row = 0
-    for chunk, own in zip(lists.chunks, sizes, strict=True):
-        to = place[row : row + len(own)]
-        here, start = np.flatnonzero(to >= 0), np.cumsum(own) - own
-        many = own[here]
-        within = np.arange(many.sum()) - np.repeat(np.cumsum(many) - many, many)
-        values = chunk.flatten().to_numpy(zero_copy_only=False)
-        points[np.repeat(to[here], many) + within] = values[np.repeat(start[here], many) + within]
-        row += len(own)
+    """Flat x, y polygons of these rows from plane to level-0 pixels, kept as one Arrow array."""
+    taken = lists.take(pa.array(kept)).combine_chunks()
+    points = np.array(taken.flatten().to_numpy())
+    points += np.float32(0.5)
     for axis, factor in enumerate(plan.plane_factor_xy):
-        points[axis::2] += np.float32(0.5)
         points[axis::2] *= np.float32(factor)
-        points[axis::2] -= np.float32(0.5)
-    moved = pa.ListArray.from_arrays(pa.array(offsets), pa.array(points))
+    points -= np.float32(0.5)
+    moved = pa.ListArray.from_arrays(taken.offsets, pa.array(points))
     return pd.Series(moved, dtype=pd.ArrowDtype(moved.type))
 
 
@@ -146,9 +130,9 @@ def vessel_table(plan: SlidePlan, parts: list[pa.Table]) -> pd.DataFrame:
         return pd.DataFrame()
     table = pa.concat_tables(parts).to_pandas()
     table = table.sort_values(["first_y_px", "first_x_px"], ignore_index=True)
-    x_px, y_px = _level0(plan, table["centroid_x_px"].to_numpy(), table["centroid_y_px"].to_numpy())
-    x_um, y_um = _um(plan, x_px, y_px)
-    vessel_id = _object_ids(table["first_y_px"].to_numpy(), table["first_x_px"].to_numpy())
+    x_px, y_px = level0(plan, table["centroid_x_px"].to_numpy(), table["centroid_y_px"].to_numpy())
+    x_um, y_um = to_um(plan, x_px, y_px)
+    vessel_id = object_ids(table["first_y_px"].to_numpy(), table["first_x_px"].to_numpy())
     place = pd.DataFrame({"vessel_id": vessel_id, "x_px": x_px, "y_px": y_px, "x_um": x_um, "y_um": y_um})
     table["outer_xy_px"] = [_polygon_level0(plan, flat) for flat in table["outer_xy_px"]]
     table["lumens_xy_px"] = [[_polygon_level0(plan, flat) for flat in all_] for all_ in table["lumens_xy_px"]]
@@ -160,7 +144,7 @@ def vessel_table(plan: SlidePlan, parts: list[pa.Table]) -> pd.DataFrame:
 def _polygon_level0(plan: SlidePlan, flat: NDArray[np.int32]) -> NDArray[np.float64]:
     """A flat x, y polygon from plane to level-0 pixels."""
     points = np.asarray(flat, np.float64).reshape(-1, 2)
-    x, y = _level0(plan, points[:, 0], points[:, 1])
+    x, y = level0(plan, points[:, 0], points[:, 1])
     # rounded to 32 bits, as an array: a list of Python's own numbers takes five times the room
     return np.column_stack([x, y]).astype(np.float32).astype(np.float64).ravel()
 

@@ -21,16 +21,15 @@ from histoquant.report import (
     draw_thumbnail,
     encode_png,
 )
+from histoquant.report.fields import shown_cells
 from histoquant.report.overlay import Scale
 from histoquant.run.assemble import SlideResult
 from histoquant.run.backgrounds import Backgrounds, Frame
 from histoquant.run.density import density_files
 from histoquant.run.plan import Planned
 from histoquant.slides import Plane, Slide
+from histoquant.slides.plane import SNAP
 from histoquant.tiling.artefacts import EXCLUSIONS
-
-DRAWN_COLUMNS = ("x_px", "y_px", "x_um", "y_um", "positive", "outline_xy_px")
-"""What pictures need of the table of cells."""
 
 _READ = Backgrounds()  # nothing was kept: every picture reads the slide
 
@@ -63,6 +62,17 @@ def draw_pictures(
         pictures["fields.png"] = fields
     files = {file: encode_png(picture) for file, picture in pictures.items()}
     return files | density_files(overview, planned, result, tissue, caption)
+
+
+def outlined_cells(planned: Planned, result: SlideResult) -> NDArray[np.bool_]:
+    """Cells whose outlines the pictures draw: all of a small slide, of a large one those in its fields."""
+    shrink = Frame.around(planned.tissue).shrink
+    # a plane may come out finer than it was asked for by as much as is taken for a whole factor
+    finest_mpp = planned.plan.plane_mpp * shrink * (1 - 2 * SNAP)
+    if Scale(OVERLAY_PX, finest_mpp).outlines:
+        return np.ones(len(result.cells), bool)
+    cells = _marks(planned, result, planned.plan.plane_mpp).cells
+    return shown_cells(planned.plan.plane_size_px, planned.plan.plane_mpp, Marks(cells))
 
 
 def _overview(slide: Slide, planned: Planned, backgrounds: Backgrounds) -> tuple[NDArray[np.uint8], float]:
@@ -120,7 +130,7 @@ def _marks(planned: Planned, result: SlideResult, mpp: float) -> Marks:
     cells = result.cells
     positive = cells["positive"].to_numpy(bool) if result.scored else None
     # where cells are drawn as dots their outlines would only take room
-    outlined = Scale(OVERLAY_PX, mpp).outlines
+    outlined = "outline_xy_px" in cells and Scale(OVERLAY_PX, mpp).outlines
     marks = Marks(
         cells=CellMarks(
             cells["x_px"].to_numpy(np.float64),

@@ -26,7 +26,7 @@ from histoquant.slides import Slide, open_slide, printable_name, working_plane
 from histoquant.slides.unread import Unread
 from histoquant.stains.uneven import HazeMap
 from histoquant.store.atomic import file_sha256, make_folder, write_bytes
-from histoquant.store.batch_file import Batch, read_batch, write_batch
+from histoquant.store.batch_file import read_batch, write_batch
 from histoquant.store.layout import OutputFolder
 from histoquant.store.parquet_table import parquet_bytes
 from histoquant.tiling.grid import Tile
@@ -125,8 +125,7 @@ def quantified_megapixels(tiles: list[Tile]) -> float:
 def commit_slide(job: SlideJob) -> CommitReceipt:
     """Merge a slide's batches, compute its metrics, draw it, and write the manifest last."""
     # pandas, SciPy, fonts and colour maps are loaded here, so that the first tile need not wait for them
-    from histoquant.run.assemble import assemble, tables_of
-    from histoquant.run.pictures import DRAWN_COLUMNS, draw_pictures
+    from histoquant.run.pictures import draw_pictures
 
     start_task(job)
     give_back_freed_memory()
@@ -137,13 +136,8 @@ def commit_slide(job: SlideJob) -> CommitReceipt:
         out.drop_work(job.slide_id)
         return CommitReceipt(done["row"])
     planned = load_plan(job)
-    numbers = range(len(batches_of(planned, job.parameters)))
-    result = assemble(planned, _read_batches(job, numbers), job.slide_id)
-    folder = out.clear_slide(job.slide_id)
-    for name, table in tables_of(result).items():
-        write_bytes(folder / f"{name}.parquet", parquet_bytes(table))
-    # a large slide's other columns take as much room as its pictures
-    result = replace(result, cells=result.cells[list(DRAWN_COLUMNS)])
+    result = _write_tables(job, planned)
+    folder = out.slide(job.slide_id)
     give_back_freed_memory()
     with open_job(job, planned.plan.source.known_unread()) as slide:
         _refuse_if_changed(job)
@@ -152,14 +146,37 @@ def commit_slide(job: SlideJob) -> CommitReceipt:
         for name, png in draw_pictures(slide, plane, planned, result, job.slide_id, kept).items():
             write_bytes(folder / name, png)
     write_bytes(folder / "plan.json", planned.plan.model_dump_json(indent=1).encode())
-    files = source_files(job.path)
-    refuse_other_bytes(job, files)
-    row = _row(job, planned.plan, result, files)
-    manifest = _manifest(job, row, result, files)
+    sources = source_files(job.path)
+    refuse_other_bytes(job, sources)
+    row = _row(job, planned.plan, result, sources)
+    manifest = _manifest(job, row, result, sources)
     _refuse_if_changed(job)  # what the pictures were drawn from, and what was hashed, is what was quantified
     out.write_manifest(job.slide_id, manifest)
     out.drop_work(job.slide_id)
     return CommitReceipt(row)
+
+
+def _write_tables(job: SlideJob, planned: Planned) -> SlideResult:
+    """Write a slide's tables into its emptied folder; what is left of its cells is what pictures need."""
+    from histoquant.run.assemble import order_cells, other_tables, summarise
+    from histoquant.run.cell_files import CellFiles
+    from histoquant.run.pictures import outlined_cells
+
+    out = OutputFolder(job.out)
+    numbers = range(len(batches_of(planned, job.parameters)))
+    paths = [out.batch(job.slide_id, job.work_key, number) for number in numbers]
+    files = CellFiles(planned.plan, paths, job.path.name)
+    batches, counted, excluded = files.read_judged()
+    ordered = order_cells(planned.plan, counted, excluded)
+    del counted, excluded
+    give_back_freed_memory()
+    result = summarise(planned, ordered, batches, job.slide_id)
+    give_back_freed_memory()
+    folder = out.clear_slide(job.slide_id)
+    outlines = files.write_table(folder / "cells.parquet", ordered.cells, outlined_cells(planned, result))
+    for name, table in other_tables(result).items():
+        write_bytes(folder / f"{name}.parquet", parquet_bytes(table))
+    return replace(result, cells=result.cells.assign(outline_xy_px=outlines))
 
 
 def _row(job: SlideJob, plan: SlidePlan, result: SlideResult, files: list[dict[str, Any]]) -> dict[str, Any]:
@@ -190,19 +207,6 @@ def _manifest(
         "dab_histogram_mod": [int(count) for count in result.dab_histogram],
         "source": files,
     }
-
-
-def _read_batches(job: SlideJob, numbers: range) -> list[Batch]:
-    batches = []
-    for number in numbers:
-        batch = read_batch(OutputFolder(job.out).batch(job.slide_id, job.work_key, number))
-        if batch is None:
-            raise SlideFailedError(
-                "BATCH_LOST",
-                f"{job.path.name}: batch {number} was written and is gone or altered. Run again to redo it.",
-            )
-        batches.append(batch)
-    return batches
 
 
 def open_job(job: SlideJob, unread: Unread | None = None) -> Slide:

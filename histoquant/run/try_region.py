@@ -17,6 +17,7 @@ from histoquant.errors import UsageError
 from histoquant.markers import get_marker
 from histoquant.markers.definition import MarkerDefinition
 from histoquant.objects.caps import CapLimits, limits_of_kept
+from histoquant.objects.countable import JUDGED_COLUMNS
 from histoquant.review.tissue_grid import fill
 from histoquant.run.object_tables import cell_table
 from histoquant.run.options import changed_marker
@@ -33,10 +34,6 @@ LARGEST_UM = 1500.0
 """Edge beyond which a region is a run of its own: 9 Mpx, seconds of one core."""
 # A cell is judged beside its neighbours within 10 um, and told by its seed, not its middle.
 _AROUND_UM = 24.0
-_JUDGED = (
-    *("hematoxylin_od", "nucleus_dab_od", "nucleus_area_um2", "edge_od"),
-    *("around_dab_p50_od", "stain_object_um2"),
-)
 _CODES = {name: code for code, name in EXCLUSIONS.items()}
 
 
@@ -173,7 +170,7 @@ def try_region(
 def _judged(path: Path) -> list[str]:
     """Columns that tell a nucleus from a cap of one."""
     names = pq.read_schema(path).names
-    return [name for name in _JUDGED if name in names]
+    return [name for name in JUDGED_COLUMNS if name in names]
 
 
 def _marker(said: Mapping[str, Any]) -> MarkerDefinition:

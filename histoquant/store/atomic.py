@@ -11,7 +11,7 @@ import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -36,6 +36,40 @@ def writing(path: Path) -> Iterator[None]:
         ) from error
 
 
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a new file that takes the place of ``path`` once all of it is written.
+
+    Parameters
+    ----------
+    path : Path
+        Where to write; the folder must exist.
+
+    Yields
+    ------
+    BinaryIO
+
+    Raises
+    ------
+    StoreError
+        If the disk refuses; the temporary file is then removed, as it is when anything else fails.
+    """
+    temporary = path.with_name(f"tmp.{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}")
+    with writing(path):
+        try:
+            with temporary.open("xb") as file:
+                shut_to_others(file.fileno())
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+        _sync_folder(path.parent)
+
+
 def write_bytes(path: Path, data: bytes) -> str:
     """Write ``data`` so that ``path`` holds either its old or its new content, never a part.
 
@@ -56,20 +90,8 @@ def write_bytes(path: Path, data: bytes) -> str:
     StoreError
         If the disk refuses; the temporary file is then removed.
     """
-    temporary = path.with_name(f"tmp.{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}")
-    with writing(path):
-        try:
-            with temporary.open("xb") as file:
-                shut_to_others(file.fileno())
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
-        _sync_folder(path.parent)
+    with replacing(path) as file:
+        file.write(data)
     return hashlib.sha256(data).hexdigest()
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import struct
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,20 +83,57 @@ def write_batch(path: Path, batch: Batch) -> str:
     return digest.hexdigest()
 
 
+class BatchFile:
+    """A batch file in memory, as it lies on disk; its tables are decoded when they are asked for.
+
+    Parameters
+    ----------
+    data : bytes-like
+        Everything before the digest.
+
+    Attributes
+    ----------
+    counts : dict
+        As of `Batch`.
+    table_names : tuple of str
+    """
+
+    def __init__(self, data: memoryview) -> None:
+        self._members: dict[str, memoryview] = {}
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            for info in archive.infolist():
+                # beside its name and notes, a member's header takes 30 bytes; what follows is stored as it is
+                name, notes = struct.unpack_from("<HH", data, info.header_offset + 26)
+                start = info.header_offset + 30 + name + notes
+                self._members[info.filename] = data[start : start + info.file_size]
+        self.counts: dict[str, Any] = json.loads(bytes(self._members.pop("counts.json")))
+        self.table_names = tuple(name.removesuffix(_FORMAT) for name in self._members)
+
+    @classmethod
+    def proven(cls, path: Path) -> BatchFile | None:
+        """Read a file and prove its wholeness; None when it is absent, cut or altered."""
+        try:
+            data = memoryview(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        payload, trailer = data[:-_TRAILER_BYTES], data[-_TRAILER_BYTES:]
+        return cls(payload) if hashlib.sha256(payload).digest() == trailer else None
+
+    def columns(self, table: str) -> list[str]:
+        """Names of a table's columns."""
+        return list(pa.ipc.open_file(self._members[table + _FORMAT]).schema.names)
+
+    def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Decode a table, or of its columns only these."""
+        data = self._members[name + _FORMAT]
+        if columns is None:
+            return pa.ipc.open_file(data, options=_READ).read_all()
+        own = self.columns(name)
+        some = pa.ipc.IpcReadOptions(use_threads=False, included_fields=[own.index(each) for each in columns])
+        return pa.ipc.open_file(data, options=some).read_all()
+
+
 def read_batch(path: Path) -> Batch | None:
     """Read a batch file, or None when it is absent, cut or altered."""
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    payload, trailer = data[:-_TRAILER_BYTES], data[-_TRAILER_BYTES:]
-    if hashlib.sha256(payload).digest() != trailer:
-        return None
-    with zipfile.ZipFile(io.BytesIO(payload)) as archive:
-        counts = json.loads(archive.read("counts.json"))
-        tables = {
-            name.removesuffix(_FORMAT): pa.ipc.open_file(archive.read(name), options=_READ).read_all()
-            for name in archive.namelist()
-            if name.endswith(_FORMAT)
-        }
-    return Batch(tables, counts)
+    file = BatchFile.proven(path)
+    return None if file is None else Batch({name: file.table(name) for name in file.table_names}, file.counts)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,29 +13,49 @@ if TYPE_CHECKING:  # Arrow tables are written without pandas
     import pandas as pd
 
 
-# A group is encoded in memory: one of a whole slide of 400,000 cells took 250 MB, one of these 70.
-_GROUP_ROWS = 65_536
+GROUP_ROWS = 65_536
+"""Rows of a group, which is encoded in memory: one of 400,000 cells took 250 MB, one of these takes 70."""
 
 
 def parquet_bytes(table: pa.Table | pd.DataFrame) -> bytes:
     """Encode as Parquet (zstd), the same bytes for the same table and library versions."""
+    sink = io.BytesIO()
+    write_parquet(sink, [table])
+    return sink.getvalue()
+
+
+def write_parquet(sink: BinaryIO, parts: Iterable[pa.Table | pd.DataFrame]) -> None:
+    """Write a table that comes in parts, the bytes of `parquet_bytes` of all of it.
+
+    Parameters
+    ----------
+    sink : BinaryIO
+        Where to write.
+    parts : iterable of pyarrow.Table or pandas.DataFrame
+        At least one; each but the last of a multiple of `GROUP_ROWS` rows.
+    """
+    writer: pq.ParquetWriter | None = None
+    for part in parts:
+        table = _as_arrow(part)
+        if writer is None:
+            # measurements hardly repeat: a dictionary of them makes a table of cells 15 % larger
+            words = [field.name for field in table.schema if _is_text(field.type)]
+            writer = pq.ParquetWriter(
+                sink, table.schema, compression="zstd", compression_level=3, use_dictionary=words
+            )
+        writer.write_table(table, row_group_size=GROUP_ROWS)
+        del part, table  # before the next is made
+    if writer is not None:
+        writer.close()
+
+
+def _as_arrow(table: pa.Table | pd.DataFrame) -> pa.Table:
     if not isinstance(table, pa.Table):
         table = pa.Table.from_pandas(table, preserve_index=False)
     if any(pa.types.is_list(field.type) for field in table.schema):
         # pandas cannot read its own note about Arrow lists back
         table = table.replace_schema_metadata(None)
-    # measurements hardly repeat: a dictionary of them makes a table of cells 15 % larger
-    words = [field.name for field in table.schema if _is_text(field.type)]
-    sink = io.BytesIO()
-    pq.write_table(
-        table,
-        sink,
-        compression="zstd",
-        compression_level=3,
-        use_dictionary=words,
-        row_group_size=_GROUP_ROWS,
-    )
-    return sink.getvalue()
+    return table
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -1,17 +1,28 @@
-"""Outlines of a slide's cells, filled part by part into the order of the whole table."""
+"""A slide's table of cells, made of its parts: all at once, or from files group by group."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from histoquant.run.object_tables import _outlines
+from histoquant.errors import SlideFailedError
+from histoquant.markers import get_marker
+from histoquant.run import cell_files, object_tables
+from histoquant.run.assemble import order_cells
+from histoquant.run.cell_files import CellFiles
+from histoquant.run.object_tables import _outlines, cell_table
 from histoquant.run.plan import SlidePlan
+from histoquant.store.batch_file import Batch, write_batch
+from histoquant.testing import cell_table as random_cells
 
 PLAN = cast(SlidePlan, SimpleNamespace(plane_factor_xy=(2.0, 4.0)))
 Parts = list[list[list[float]]]
@@ -38,3 +49,64 @@ def test_a_sliced_part_gives_its_own_rows() -> None:
     whole = pa.array([[9.0, 9.0], [0.0, 1.0], [2.0, 3.0, 4.0, 5.0]], pa.list_(pa.float32()))
     found = _outlines(PLAN, pa.chunked_array([whole[1:]]), np.array([1, 0]))
     assert [list(one) for one in found] == [moved([2.0, 3.0, 4.0, 5.0]), moved([0.0, 1.0])]
+
+
+CELLS_PLAN = cast(
+    SlidePlan,
+    SimpleNamespace(
+        marker=get_marker("CD20"),
+        threshold_od=0.2,
+        plane_mpp=0.5,
+        plane_factor_xy=(2.0, 2.0),
+        mpp_xy=(0.25, 0.25),
+    ),
+)
+
+
+def cells_of_parts(sizes: list[int]) -> list[pa.Table]:
+    """Cells with outlines at random places, each part's spread over the whole slide."""
+    rows = sum(sizes)
+    generator = np.random.default_rng(rows)
+    table = random_cells(rows)
+    seeds = generator.permutation(900)[:rows]
+    for axis, place in (("y", seeds // 30), ("x", seeds % 30)):
+        table[f"seed_{axis}_px"] = (20 * place).astype(np.int32)
+        table[f"centroid_{axis}_px"] = 20.0 * place + 0.25
+    lists = [generator.integers(0, 99, 2 * count).astype(float) for count in generator.integers(3, 9, rows)]
+    whole = pa.Table.from_pandas(table).append_column("outline", pa.array(lists, pa.list_(pa.float32())))
+    return [whole.slice(end - size, size) for end, size in zip(np.cumsum(sizes).tolist(), sizes, strict=True)]
+
+
+@pytest.mark.parametrize("sizes", [[40], [0], [30, 0, 50], [3, 90, 1, 70, 33], [25] * 12])
+@pytest.mark.parametrize("group", [1, 7, 64, 1000])
+def test_groups_from_files_are_the_table_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sizes: list[int], group: int
+) -> None:
+    parts = cells_of_parts(sizes)
+    whole = cell_table(CELLS_PLAN, parts)
+    assert whole["cell_id"].is_monotonic_increasing
+    paths = [tmp_path / f"batch-{number:06d}.hqb" for number in range(len(parts))]
+    for path, part in zip(paths, parts, strict=True):
+        write_batch(path, Batch({"cells": part, "excluded_cells": part.drop_columns(["outline"])[:0]}, {}))
+    for module in (cell_files, object_tables):
+        monkeypatch.setattr(module, "GROUP_ROWS", group)
+    files = CellFiles(CELLS_PLAN, paths, "a.tif")
+    _, counted, excluded = files.read_judged()
+    ordered = order_cells(CELLS_PLAN, counted, excluded)
+    assert ordered.unexcluded is None
+    drawn = np.arange(len(whole)) % 3 == 0
+    outlines = files.write_table(tmp_path / "cells.parquet", ordered.cells, drawn)
+    stored = pq.read_table(tmp_path / "cells.parquet")
+    assert stored.equals(pa.Table.from_pandas(whole, preserve_index=False).replace_schema_metadata(None))
+    expected = [
+        list(flat) if shown else [] for flat, shown in zip(whole["outline_xy_px"], drawn, strict=True)
+    ]
+    assert [list(flat) for flat in outlines] == expected
+    shared = [name for name in ordered.cells.table.columns if name in whole]
+    pd.testing.assert_frame_equal(ordered.cells.table[shared], whole[shared], check_exact=True)
+
+
+def test_a_batch_that_is_gone_is_told(tmp_path: Path) -> None:
+    files = CellFiles(CELLS_PLAN, [tmp_path / "batch-000000.hqb"], "a.tif")
+    with pytest.raises(SlideFailedError, match=r"a\.tif: batch 0 was written and is gone"):
+        files.read_judged()

@@ -16,7 +16,7 @@ import pytest
 from histoquant.errors import StoreError
 from histoquant.store import atomic
 from histoquant.store.csv_table import csv_bytes
-from histoquant.store.parquet_table import parquet_bytes
+from histoquant.store.parquet_table import GROUP_ROWS, parquet_bytes, write_parquet
 
 
 def test_a_refused_write_keeps_the_old_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -94,3 +94,28 @@ def test_nothing_is_open_for_all_to_write(tmp_path: Path):
 def test_parquet_bytes_depend_on_the_table_only():
     table = pd.DataFrame({"x": np.arange(1000) / 7, "name": ["p"] * 1000})
     assert parquet_bytes(table) == parquet_bytes(table.copy())
+
+
+def test_a_table_in_parts_is_the_bytes_of_the_whole(tmp_path: Path):
+    rows = 2 * GROUP_ROWS + 17
+    generator = np.random.default_rng(1)
+    values = generator.normal(size=rows)
+    values[::7] = np.nan
+    table = pd.DataFrame(
+        {"x": values, "n": generator.integers(0, 9, rows), "name": ["p", "q"] * (rows // 2) + ["p"]}
+    )
+    table["xy"] = pd.Series(
+        pa.array([[1.0, 2.0], []] * (rows // 2) + [[3.0]]), dtype=pd.ArrowDtype(pa.list_(pa.float64()))
+    )
+    with atomic.replacing(tmp_path / "a.parquet") as file:
+        write_parquet(file, (table[at : at + GROUP_ROWS] for at in range(0, rows, GROUP_ROWS)))
+    assert (tmp_path / "a.parquet").read_bytes() == parquet_bytes(table)
+
+
+def test_a_file_that_is_not_finished_is_not_there(tmp_path: Path):
+    atomic.write_bytes(tmp_path / "x", b"old")
+    with pytest.raises(ValueError, match="halfway"), atomic.replacing(tmp_path / "x") as file:  # noqa: PT012
+        file.write(b"new")
+        raise ValueError("halfway")
+    assert (tmp_path / "x").read_bytes() == b"old"
+    assert len(list(tmp_path.iterdir())) == 1

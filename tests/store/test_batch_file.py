@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from histoquant.store.batch_file import Batch, join_batches, read_batch, write_batch
+from histoquant.store.batch_file import Batch, BatchFile, join_batches, read_batch, write_batch
 
 
 def _batch() -> Batch:
@@ -41,3 +41,16 @@ def test_joined_batches_hold_all_rows_in_order_and_the_sums():
     joined = join_batches([_batch(), other])
     assert joined.tables["cells"].column("x").to_pylist() == [1, 2, 3, 9]
     assert joined.counts == {"tiles": 5, "histogram": [2, 8]}
+
+
+def test_single_columns_of_a_file(tmp_path: Path):
+    table = pa.table({"x": [1, 2], "outline": [[0.5], []], "y": [3.0, None]})
+    write_batch(tmp_path / "a.hqb", Batch({"cells": table, "vessels": table.slice(0, 0)}, {"tiles": 1}))
+    file = BatchFile.proven(tmp_path / "a.hqb")
+    assert file is not None
+    assert file.counts == {"tiles": 1}
+    assert set(file.table_names) == {"cells", "vessels"}
+    assert file.columns("cells") == ["x", "outline", "y"]
+    assert file.table("cells").equals(table)
+    assert file.table("cells", ["y"]).equals(table.select(["y"]))
+    assert file.table("vessels", ["outline"]).num_rows == 0

@@ -1,0 +1,124 @@
+"""A slide's batch files as its commit reads them: of all cells what tells, of a group of them everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from histoquant.errors import SlideFailedError
+from histoquant.run.cell_order import CellOrder, JudgedPart, LazyColumns, judged
+from histoquant.run.object_tables import CellRows
+from histoquant.run.plan import SlidePlan
+from histoquant.store.atomic import replacing
+from histoquant.store.batch_file import Batch, BatchFile
+from histoquant.store.parquet_table import GROUP_ROWS, write_parquet
+
+_CELLS = ("cells", "excluded_cells")
+
+
+@dataclass(frozen=True)
+class CellFiles:
+    """All batch files of a slide.
+
+    Attributes
+    ----------
+    plan : SlidePlan
+    paths : sequence of Path
+    name : str
+        The slide, for messages.
+    """
+
+    plan: SlidePlan
+    paths: Sequence[Path]
+    name: str
+
+    def read_judged(self) -> tuple[list[Batch], list[JudgedPart], list[JudgedPart]]:
+        """Read everything but cells, and of cells what must be known of all at once.
+
+        Returns
+        -------
+        batches : list of Batch
+            Without cells.
+        counted, excluded : list of dict
+            Of each batch's cells in tissue and under artefacts, what `judged` keeps.
+
+        Raises
+        ------
+        SlideFailedError
+            If a file is gone or altered.
+        """
+        batches: list[Batch] = []
+        judged_cells: dict[str, list[JudgedPart]] = {name: [] for name in _CELLS}
+        for number in range(len(self.paths)):
+            file = self._proven(number)
+            for name, parts in judged_cells.items():
+                columns = LazyColumns(file.columns(name), partial(_column, file, name))
+                parts.append(judged(self.plan, columns))
+            others = {name: file.table(name) for name in file.table_names if name not in _CELLS}
+            batches.append(Batch(others, file.counts))
+        return batches, judged_cells["cells"], judged_cells["excluded_cells"]
+
+    def write_table(self, target: Path, order: CellOrder, drawn: NDArray[np.bool_]) -> pd.Series:
+        """Write ``cells.parquet`` group by group of its rows.
+
+        Parameters
+        ----------
+        target : Path
+        order : CellOrder
+        drawn : ndarray of bool, shape (n,)
+            Cells whose outlines are kept.
+
+        Returns
+        -------
+        pandas.Series
+            Outlines in level-0 pixels, empty for the others.
+        """
+        rows = CellRows(self.plan, order, [partial(self._cells, at) for at in range(len(self.paths))])
+        outlines: list[pa.Array] = []
+
+        def groups() -> Iterator[pd.DataFrame]:
+            # a slide without cells has a table without rows
+            for start in range(0, max(1, len(rows)), GROUP_ROWS):
+                group = rows.between(start, start + GROUP_ROWS)
+                outlines.append(_only(pa.array(group["outline_xy_px"]), drawn[start : start + GROUP_ROWS]))
+                yield group
+                del group  # before the next is made
+                pa.default_memory_pool().release_unused()
+
+        with replacing(target) as file:
+            write_parquet(file, groups())
+        whole = pa.concat_arrays(outlines)
+        return pd.Series(whole, dtype=pd.ArrowDtype(whole.type))
+
+    def _cells(self, number: int) -> pa.Table:
+        return self._proven(number).table("cells")
+
+    def _proven(self, number: int) -> BatchFile:
+        file = BatchFile.proven(self.paths[number])
+        if file is None:
+            raise SlideFailedError(
+                "BATCH_LOST",
+                f"{self.name}: batch {number} was written and is gone or altered. Run again to redo it.",
+            )
+        return file
+
+
+def _only(lists: pa.ListArray, drawn: NDArray[np.bool_]) -> pa.ListArray:
+    """These lists, and empty ones in place of all others."""
+    if drawn.all():
+        return lists
+    sizes = np.diff(lists.offsets.to_numpy())
+    offsets = np.concatenate([[0], np.cumsum(np.where(drawn, sizes, 0))]).astype(np.int32)
+    points = lists.flatten().to_numpy()[np.repeat(drawn, sizes)]
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(points))
+
+
+def _column(file: BatchFile, table: str, name: str) -> pa.ChunkedArray:
+    return file.table(table, [name])[name]

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from histoquant.objects.marks import WORD, places
+
 BoolArray = npt.NDArray[np.bool_]
 Int32Array = npt.NDArray[np.int32]
 IntArray = npt.NDArray[np.signedinteger]
@@ -119,20 +121,21 @@ def _find(labels: Int32Array, rows: Int32Array, count: int) -> tuple[Int64Array,
     height, width = labels.shape
     # object, row, first column and one past the last, in raster order
     found = np.empty((max(1024, width), 4), np.int32)
-    ends = np.empty(width, np.uint8)
+    ends, columns = np.zeros(width + WORD, np.uint8), np.empty(width + WORD, np.int32)
     n = 0
     for y in range(height):
-        _mark_ends(labels[y], ends)
+        row = labels[y]
+        _mark_ends(row, ends)
         while n + width > found.shape[0]:
             found = np.concatenate((found, np.empty_like(found)))
         begin = 0
-        for x in range(width):
-            if ends[x] > 0:
-                held = rows[labels[y, x]]
-                found[n, 0], found[n, 1], found[n, 2], found[n, 3] = held, y, begin, x + 1
-                # what is not asked for is written over
-                n += int(held >= 0)
-                begin = x + 1
+        for k in range(places(ends, width, columns)):
+            last = columns[k]
+            held = rows[row[last]]
+            found[n, 0], found[n, 1], found[n, 2], found[n, 3] = held, y, begin, last + 1
+            # what is not asked for is written over
+            n += int(held >= 0)
+            begin = last + 1
     start = np.zeros(count + 1, np.int64)
     for k in range(n):
         start[found[k, 0] + 1] += 1
@@ -162,7 +165,7 @@ def _mark_ends(row: Int32Array, ends: UInt8Array) -> None:
     """1 where the next pixel is another label's, and at the end of the row."""
     for x in range(row.size - 1):
         ends[x] = row[x] != row[x + 1]
-    ends[-1] = 1
+    ends[row.size - 1] = 1
 
 
 @njit(cache=True, nogil=True)

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from histoquant.objects.marks import WORD, places
+
 BoolArray = npt.NDArray[np.bool_]
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
@@ -101,24 +103,30 @@ def _find(mask: UInt8Array, least: int) -> tuple[Int64Array, Int32Array]:
     height, width = mask.shape
     rows = np.zeros(height + 1, np.int64)
     spans = np.empty((max(1024, height), 2), np.int32)
+    turns, columns = np.zeros(width + 1 + WORD, np.uint8), np.empty(width + 1 + WORD, np.int32)
     count = 0
     for y in range(height):
-        row = mask[y]
-        x = 0
-        while x < width:
-            while x < width and row[x] < least:
-                x += 1
-            if x == width:
-                break
-            if count == spans.shape[0]:
-                spans = np.concatenate((spans, np.empty_like(spans)))
-            spans[count, 0] = x
-            while x < width and row[x] >= least:
-                x += 1
-            spans[count, 1] = x
+        _mark_turns(mask[y], least, turns)
+        ends = places(turns, width + 1, columns)
+        while count + ends // 2 > spans.shape[0]:
+            spans = np.concatenate((spans, np.empty_like(spans)))
+        for k in range(0, ends, 2):
+            spans[count, 0], spans[count, 1] = columns[k], columns[k + 1]
             count += 1
         rows[y + 1] = count
     return rows, spans[:count].copy()
+
+
+@njit(cache=True, nogil=True)
+def _mark_turns(row: UInt8Array, least: int, turns: UInt8Array) -> None:
+    """1 where a run begins or has just ended."""
+    width = row.size
+    if width == 0:
+        return
+    turns[0] = row[0] >= least
+    turns[width] = row[width - 1] >= least
+    for x in range(1, width):
+        turns[x] = (row[x] >= least) != (row[x - 1] >= least)
 
 
 @njit(cache=True, nogil=True)

@@ -1,0 +1,88 @@
+"""Marked pixels of a row, found 64 at a time: a kernel then goes from mark to mark."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import njit
+from numba.core import types
+from numba.extending import intrinsic
+
+Int32Array = npt.NDArray[np.int32]
+UInt8Array = npt.NDArray[np.uint8]
+
+WORD = 64
+"""Marks of one word: a row of marks must be that much longer than what is asked of it."""
+_NOTHING = np.uint64(0)
+_ONE = np.uint64(1)
+# So many places are noted without asking whether there are as many, as most words have no more.
+_AT_ONCE = 4
+
+
+@intrinsic
+def _word(context: Any, marks: Any, x: Any) -> Any:
+    """Bit ``i`` says whether ``marks[x + i]`` is not 0."""
+
+    def generate(target: Any, builder: Any, signature: Any, given: Any) -> Any:
+        kind, index = signature.args
+        array = target.make_array(kind)(target, builder, given[0])
+        start = builder.gep(array.data, [target.cast(builder, given[1], index, types.intp)])
+        bytes_of = ir.VectorType(ir.IntType(8), WORD)
+        held = builder.load(builder.bitcast(start, bytes_of.as_pointer()), align=1)
+        marked = builder.icmp_unsigned("!=", held, ir.Constant(bytes_of, [0] * WORD))
+        return builder.bitcast(marked, ir.IntType(WORD))
+
+    return types.uint64(marks, x), generate
+
+
+@intrinsic
+def _lowest_bit(context: Any, word: Any) -> Any:
+    """Place of the lowest bit that is set; 64 of 0."""
+
+    def generate(target: Any, builder: Any, signature: Any, given: Any) -> Any:
+        return builder.cttz(given[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.uint64(types.uint64), generate
+
+
+@intrinsic
+def _bits(context: Any, word: Any) -> Any:
+    """How many bits are set."""
+
+    def generate(target: Any, builder: Any, signature: Any, given: Any) -> Any:
+        return builder.ctpop(given[0])
+
+    return types.uint64(types.uint64), generate
+
+
+@njit(cache=True, nogil=True)
+def places(marks: UInt8Array, width: int, out: Int32Array) -> int:
+    """Note where a row is marked.
+
+    Parameters
+    ----------
+    marks : ndarray of uint8, shape (at least width + WORD,)
+        Not 0 where marked; 0 from ``width`` on.
+    width : int
+    out : ndarray of int32, shape (at least width + WORD,)
+        Receives the columns of the marks, ascending; what follows them is written over.
+
+    Returns
+    -------
+    int
+        How many there are.
+    """
+    count = _NOTHING
+    for start in range(_NOTHING, np.uint64(width), np.uint64(WORD)):
+        word = _word(marks, start)
+        last = count + _bits(word)
+        while count < last:
+            for k in range(_AT_ONCE):
+                out[count + np.uint64(k)] = start + _lowest_bit(word)
+                word &= word - _ONE
+            count += np.uint64(_AT_ONCE)
+        count = last
+    return int(count)

@@ -1,4 +1,4 @@
-"""Small repairs of labelled objects: grow, fill, renumber."""
+"""Small repairs of labelled objects: fill, renumber."""
 
 from __future__ import annotations
 
@@ -11,13 +11,9 @@ from numba import njit
 from histoquant.objects.label_runs import PIXELS, SUM_X, SUM_XX, SUM_XY, SUM_Y, SUM_YY, LabelRuns
 
 Int32Array = npt.NDArray[np.int32]
-IntArray = npt.NDArray[np.signedinteger]
 Int64Array = npt.NDArray[np.int64]
-UInt8Array = npt.NDArray[np.uint8]
 BoolArray = npt.NDArray[np.bool_]
 IntpArray = npt.NDArray[np.intp]
-
-_NEVER = 1 << 30
 
 
 class Shapes(NamedTuple):
@@ -42,32 +38,6 @@ class Shapes(NamedTuple):
         """Shapes in an image with so many labels, counted where they are not."""
         runs = LabelRuns.of_all(labels, count)
         return cls(runs.boxes(), runs.moments(), runs.broken())
-
-
-def grow(
-    labels: Int32Array, dark: IntArray, levels: UInt8Array, steps: int, count: int | None = None
-) -> None:
-    """Grow objects downhill, in place, a pixel per step, down to half the lowest level they hold.
-
-    A free pixel joins the darkest of its four neighbours that is in an object and at least as dark as
-    itself; of equally dark ones the first in the order up, left, right, down.
-
-    Parameters
-    ----------
-    labels : ndarray of int32, shape (h, w)
-    dark : ndarray of int16 or int32, shape (h, w)
-    levels : ndarray of uint8, shape (h, w)
-        0 where nothing may grow.
-    steps : int
-    count : int, optional
-        Largest label, where it is known already.
-    """
-    if steps == 0:
-        return
-    lowest = _lowest(labels, levels, int(labels.max(initial=0)) if count is None else count)
-    for _ in range(steps):
-        places, joined = _grown_once(labels, dark, levels, lowest)
-        _join(labels, places, joined)
 
 
 def fill_holes(labels: Int32Array, shapes: Shapes) -> None:
@@ -118,94 +88,6 @@ def renumber(labels: Int32Array, runs: LabelRuns, seeds: Int32Array) -> IntpArra
     numbers[order] = np.arange(1, len(order) + 1, dtype=np.int32)
     runs.paint(labels, numbers)
     return np.asarray(order, np.intp)
-
-
-@njit(cache=True, nogil=True)
-def _lowest(labels: Int32Array, levels: UInt8Array, count: int) -> Int32Array:
-    lowest = np.full(count + 1, 255, np.int32)
-    for y in range(labels.shape[0]):
-        for x in range(labels.shape[1]):
-            if labels[y, x] > 0:
-                lowest[labels[y, x]] = min(lowest[labels[y, x]], levels[y, x])
-    # what is in no object never grows
-    lowest[0] = _NEVER
-    return lowest
-
-
-@njit(cache=True, nogil=True)
-def _grown_once(
-    labels: Int32Array, dark: IntArray, levels: UInt8Array, lowest: Int32Array
-) -> tuple[Int32Array, Int32Array]:
-    """Pixels that join an object, counted along the rows, and which they join."""
-    height, width = labels.shape
-    places, joined = np.empty(max(1024, width), np.int32), np.empty(max(1024, width), np.int32)
-    count = 0
-    nobody = np.zeros(width, np.int32)
-    # what lies above, left, right and below, all in one: not 0 where an object is beside the pixel
-    beside = np.empty(width, np.int32)
-    for y in range(height):
-        above = labels[y - 1] if y > 0 else nobody
-        under = labels[y + 1] if y < height - 1 else nobody
-        _beside(above, labels[y], under, levels[y], beside)
-        while count + width > places.size:
-            places, joined = np.concatenate((places, places)), np.concatenate((joined, joined))
-        darkness = (dark[max(y - 1, 0)], dark[y], dark[min(y + 1, height - 1)])
-        for x in range(width):
-            if beside[x] != 0:
-                label = _uphill((above, labels[y], under), darkness, x, 2 * np.int32(levels[y, x]), lowest)
-                places[count], joined[count] = y * width + x, label
-                count += int(label > 0)
-    return places[:count], joined[:count]
-
-
-@njit(cache=True, nogil=True)
-def _join(labels: Int32Array, places: Int32Array, joined: Int32Array) -> None:
-    width = labels.shape[1]
-    for k in range(places.size):
-        labels[places[k] // width, places[k] % width] = joined[k]
-
-
-@njit(cache=True, nogil=True)
-def _beside(
-    above: Int32Array, here: Int32Array, under: Int32Array, levels: UInt8Array, out: Int32Array
-) -> None:
-    width = here.size
-    out[0] = here[1] if width > 1 else 0
-    out[-1] = here[-2] if width > 1 else 0
-    for x in range(1, width - 1):
-        out[x] = here[x - 1] | here[x + 1]
-    for x in range(width):
-        mine = here[x] | np.int32(levels[x] == 0)
-        out[x] = 0 if mine != 0 else out[x] | above[x] | under[x]
-
-
-@njit(cache=True, nogil=True)
-def _uphill(
-    labels: tuple[Int32Array, Int32Array, Int32Array],
-    darkness: tuple[IntArray, IntArray, IntArray],
-    x: int,
-    twice: int,
-    lowest: Int32Array,
-) -> np.int32:
-    """The object that a free pixel joins, of those in the rows above, here and below; 0 for none."""
-    above, here, under = labels
-    # at the window's edge a pixel meets itself, and is in no object
-    left, right = max(x - 1, 0), min(x + 1, here.size - 1)
-    joins, best = np.int32(0), int(darkness[1][x]) - 1
-    joins, best = _darker(above[x], darkness[0][x], twice, lowest, joins, best)
-    joins, best = _darker(here[left], darkness[1][left], twice, lowest, joins, best)
-    joins, best = _darker(here[right], darkness[1][right], twice, lowest, joins, best)
-    joins, best = _darker(under[x], darkness[2][x], twice, lowest, joins, best)
-    return np.int32(joins)
-
-
-@njit(cache=True, nogil=True)
-def _darker(
-    label: np.int32, dark: int, twice: int, lowest: Int32Array, joins: np.int32, best: int
-) -> tuple[np.int32, int]:
-    """The darker choice, without a branch: either is as likely."""
-    better = (twice > lowest[label]) & (dark > best)
-    return label if better else joins, dark if better else best
 
 
 @njit(cache=True, nogil=True)

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 from histoquant.objects.boundary import boundary_steps
 from histoquant.objects.choose import ScoreRules
 from histoquant.objects.flood import Seen, label_best
+from histoquant.objects.growing import grow
 from histoquant.objects.label_runs import LabelRuns
-from histoquant.objects.label_shapes import Shapes, fill_holes, grow, renumber
+from histoquant.objects.label_shapes import Shapes, fill_holes, renumber
 from histoquant.objects.lookup import levels_above, mix, most_of, share_of, share_table
 from histoquant.objects.nuclei_params import NucleiParams
 from histoquant.objects.planes import Planes

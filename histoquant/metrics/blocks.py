@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,31 +73,39 @@ def count_blocks(
     height, width = tissue.mask.shape
     columns = int(width * tissue.um_x // edge_um) + 1
     rows = int(height * tissue.um_y // edge_um) + 1
-    tx, ty = tissue.centres_um()
-    at = (ty // edge_um).astype(np.int64) * columns + (tx // edge_um).astype(np.int64)
-    pixels = np.bincount(at, minlength=rows * columns)
     column, row = np.asarray(x_um) // edge_um, np.asarray(y_um) // edge_um
     inside = (column >= 0) & (column < columns) & (row >= 0) & (row < rows)
     objects = (row[inside] * columns + column[inside]).astype(np.int64)
     counts = np.bincount(objects, minlength=rows * columns)
+    pixels, strata = _tissue_of_blocks(tissue, (rows, columns), edge_um)
     used = np.flatnonzero(pixels)
-    strata = _main_fragment(tissue, at, rows * columns)
     return Blocks(
         counts[used].astype(np.int64), pixels[used].astype(np.float64) * tissue.pixel_mm2, strata[used]
     )
 
 
-def _main_fragment(tissue: Tissue, at: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Per block the fragment with most tissue pixels, the lower number in a tie."""
-    fragment = tissue.fragments()[tissue.mask].astype(np.int64)
-    # a pair as one number: numpy sorts those many times faster than pairs
-    radix = int(fragment.max(initial=0)) + 1
-    pairs, pixels = np.unique(at * radix + fragment, return_counts=True)
-    block, fragment = np.divmod(pairs, radix)
-    out = np.zeros(count, np.int64)
-    order = np.lexsort((-fragment, pixels))
-    out[block[order]] = fragment[order]
-    return out
+def _tissue_of_blocks(
+    tissue: Tissue, shape: tuple[int, int], edge_um: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Per block its tissue pixels and the fragment that most belong to, the lower number in a tie."""
+    fragments = tissue.fragments()
+    height, width = fragments.shape
+    row, column = (
+        ((np.arange(size) + 0.5) * um // edge_um).astype(np.int64)
+        for size, um in ((height, tissue.um_y), (width, tissue.um_x))
+    )
+    radix = int(fragments.max(initial=0)) + 1
+    pixels, main = (np.zeros(shape, np.int64) for _ in range(2))
+    # a row of blocks at a time: numbers for every pixel of a large map would take more room than the map
+    edges = np.searchsorted(row, np.arange(shape[0] + 1))
+    for at, (top, bottom) in enumerate(pairwise(edges.tolist())):
+        pairs = np.bincount((column * radix + fragments[top:bottom]).ravel(), minlength=shape[1] * radix)
+        of_fragment = pairs.reshape(shape[1], radix)[:, 1:]
+        pixels[at] = of_fragment.sum(axis=1)
+        if radix > 1:
+            # the first of equals is the lowest number
+            main[at] = of_fragment.argmax(axis=1) + 1
+    return pixels.ravel(), np.where(pixels > 0, main, 0).ravel()
 
 
 def resampling_seed(run_seed: int, slide_id: str, purpose: str) -> int:

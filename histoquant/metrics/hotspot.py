@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
+from histoquant.metrics.discs import pixels_inside, points_inside
+from histoquant.metrics.relabel import labels_in_fields
 from histoquant.metrics.tissue import Tissue
 
 
@@ -87,11 +88,11 @@ def eligible_fields(tissue: Tissue, rules: HotspotRules) -> tuple[NDArray[np.flo
     across = np.arange(rules.spacing_um / 2, width * tissue.um_x, rules.spacing_um)
     down = np.arange(rules.spacing_um / 2, height * tissue.um_y, rules.spacing_um)
     centres = np.stack(np.meshgrid(across, down), axis=-1).reshape(-1, 2)
-    tx, ty = tissue.centres_um()
-    if not len(tx) or not len(centres):
+    if not tissue.mask.any() or not len(centres):
         return np.zeros((0, 2)), np.zeros(0)
-    tree = cKDTree(np.stack([tx, ty], axis=1))
-    area = tree.query_ball_point(centres, rules.radius_um, return_length=True) * tissue.pixel_mm2
+    mask, pixel_um = np.ascontiguousarray(tissue.mask), (tissue.um_x, tissue.um_y)
+    pixels = pixels_inside(mask, pixel_um, across, down, rules.radius_um)
+    area = pixels.ravel() * tissue.pixel_mm2
     used = area >= rules.min_tissue * rules.disc_mm2
     return centres[used], area[used]
 
@@ -99,9 +100,8 @@ def eligible_fields(tissue: Tissue, rules: HotspotRules) -> tuple[NDArray[np.flo
 def _field_density(
     points: NDArray[np.float64], centres: NDArray[np.float64], area: NDArray[np.float64], radius_um: float
 ) -> NDArray[np.float64]:
-    if not len(points):
-        return np.zeros(len(centres))
-    return np.asarray(cKDTree(points).query_ball_point(centres, radius_um, return_length=True) / area)
+    inside = points_inside(points[:, 0].copy(), points[:, 1].copy(), centres, radius_um)
+    return np.asarray(np.count_nonzero(inside, axis=1) / area)
 
 
 def _densest_apart(
@@ -181,9 +181,11 @@ def find_hotspot(
     density = _field_density(points, centres, area, rules.radius_um)
     top = int(density.argmax())
     h1 = float(density[top])
-    deal = _on_tissue if among is None else _among_nuclei
-    places = np.stack(tissue.centres_um(), axis=1) if among is None else among
-    highest = deal(places, len(points), (centres, area), generator, rules)
+    fields = centres, area
+    if among is None:
+        highest = _on_tissue(tissue, len(points), fields, generator, rules)
+    else:
+        highest = _among_nuclei(among, len(points), fields, generator, rules)
     p_value = (int(np.count_nonzero(highest >= h1)) + 1) / (rules.relabellings + 1)
     top_three = _densest_apart(density, centres, rules.radius_um, 3)
     h3 = math.fsum(density[top_three]) / 3 if len(top_three) == 3 else None
@@ -191,16 +193,18 @@ def find_hotspot(
 
 
 def _on_tissue(
-    grid: NDArray[np.float64],
+    tissue: Tissue,
     number: int,
     fields: tuple[NDArray[np.float64], NDArray[np.float64]],
     generator: np.random.Generator,
     rules: HotspotRules,
 ) -> NDArray[np.float64]:
     """Highest density in the fields each time this many points are dropped on tissue pixels."""
+    pixels, width = np.flatnonzero(tissue.mask), tissue.mask.shape[1]
     highest = np.zeros(rules.relabellings)
     for at in range(rules.relabellings):
-        scattered = grid[generator.integers(0, len(grid), number)]
+        y, x = np.divmod(pixels[generator.integers(0, len(pixels), number)], width)
+        scattered = np.stack([(x + 0.5) * tissue.um_x, (y + 0.5) * tissue.um_y], axis=1)
         highest[at] = _field_density(scattered, *fields, rules.radius_um).max()
     return highest
 
@@ -214,12 +218,7 @@ def _among_nuclei(
 ) -> NDArray[np.float64]:
     """Highest density in the fields each time this many labels are dealt to nuclei."""
     centres, area = fields
-    tree = cKDTree(nuclei)
-    members = [np.asarray(tree.query_ball_point(centre, rules.radius_um), np.int64) for centre in centres]
-    highest = np.zeros(rules.relabellings)
-    for at in range(rules.relabellings):
-        labelled = np.zeros(len(nuclei), bool)
-        labelled[generator.permutation(len(nuclei))[:number]] = True
-        counts = np.array([np.count_nonzero(labelled[member]) for member in members])
-        highest[at] = (counts / area).max()
-    return highest
+    x, y = np.ascontiguousarray(nuclei.T, np.float64)
+    inside = points_inside(x, y, centres, rules.radius_um)
+    counts = labels_in_fields(inside, number, generator, rules.relabellings)
+    return np.asarray((counts / area).max(axis=1))

@@ -13,6 +13,8 @@ from histoquant.objects.label_runs import LabelRuns
 
 Int16Array = npt.NDArray[np.int16]
 Int32Array = npt.NDArray[np.int32]
+Int64Array = npt.NDArray[np.int64]
+UInt8Array = npt.NDArray[np.uint8]
 
 _LARGEST = np.iinfo(np.int16).max
 
@@ -63,47 +65,81 @@ def outlines(
     """
     if max(labels.shape) > _LARGEST:
         raise UsageError(f"outlines need windows of at most {_LARGEST} pixels a side, got {labels.shape}")
-    first = (LabelRuns.of_all(labels) if runs is None else runs).first()
-    wanted = np.arange(len(first)) if rows is None else np.asarray(rows)
-    corners, offsets = _trace_all(labels, first, wanted.astype(np.int32))
+    found = LabelRuns.of_all(labels) if runs is None else runs
+    wanted = np.arange(len(found.start) - 1) if rows is None else np.asarray(rows)
+    corners, offsets = _trace_all(found, wanted.astype(np.int64))
     return Outlines(offsets, corners)
 
 
 @njit(cache=True, nogil=True)
-def _inside(labels: Int32Array, y: int, x: int, label: int) -> bool:
-    if y < 0 or x < 0 or y >= labels.shape[0] or x >= labels.shape[1]:
-        return False
-    return bool(labels[y, x] == label)
+def _trace_all(runs: LabelRuns, wanted: Int64Array) -> tuple[Int16Array, Int32Array]:
+    offsets = np.zeros(wanted.size + 1, np.int32)
+    corners = np.empty((64 * wanted.size + 1024, 2), np.int16)
+    mask = np.zeros(1024, np.uint8)
+    n = 0
+    for i in range(wanted.size):
+        spans = runs.spans[runs.start[wanted[i]] : runs.start[wanted[i] + 1]]
+        if spans.shape[0] > 0:
+            top, left, stride, room = _frame(spans)
+            if room > mask.size:
+                mask = np.zeros(2 * room, np.uint8)
+            # no pixel has more than four corners
+            while n + 4 * room > corners.shape[0]:
+                corners = np.concatenate((corners, np.empty_like(corners)))
+            _paint(spans, (top, left), stride, 1, mask)
+            n += _walk(mask, stride, (spans[0, 0] - top, spans[0, 1] - left), corners[n:])
+            for k in range(offsets[i], n):
+                corners[k, 0] += left
+                corners[k, 1] += top
+            _paint(spans, (top, left), stride, 0, mask)
+        offsets[i + 1] = n
+    return corners[:n].copy(), offsets
 
 
 @njit(cache=True, nogil=True)
-def _trace_all(labels: Int32Array, first: Int32Array, wanted: Int32Array) -> tuple[Int16Array, Int32Array]:
-    """Walk pixel edges with the object on the right, from one corner of the path to the next."""
-    offsets = np.zeros(wanted.size + 1, np.int32)
-    corners = np.empty((64 * wanted.size + 1024, 2), np.int16)
-    n = 0
-    for i in range(wanted.size):
-        label, start = wanted[i] + 1, first[wanted[i]]
-        y, x, dy, dx = start[0], start[1], 0, 1
-        while y >= 0:
-            if n == corners.shape[0]:
-                corners = np.concatenate((corners, np.empty_like(corners)))
-            corners[n, 0] = x
-            corners[n, 1] = y
-            n += 1
-            while True:
-                y += dy
-                x += dx
-                # pixels ahead of the corner, left and right of the way
-                left = _inside(labels, y + min(dy, 0) + min(-dx, 0), x + min(dx, 0) + min(dy, 0), label)
-                right = _inside(labels, y + min(dy, 0) + min(dx, 0), x + min(dx, 0) + min(-dy, 0), label)
-                if not right:
-                    dy, dx = dx, -dy
-                    break
-                if left:
-                    dy, dx = -dx, dy
-                    break
-            if y == start[0] and x == start[1] and dy == 0 and dx == 1:
-                break
-        offsets[i + 1] = n
-    return corners[:n].copy(), offsets
+def _frame(spans: Int32Array) -> tuple[int, int, int, int]:
+    """First row and column of an object's box with a pixel around it, its width, and its area."""
+    top, bottom = int(spans[0, 0]) - 1, int(spans[-1, 0]) + 2
+    left, right = int(spans[0, 1]), int(spans[0, 2])
+    for k in range(spans.shape[0]):
+        left, right = min(left, spans[k, 1]), max(right, spans[k, 2])
+    stride = right - left + 2
+    return top, left - 1, stride, (bottom - top) * stride
+
+
+@njit(cache=True, nogil=True)
+def _paint(spans: Int32Array, corner: tuple[int, int], stride: int, value: int, mask: UInt8Array) -> None:
+    """An object's pixels in its box, row after row."""
+    top, left = corner
+    for k in range(spans.shape[0]):
+        row = (spans[k, 0] - top) * stride - left
+        for place in range(np.uint64(row + spans[k, 1]), np.uint64(row + spans[k, 2])):
+            mask[place] = value
+
+
+@njit(cache=True, nogil=True)
+def _walk(mask: UInt8Array, stride: int, start: tuple[int, int], corners: Int16Array) -> int:
+    """Walk pixel edges with the object on the right; returns how many corners the path has.
+
+    Whether it turns is asked of nobody: every place is written down, over the one before if that was none.
+    """
+    # steps to the right, down, left and up, and the pixels ahead of a corner on both sides of the way
+    step = (1, stride, -1, -stride)
+    ahead_left, ahead_right = (-stride, 0, -1, -stride - 1), (0, -1, -stride - 1, -stride)
+    y, x = start
+    begin = place = y * stride + x
+    way = count = 0
+    turned = 1
+    while True:
+        corners[count, 0], corners[count, 1] = x, y
+        count += turned
+        place += step[way]
+        x += (way == 0) - (way == 2)
+        y += (way == 1) - (way == 3)
+        left = int(mask[np.uint64(place + ahead_left[way])])
+        right = int(mask[np.uint64(place + ahead_right[way])])
+        turn = 1 - right - (left & right)
+        turned = turn & 1
+        way = (way + turn) & 3
+        if place == begin and way == 0:
+            return count

@@ -75,23 +75,36 @@ class StainedObjects(NamedTuple):
 
     Attributes
     ----------
-    area : tuple of ndarray of bool, shape (h, w)
+    area : tuple of Runs
         Stained area at each of `SHIFTS` times the threshold.
-    labels : ndarray of int32, shape (h, w)
-        Objects at the threshold itself, numbered from 1 in raster order of their first pixel; 0 for none.
+    of_run : ndarray of int32, shape (runs,)
+        Object of each run of the area at the threshold itself; objects are numbered from 0 in raster order
+        of their first pixel.
     first : ndarray of int32, shape (n, 2)
         (y, x) of the first pixel in raster order.
     pixels : ndarray of int64, shape (n,)
         Area; `LARGE` for an object longer than ``object_um`` or cut by the window.
     long : ndarray of bool, shape (n,)
         Whether what the window shows of the object is longer than ``object_um``.
+    cut : ndarray of bool, shape (n, 4)
+        Whether it lies at the top, left, bottom and right edge of the window.
     """
 
-    area: tuple[BoolArray, ...]
-    labels: Int32Array
+    area: tuple[Runs, ...]
+    of_run: Int32Array
     first: Int32Array
     pixels: Int64Array
     long: BoolArray
+    cut: BoolArray
+
+    @property
+    def at_threshold(self) -> Runs:
+        """Stained area of which the objects are."""
+        return self.area[SHIFTS.index(1.0)]
+
+    def labels(self) -> Int32Array:
+        """Image of the objects, numbered from 1; 0 elsewhere."""
+        return self.at_threshold.labels(self.of_run)
 
 
 # A nucleus belongs to stain this near: the blurred edge between both.
@@ -137,17 +150,15 @@ def find_stained(planes: Planes, threshold_od: float, rules: StainedRules | None
     dab = smooth(np.maximum(planes.dab, 0), rules.smooth_um / planes.mpp)
     if not planes.valid.all():
         dab[~planes.valid] = 0
-    runs = [_stained(dab, shift * threshold_od * _MOD, rules, planes.mpp) for shift in SHIFTS]
-    at = runs[SHIFTS.index(1.0)]
-    found = at.components(8)
+    area = tuple(_stained(dab, shift * threshold_od * _MOD, rules, planes.mpp) for shift in SHIFTS)
+    found = area[SHIFTS.index(1.0)].components(8)
     left, top, wide, high = found.boxes.T.astype(np.int64)
     height, width = dab.shape
     longest = rules.object_um / planes.mpp
-    cut = (left == 0) | (top == 0) | (left + wide == width) | (top + high == height)
+    cut = np.column_stack([top == 0, left == 0, top + high == height, left + wide == width])
     long = (wide > longest) | (high > longest)
-    area = tuple(part.mask() for part in runs)
-    pixels = np.where(cut | long, LARGE, found.pixels)
-    return StainedObjects(area, at.labels(found.of_run), found.first, pixels, long)
+    pixels = np.where(cut.any(axis=1) | long, LARGE, found.pixels)
+    return StainedObjects(area, found.of_run, found.first, pixels, long, cut)
 
 
 def link_cells(
@@ -176,7 +187,8 @@ def link_cells(
         # too large goes before every area
         size = np.where(stained.pixels == LARGE, np.int64(1) << 40, stained.pixels)
         reach = round(_LINK_UM / mpp * UNIT)
-        _largest(near.owner, near.distance, stained.labels, reach, size, best)
+        runs = stained.at_threshold
+        _largest(near, (runs.rows, runs.spans, stained.of_run), reach, size, best)
     return best
 
 
@@ -262,20 +274,21 @@ def _beside_strong(state: UInt8Array) -> Int64Array:
 
 @njit(cache=True, nogil=True)
 def _largest(
-    owner: Int32Array,
-    distance: npt.NDArray[np.uint16],
-    objects: Int32Array,
+    near: Territories,
+    objects: tuple[Int64Array, Int32Array, Int32Array],
     reach: int,
     size: Int64Array,
     best: Int64Array,
 ) -> None:
-    height, width = owner.shape
-    for y in range(height):
-        for x in range(width):
-            cell, found = owner[y, x], objects[y, x] - 1
-            if cell == 0 or found < 0 or distance[y, x] > reach:
-                continue
-            held = best[cell - 1]
-            better = held < 0 or size[found] > size[held] or (size[found] == size[held] and found < held)
-            if better:
-                best[cell - 1] = found
+    rows, spans, of_run = objects
+    for y in range(rows.size - 1):
+        owner, distance = near.owner[y], near.distance[y]
+        for i in range(rows[y], rows[y + 1]):
+            found = of_run[i]
+            for x in range(np.uint64(spans[i, 0]), np.uint64(spans[i, 1])):
+                if owner[x] == 0 or distance[x] > reach:
+                    continue
+                held = best[owner[x] - 1]
+                better = held < 0 or size[found] > size[held] or (size[found] == size[held] and found < held)
+                if better:
+                    best[owner[x] - 1] = found

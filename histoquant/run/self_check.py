@@ -24,7 +24,9 @@ COUNTS: Final = ("nuclei_unclosed", "stained_unclosed", "vessels_unclosed")
 WINDOW_TOO_SMALL: Final = "WINDOW_TOO_SMALL"
 
 
-def near_open_edge(labels: npt.NDArray[np.int32], open_edges: Edges, margin_px: int) -> npt.NDArray[np.bool_]:
+def near_open_edge(
+    labels: npt.NDArray[np.int32], open_edges: Edges, margin_px: int, count: int | None = None
+) -> npt.NDArray[np.bool_]:
     """Whether each object comes nearer than ``margin_px`` to an edge beyond which the slide goes on.
 
     Parameters
@@ -35,13 +37,15 @@ def near_open_edge(labels: npt.NDArray[np.int32], open_edges: Edges, margin_px: 
         Top, left, bottom, right.
     margin_px : int
         At least 1, for pixels on the edge itself.
+    count : int, optional
+        Number of objects, where it is known already.
 
     Returns
     -------
     ndarray of bool, shape (n + 1,)
         By label; the first, for no object, is always false.
     """
-    near = np.zeros(int(labels.max(initial=0)) + 1, np.bool_)
+    near = np.zeros((int(labels.max(initial=0)) if count is None else count) + 1, np.bool_)
     strips = (labels[:margin_px], labels[:, :margin_px], labels[-margin_px:], labels[:, -margin_px:])
     for strip, is_open in zip(strips, open_edges, strict=True):
         if is_open:
@@ -73,7 +77,7 @@ def stained_unclosed(stained: StainedObjects, open_edges: Edges, linked: npt.NDA
     int
         An object shown longer than its limit is not measured, whatever lies beyond.
     """
-    cut = near_open_edge(stained.labels, open_edges, 1)[1:] & ~stained.long
+    cut = (stained.cut & np.array(open_edges)).any(axis=1) & ~stained.long
     of_tile = np.unique(linked[linked >= 0])
     return int(np.count_nonzero(cut[of_tile]))
 

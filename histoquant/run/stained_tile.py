@@ -8,7 +8,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from histoquant.objects.columns import to_table
-from histoquant.objects.stained import LARGE, StainedObjects
+from histoquant.objects.runs import Runs
+from histoquant.objects.stained import LARGE, SHIFTS, StainedObjects
 
 BLOCK_UM = 50.0
 """Edge of the blocks in which stained area is kept apart: six lymphocytes across."""
@@ -81,10 +82,9 @@ def owned_tables(
     counts : dict of str to int
         ``stained_px_0`` to ``stained_px_2``: stained pixels at each of `SHIFTS`.
     """
-    core = np.s_[core_yx[0] : core_yx[0] + counted.shape[0], core_yx[1] : core_yx[1] + counted.shape[1]]
-    counts = {
-        f"stained_px_{k}": int(np.count_nonzero(mask[core] & counted)) for k, mask in enumerate(stained.area)
-    }
+    edge = block_px(mpp)
+    blocks = [_blocks(area, counted, core_yx, plane_yx, edge) for area in stained.area]
+    counts = {f"stained_px_{k}": int(pixels.sum()) for k, pixels in enumerate(blocks)}
     y, x = (stained.first[:, axis].astype(np.int64) - core_yx[axis] for axis in (0, 1))
     inside = (y >= 0) & (x >= 0) & (y < counted.shape[0]) & (x < counted.shape[1])
     own = np.flatnonzero(inside & (stained.pixels != LARGE))
@@ -95,45 +95,47 @@ def owned_tables(
             "area_um2": stained.pixels[own] * mpp**2,
         }
     )
-    return {
-        "stained_objects": objects,
-        "stained_blocks": _blocks(stained, counted, core, plane_yx, mpp),
-    }, counts
+    pixels = blocks[SHIFTS.index(1.0)]
+    block_y, block_x = np.nonzero(pixels)
+    stained_blocks = to_table(
+        {
+            "block_y": block_y + plane_yx[0] // edge,
+            "block_x": block_x + plane_yx[1] // edge,
+            "stained_px": pixels[block_y, block_x],
+        }
+    )
+    return {"stained_objects": objects, "stained_blocks": stained_blocks}, counts
 
 
 def _blocks(
-    stained: StainedObjects,
-    counted: NDArray[np.bool_],
-    core: tuple[slice, slice],
-    plane_yx: tuple[int, int],
-    mpp: float,
-) -> pa.Table:
-    edge = block_px(mpp)
-    first_y, first_x = plane_yx[0] // edge, plane_yx[1] // edge
-    rows = (plane_yx[0] + counted.shape[0] - 1) // edge - first_y + 1
-    columns = (plane_yx[1] + counted.shape[1] - 1) // edge - first_x + 1
+    area: Runs, counted: NDArray[np.bool_], core_yx: tuple[int, int], plane_yx: tuple[int, int], edge: int
+) -> NDArray[np.int64]:
+    """Stained and counted pixels of each block that the core touches; int64, shape (rows, columns)."""
+    start = (plane_yx[0] % edge, plane_yx[1] % edge)
+    rows, columns = ((start[axis] + counted.shape[axis] - 1) // edge + 1 for axis in (0, 1))
     pixels = np.zeros((rows, columns), np.int64)
-    start = (plane_yx[0] - first_y * edge, plane_yx[1] - first_x * edge)
-    _count_blocks(np.ascontiguousarray(stained.area[1][core]), counted, start, edge, pixels)
-    y, x = np.nonzero(pixels)
-    return to_table({"block_y": y + first_y, "block_x": x + first_x, "stained_px": pixels[y, x]})
+    _count_blocks((area.rows, area.spans), counted, core_yx, start, edge, pixels)
+    return pixels
 
 
 @njit(cache=True, nogil=True)
 def _count_blocks(
-    area: NDArray[np.bool_],
+    area: tuple[NDArray[np.int64], NDArray[np.int32]],
     counted: NDArray[np.bool_],
+    core_yx: tuple[int, int],
     start_yx: tuple[int, int],
     edge: int,
     pixels: NDArray[np.int64],
 ) -> None:
-    """Stained and counted pixels of each block; the first pixel lies at ``start_yx`` in the first block."""
-    height, width = area.shape
-    for y in range(height):
-        row = pixels[(y + start_yx[0]) // edge]
-        for block in range(row.size):
-            left = max(0, block * edge - start_yx[1])
-            both = 0
-            for x in range(left, min(width, (block + 1) * edge - start_yx[1])):
-                both += area[y, x] & counted[y, x]
-            row[block] += both
+    """The core's first pixel lies at ``core_yx`` in the window and at ``start_yx`` in the first block."""
+    rows, spans = area
+    for y in range(counted.shape[0]):
+        row, known = pixels[(y + start_yx[0]) // edge], counted[y]
+        for i in range(rows[y + core_yx[0]], rows[y + core_yx[0] + 1]):
+            x, end = max(spans[i, 0] - core_yx[1], 0), min(spans[i, 1] - core_yx[1], known.size)
+            while x < end:
+                block = (x + start_yx[1]) // edge
+                stop = min(end, (block + 1) * edge - start_yx[1])
+                for k in range(np.uint64(x), np.uint64(stop)):
+                    row[block] += known[k]
+                x = stop

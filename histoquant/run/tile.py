@@ -183,7 +183,7 @@ def _cells(
     seed_y, seed_x = seed_y[own], seed_x[own]
     territory = cell_territories(nuclei, marker, planes.mpp)
     measured = measure_cells(planes, nuclei, marker, territory, own)
-    near = near_open_edge(nuclei.labels, edges, cell_support_px(planes.mpp, marker))
+    near = near_open_edge(nuclei.labels, edges, cell_support_px(planes.mpp, marker), len(nuclei.seeds))
     unclosed["nuclei_unclosed"] = int(np.count_nonzero(near[own + 1]))
     if stained is not None:
         linked = link_cells(nuclei, stained, planes.mpp, territory)[own]

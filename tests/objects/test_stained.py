@@ -34,8 +34,8 @@ def _clouds(shape: tuple[int, int] = (420, 460), seed: int = 3) -> np.ndarray:
 def test_a_stained_disc_has_its_area_and_is_one_object() -> None:
     found = find_stained(_planes(_disc(np.zeros((100, 100)), (50, 40), 8, 0.5)), 0.2)
     assert found.pixels[0] * MPP**2 == pytest.approx(np.pi * 64, rel=0.1)
-    assert found.labels.max() == 1
-    assert found.first[0, 0] == np.nonzero(found.area[AT])[0].min()
+    assert found.labels().max() == 1
+    assert found.first[0, 0] == np.nonzero(found.area[AT].mask())[0].min()
 
 
 def test_weak_stain_counts_only_beside_strong() -> None:
@@ -43,22 +43,22 @@ def test_weak_stain_counts_only_beside_strong() -> None:
     dab = _disc(dab, (50, 150), 8, 0.24)
     dab = _disc(dab, (50, 150), 4, 0.5)
     found = find_stained(_planes(dab), 0.2)
-    assert not found.area[AT][:, :100].any()
-    assert found.area[AT][:, 100:].sum() * MPP**2 == pytest.approx(np.pi * 64, rel=0.15)
+    assert not found.area[AT].mask()[:, :100].any()
+    assert found.area[AT].mask()[:, 100:].sum() * MPP**2 == pytest.approx(np.pi * 64, rel=0.15)
 
 
 def test_specks_go_and_small_gaps_close_but_nuclei_stay_open() -> None:
     dab = _disc(np.zeros((120, 300)), (60, 40), 1.2, 0.6)
     for x, gap in ((120, 1.5), (240, 4.0)):
         dab = _disc(_disc(dab, (60, x), 10, 0.6), (60, x), gap, 0.0)
-    area = find_stained(_planes(dab), 0.2).area[AT]
+    area = find_stained(_planes(dab), 0.2).area[AT].mask()
     assert not area[:, :80].any()
     assert area[60, 120]
     assert not area[60, 240]
 
 
 def test_a_higher_threshold_never_adds_area() -> None:
-    low, at, high = (int(mask.sum()) for mask in find_stained(_planes(_clouds()), 0.3).area)
+    low, at, high = (int(runs.mask().sum()) for runs in find_stained(_planes(_clouds()), 0.3).area)
     assert low > at > high > 0
 
 
@@ -91,9 +91,9 @@ def test_a_window_shows_what_the_slide_shows(corner: tuple[int, int]) -> None:
     inner = np.s_[top : top + side, left : left + side]
     outer = np.s_[y + top : y + top + side, x + left : x + left + side]
     for seen, true in zip(part.area, whole.area, strict=True):
-        assert (seen[inner] == true[outer]).all()
+        assert (seen.mask()[inner] == true.mask()[outer]).all()
     # objects small enough to be measured have the same first pixel and area from everywhere
-    in_part, in_whole = part.labels[inner], whole.labels[outer]
+    in_part, in_whole = part.labels()[inner], whole.labels()[outer]
     for label in np.unique(in_part[in_part > 0]):
         twin = int(in_whole[in_part == label][0])
         assert part.pixels[label - 1] == whole.pixels[twin - 1]

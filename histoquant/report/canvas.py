@@ -14,7 +14,6 @@ from histoquant.report.palette import HALO_LIGHT, RGB, Hatch
 Picture = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.uint8]
 
-_STRIP_PX = 128
 # From here on thick lines are thin ones grown: cv2 draws a thick antialiased segment as a polygon of its own,
 # which takes ten times as long as a thin one.
 _MANY_CORNERS = 10_000
@@ -48,19 +47,9 @@ def wash(rgb: Picture, lift: float, gray: float) -> Picture:
 
 def blend(image: Picture, mask: Mask, color: RGB, alpha: float) -> None:
     """Mix ``color`` into ``image`` where ``mask`` (0 to 255) says so, at most ``alpha``."""
-    rows = np.flatnonzero(mask.any(axis=1))
-    if not len(rows):
-        return
-    columns = np.flatnonzero(mask.any(axis=0))
-    box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
-    part, weight = image[box], mask[box]
-    # strip after strip: floats of a whole overlay would be twenty times its dots
-    for top in range(0, len(part), _STRIP_PX):
-        strip = part[top : top + _STRIP_PX]
-        where = weight[top : top + _STRIP_PX] > 0
-        share = weight[top : top + _STRIP_PX][where].astype(np.float32)[:, None] * np.float32(alpha / 255.0)
-        old = strip[where].astype(np.float32)
-        strip[where] = np.rint(old + (np.asarray(color, np.float32) - old) * share).astype(np.uint8)
+    from histoquant.report.mixing import mix, mixed_tables  # compiled: a page without pictures needs none
+
+    mix(image, np.ascontiguousarray(mask), mixed_tables(color, alpha))
 
 
 def dot_mask(shape: tuple[int, int], xy: npt.NDArray[np.float64], diameter_px: float) -> Mask:

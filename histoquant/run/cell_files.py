@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from histoquant.errors import SlideFailedError
 from histoquant.run.cell_order import CellOrder, JudgedPart, LazyColumns, judged
-from histoquant.run.object_tables import CellRows
+from histoquant.run.object_tables import OUTLINE, CellRows, outline_series
 from histoquant.run.plan import SlidePlan
 from histoquant.store.atomic import replacing
 from histoquant.store.batch_file import Batch, BatchFile
@@ -83,19 +83,18 @@ class CellFiles:
         rows = CellRows(self.plan, order, [partial(self._cells, at) for at in range(len(self.paths))])
         outlines: list[pa.Array] = []
 
-        def groups() -> Iterator[pd.DataFrame]:
+        def groups() -> Iterator[pa.Table]:
             # a slide without cells has a table without rows
             for start in range(0, max(1, len(rows)), GROUP_ROWS):
                 group = rows.between(start, start + GROUP_ROWS)
-                outlines.append(_only(pa.array(group["outline_xy_px"]), drawn[start : start + GROUP_ROWS]))
-                yield group
+                outlines.append(_only(group[OUTLINE], drawn[start : start + GROUP_ROWS]))
+                yield pa.table({name: pa.array(values, from_pandas=True) for name, values in group.items()})
                 del group  # before the next is made
                 pa.default_memory_pool().release_unused()
 
         with replacing(target) as file:
             write_parquet(file, groups())
-        whole = pa.concat_arrays(outlines)
-        return pd.Series(whole, dtype=pd.ArrowDtype(whole.type))
+        return outline_series(pa.concat_arrays(outlines))
 
     def _cells(self, number: int) -> pa.Table:
         return self._proven(number).table("cells")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numba import njit
 from numpy.typing import NDArray
 
 from histoquant.markers.registry import scores_of
@@ -22,6 +23,7 @@ from histoquant.tiling.tissue_map import TissueMap
 # Working-plane coordinates that level-0 ones replace.
 _CELL_PLACE = ("seed_x_px", "seed_y_px", "centroid_x_px", "centroid_y_px")
 _PLACE = ("x_px", "y_px", "x_um", "y_um")
+OUTLINE = "outline_xy_px"
 _VESSEL_PLACE = ("first_", "centroid_", "box_")
 
 
@@ -44,8 +46,8 @@ class CellRows:
     def __len__(self) -> int:
         return len(self._order.rows)
 
-    def between(self, start: int, stop: int) -> pd.DataFrame:
-        """Rows from ``start`` to before ``stop``, by (y, x) of their seed, in level-0 pixels and um."""
+    def between(self, start: int, stop: int) -> dict[str, NDArray[Any] | pa.ListArray]:
+        """Columns of rows ``start`` to before ``stop``, by (y, x) of their seed, in level-0 pixels and um."""
         columns, outline = self._gathered(start, stop)
         dab_od = self._order.dab_od[start:stop]
         scores = scores_of(dab_od, self._plan.threshold_od)
@@ -54,23 +56,17 @@ class CellRows:
             **{name: self._order.table[name].to_numpy()[start:stop] for name in _PLACE},
         }
         measured = {name: values for name, values in columns.items() if name not in _CELL_PLACE}
-        said = {
-            "dab_od": dab_od,
-            "positive": scores.positive,
-            "unscorable": scores.unscorable,
-            "outline_xy_px": outline,
-        }
-        return pd.DataFrame({**place, **measured, **said}, copy=False)
+        said = {"dab_od": dab_od, "positive": scores.positive, "unscorable": scores.unscorable}
+        return {**place, **measured, **said, OUTLINE: outline}
 
-    def _gathered(self, start: int, stop: int) -> tuple[dict[str, NDArray[Any]], pd.Series]:
+    def _gathered(self, start: int, stop: int) -> tuple[dict[str, NDArray[Any]], pa.ListArray]:
         """Columns and outlines of these rows, part after part, so that no part is held with its columns."""
         rows, starts = self._order.rows[start:stop], self._order.starts
         by_row = np.argsort(rows, kind="stable")
-        back = np.empty(len(rows), np.int64)
-        back[by_row] = np.arange(len(rows))
         cuts = np.searchsorted(rows[by_row], starts)
         columns: dict[str, NDArray[Any]] = {}
         outlines: list[pa.Array] = []
+        at, before = np.empty(len(rows), np.int64), 0
         later = self._parts_of(stop, stop + GROUP_ROWS)
         for part in self._parts_of(start, stop) or [0]:
             to = by_row[cuts[part] : cuts[part + 1]]
@@ -80,12 +76,14 @@ class CellRows:
                 if name != "outline":
                     values = np.asarray(table[name].to_numpy())
                     columns.setdefault(name, np.empty(len(rows), values.dtype))[to] = values[own]
-            outlines.append(table["outline"].take(pa.array(own)).combine_chunks())
+            outlines.extend(table["outline"].chunks)
+            at[to] = before + own
+            before += table.num_rows
             # most parts reach into the next group, too; those of a wide slide are too many to be held
             if part in later and table.num_rows + sum(map(len, self._held.values())) <= GROUP_ROWS:
                 self._held[part] = table
             del table
-        return columns, _outlines(self._plan, pa.chunked_array(outlines), back)
+        return columns, _outlines(self._plan, outlines, at)
 
     def _parts_of(self, start: int, stop: int) -> list[int]:
         """Parts in which these rows lie."""
@@ -105,23 +103,54 @@ def cell_table(plan: SlidePlan, parts: Sequence[pa.Table], limits: CapLimits | N
 
 def whole_table(plan: SlidePlan, order: CellOrder, parts: Sequence[pa.Table]) -> pd.DataFrame:
     """All rows of parts at hand, at once."""
-    return CellRows(plan, order, [partial(_given, part) for part in parts]).between(0, len(order.rows))
+    rows = CellRows(plan, order, [partial(_given, part) for part in parts])
+    columns = rows.between(0, len(rows))
+    return pd.DataFrame({**columns, OUTLINE: outline_series(columns[OUTLINE])}, copy=False)
+
+
+def outline_series(lists: pa.ListArray) -> pd.Series:
+    """Polygons as a column of pandas, not copied."""
+    return pd.Series(lists, dtype=pd.ArrowDtype(lists.type))
 
 
 def _given(table: pa.Table) -> pa.Table:
     return table
 
 
-def _outlines(plan: SlidePlan, lists: pa.ChunkedArray, kept: NDArray[np.int64]) -> pd.Series:
-    """Flat x, y polygons of these rows from plane to level-0 pixels, kept as one Arrow array."""
-    taken = lists.take(pa.array(kept)).combine_chunks()
-    points = np.array(taken.flatten().to_numpy())
-    points += np.float32(0.5)
-    for axis, factor in enumerate(plan.plane_factor_xy):
-        points[axis::2] *= np.float32(factor)
-    points -= np.float32(0.5)
-    moved = pa.ListArray.from_arrays(taken.offsets, pa.array(points))
-    return pd.Series(moved, dtype=pd.ArrowDtype(moved.type))
+def _outlines(plan: SlidePlan, lists: Sequence[pa.ListArray], kept: NDArray[np.int64]) -> pa.ListArray:
+    """Flat x, y polygons of these rows of all lists, from plane to level-0 pixels."""
+    corners = [one.offsets.to_numpy() for one in lists]
+    size = np.concatenate([np.zeros(0, np.int64), *(np.diff(each) for each in corners)])
+    offsets = np.concatenate([[0], np.cumsum(size[kept])]).astype(np.int32)
+    place = np.full(len(size), -1, np.int64)
+    place[kept] = offsets[:-1]
+    points = np.empty(int(offsets[-1]), np.float32)
+    fx, fy = (np.float32(factor) for factor in plan.plane_factor_xy)
+    row = 0
+    for one, corner in zip(lists, corners, strict=True):
+        _move(one.values.to_numpy(), corner, place[row : row + len(one)], (fx, fy), points)
+        row += len(one)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(points))
+
+
+@njit(cache=True, nogil=True)
+def _move(
+    values: NDArray[np.float32],
+    corners: NDArray[np.int32],
+    place: NDArray[np.int64],
+    factor: tuple[np.float32, np.float32],
+    out: NDArray[np.float32],
+) -> None:
+    """Copy the lists that have a place, each x and y from plane to level-0 pixels."""
+    half = np.float32(0.5)
+    for row in range(place.size):
+        to = place[row]
+        if to < 0:
+            continue
+        for at in range(corners[row], corners[row + 1], 2):
+            out[to] = (values[at] + half) * factor[0] - half
+            out[to + 1] = (values[at + 1] + half) * factor[1] - half
+            to += 2
 
 
 def vessel_table(plan: SlidePlan, parts: list[pa.Table]) -> pd.DataFrame:
@@ -156,7 +185,7 @@ def aggregate_table(plan: SlidePlan, found: Aggregates | None) -> pd.DataFrame:
     mpp = np.array(plan.mpp_xy)
     table = found.table.copy()
     outline = [np.asarray(flat, np.float64).reshape(-1, 2) / mpp - 0.5 for flat in table["outline_xy_um"]]
-    table["outline_xy_px"] = [points.astype(np.float32).ravel().tolist() for points in outline]
+    table[OUTLINE] = [points.astype(np.float32).ravel().tolist() for points in outline]
     return table
 
 

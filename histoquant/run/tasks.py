@@ -163,8 +163,8 @@ def _write_tables(job: SlideJob, planned: Planned) -> SlideResult:
     from histoquant.run.pictures import outlined_cells
 
     out = OutputFolder(job.out)
-    numbers = range(len(batches_of(planned, job.parameters)))
-    paths = [out.batch(job.slide_id, job.work_key, number) for number in numbers]
+    numbers, key = range(len(batches_of(planned, job.parameters))), job.work_key
+    paths = [out.batch(job.slide_id, key, number) for number in numbers]
     files = CellFiles(planned.plan, paths, job.path.name)
     batches, counted, excluded = files.read_judged()
     ordered = order_cells(planned.plan, counted, excluded)

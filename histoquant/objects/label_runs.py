@@ -9,6 +9,7 @@ import numpy.typing as npt
 from numba import njit
 
 from histoquant.objects.marks import WORD, places
+from histoquant.objects.prefetch import prefetch
 
 BoolArray = npt.NDArray[np.bool_]
 Int32Array = npt.NDArray[np.int32]
@@ -19,6 +20,11 @@ IntpArray = npt.NDArray[np.intp]
 
 # Columns of moments
 PIXELS, SUM_X, SUM_Y, SUM_XX, SUM_YY, SUM_XY, CUT_STRAIGHT, CUT_DIAGONAL = range(8)
+
+# Below every darkness
+_NO_DARKNESS = -(1 << 40)
+# Runs ahead that are fetched: as many as arrive while that many are read
+_AHEAD = 8
 
 
 class LabelRuns(NamedTuple):
@@ -239,11 +245,19 @@ def _boxes(start: Int64Array, spans: Int32Array, out: Int32Array) -> None:
 @njit(cache=True, nogil=True)
 def _darkest(start: Int64Array, spans: Int32Array, dark: IntArray, out: Int32Array) -> None:
     for i in range(out.shape[0]):
-        found = False
-        best = dark[0, 0]
+        best, found = _NO_DARKNESS, -1
         for k in range(start[i], start[i + 1]):
+            # objects lie in no order in the window; rows that are read soon are fetched meanwhile
+            ahead = min(k + _AHEAD, spans.shape[0] - 1)
+            prefetch(dark, spans[ahead, 0], spans[ahead, 1])
             row = dark[spans[k, 0]]
-            for x in range(spans[k, 1], spans[k, 2]):
-                if not found or row[x] > best:
-                    found, best = True, row[x]
-                    out[i, 0], out[i, 1] = spans[k, 0], x
+            most = best
+            for x in range(np.uint64(spans[k, 1]), np.uint64(spans[k, 2])):
+                most = max(most, int(row[x]))
+            if most > best:
+                best, found = most, k
+        if found >= 0:
+            row, x = dark[spans[found, 0]], spans[found, 1]
+            while row[x] < best:
+                x += 1
+            out[i, 0], out[i, 1] = spans[found, 0], x

@@ -10,7 +10,7 @@ from numba import njit
 
 from histoquant.objects.label_runs import PIXELS, SUM_X, SUM_XX, SUM_XY, SUM_Y, SUM_YY
 from histoquant.objects.label_shapes import Shapes
-from histoquant.objects.prefetch import prefetch
+from histoquant.objects.prefetch import prefetch_box
 from histoquant.objects.territory import UNIT
 
 Int32Array = npt.NDArray[np.int32]
@@ -73,7 +73,7 @@ def _split_all(
     tried = _tried(moments, least_px)
     for k in range(tried.size):
         i = tried[k]
-        _fetch_box(labels, box[tried[min(k + 1, tried.size - 1)]])
+        prefetch_box(labels, box[tried[min(k + 1, tried.size - 1)]])
         part = labels[box[i, 0] : box[i, 2], box[i, 1] : box[i, 3]]
         height, width = part.shape[0] + 2, part.shape[1] + 2
         depth = depths[: height * width].reshape((height, width))
@@ -101,14 +101,6 @@ def _tried(moments: Int64Array, least_px: int) -> Int64Array:
             tried[count] = i
             count += 1
     return tried[:count]
-
-
-@njit(cache=True, nogil=True)
-def _fetch_box(labels: Int32Array, box: Int32Array) -> None:
-    """Objects lie in no order in the window; what is read next is fetched meanwhile."""
-    for y in range(box[0], box[2]):
-        prefetch(labels, y, box[1])
-        prefetch(labels, y, box[3] - 1)
 
 
 @njit(cache=True, nogil=True)

@@ -1,8 +1,8 @@
 """Speed against decoders and other pipelines on the same pixels in one run, stage by stage; writes a page.
 
-python benchmarks/performance.py [--side 4096] [--largest 40000] [--repeats 3] [--histomicstk PYTHON]
+python benchmarks/performance.py [--side 8192] [--largest 40000] [--repeats 3] [--histomicstk PYTHON]
 
-Takes about fifteen minutes on an idle machine, 6 GB of memory to draw the largest slide, and 2 GB of disk.
+Takes about twenty minutes on an idle machine, 6 GB of memory to draw the largest slide, and 2 GB of disk.
 
 Processor seconds, because other programs on the machine change them least; medians of repeats in which
 everything is measured in turn, ratios taken within a repeat. One slide at a time, one process, unless said.
@@ -196,9 +196,8 @@ def commands(found: Measured, folder: Path, side_px: int) -> None:
     found.runs["histoquant --help"] = command(CLI, "--help")
     out = str(folder / "run")
     found.runs["histoquant run, --workers 0"] = command(CLI, "run", str(path), "-o", out, "--workers", "0")
-    for workers in (0, 1, 2):
-        found.steady[workers] = steady(path, folder / "steady", workers)
-        print(f"{workers} workers: {found.steady[workers]}", file=sys.stderr, flush=True)
+    found.steady = steady(path, folder / "steady", (0, 1, 2))
+    print(f"workers: {found.steady}", file=sys.stderr, flush=True)
     for what, work in WORK.items():
         found.pairs[what] = two_over_one(work, path)
         print(f"two processes {what}: {found.pairs[what]:.2f} times one", file=sys.stderr, flush=True)
@@ -212,7 +211,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--side", type=int, default=4096, help="slide edge in px at 0.5 um/px")
+    parser.add_argument("--side", type=int, default=8192, help="slide edge in px at 0.5 um/px")
     parser.add_argument("--largest", type=int, default=40_000, help="largest edge of the cost law")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--histomicstk", default=os.environ.get("HISTOMICSTK_PYTHON", ""),

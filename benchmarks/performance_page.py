@@ -161,7 +161,7 @@ def _commands(found: Measured) -> str:
         lines.append(f"| `{name}` | {took.wall_s:.2f} | {took.processor_s:.2f} | {took.peak_mib:.0f} |\n")
     few, more = found.steady[0].slides
     lines.append(
-        f"\nFolders of {few} and of {more} such slides, the better of two runs each: what one slide more "
+        f"\nFolders of {few} and of {more} such slides, the best of three runs each: what one slide more "
         "takes, when all is running, and what a run takes beside its slides (imports, the cluster, tables "
         "and report at the end).\n\n"
         "| workers | wall per slide, s | processor per slide, s | beside: wall, s | beside: processor, s | "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -13,8 +14,8 @@ from typing import NamedTuple
 
 CLI = "from histoquant.cli import main; main()"
 # The start of a run and its end are the same for both, so that they cancel.
-FEW, MORE = 2, 6
-_REPEATS = 2
+FEW, MORE = 1, 4
+_REPEATS = 3
 
 # A child counts its parent's memory until it is another program: the parent is a small one. Its children's
 # processor time is theirs and that of all they waited for; the peak is that of the largest of them.
@@ -89,25 +90,28 @@ def folder_of(place: Path, slide: Path, count: int) -> Path:
     return place
 
 
-def steady(slide: Path, folder: Path, workers: int, run: Callable[..., Took] = command) -> Steady:
-    """Measure one number of workers.
+def steady(
+    slide: Path, folder: Path, workers: tuple[int, ...], run: Callable[..., Took] = command
+) -> dict[int, Steady]:
+    """Measure some numbers of workers in turn, so that what changes on the machine changes all of them.
 
     Parameters
     ----------
     slide : Path
     folder : Path
         For copies of the slide, which are links, and results.
-    workers : int
+    workers : tuple of int
         0 for one process without Dask.
     run : callable
         `command`, or what a test puts in its place.
     """
-    took: dict[int, list[Took]] = {FEW: [], MORE: []}
-    for _ in range(_REPEATS):
-        for count in (FEW, MORE):
-            slides = folder_of(folder / f"slides-{count}", slide, count)
-            out = folder / f"out-{workers}-{count}"
-            took[count].append(run(CLI, "run", str(slides), "-o", str(out), "--workers", str(workers)))
-            shutil.rmtree(out, ignore_errors=True)
+    took: dict[tuple[int, int], list[Took]] = {}
+    for _, count, each in itertools.product(range(_REPEATS), (FEW, MORE), workers):
+        slides = folder_of(folder / f"slides-{count}", slide, count)
+        out = folder / f"out-{each}-{count}"
+        told = run(CLI, "run", str(slides), "-o", str(out), "--workers", str(each))
+        took.setdefault((each, count), []).append(told)
+        shutil.rmtree(out, ignore_errors=True)
     # what disturbs a run only ever adds to it
-    return Steady(*(min(runs, key=lambda one: one.processor_s) for runs in took.values()))
+    best = {key: min(runs, key=lambda one: one.processor_s) for key, runs in took.items()}
+    return {each: Steady(best[each, FEW], best[each, MORE]) for each in workers}

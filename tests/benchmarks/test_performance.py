@@ -63,7 +63,11 @@ def test_the_page_says_what_does_not_hold(tmp_path: Path) -> None:
         law=[Law(4.0, 0.1, 0.2, 0.3, 500.0), Law(16.0, 0.4, 0.8, 1.2, 700.0)],
         runs={"histoquant --help": Took(0.3, 0.2, 50.0)},
         steady={
-            k: Steady(Took(5.0 + 8.0 / max(k, 1), 9.0, 500.0), Took(5.0 + 24.0 / max(k, 1), 25.0 + k, 500.0))
+            k: Steady(
+                Took(5.0 + 8.0 / max(k, 1), 9.0, 500.0),
+                Took(5.0 + 24.0 / max(k, 1), 25.0 + k, 500.0),
+                slides=(2, 6),
+            )
             for k in range(3)
         },
         pairs={"decoding JPEG": 1.98},
@@ -99,6 +103,6 @@ def test_start_and_end_of_a_run_do_not_count_in_steady_state(tmp_path: Path) -> 
         slides, workers = len(list(Path(words[1]).iterdir())), int(words[-1])
         return Took(7.0 + 3.0 * slides / workers, 11.0 + 3.5 * slides, 100.0)
 
-    found = steady(slide(tmp_path, 512), tmp_path, 2, run)
-    assert (found.wall_s, found.processor_s) == (1.5, 3.5)
-    assert found.start == (7.0, 11.0)
+    found = steady(slide(tmp_path, 512), tmp_path, (1, 2), run)
+    assert [(each.wall_s, each.processor_s) for each in found.values()] == [(3.0, 3.5), (1.5, 3.5)]
+    assert found[2].start == (7.0, 11.0)

@@ -120,6 +120,21 @@ def quantify_tile(plane: Plane, tile: Tile, planned: Planned) -> TileResult:
         Independent of the tiling, when all tiles of a slide are taken together.
     """
     marker = planned.plan.marker
+    found = _quantify_window(plane, tile, planned)
+    if isinstance(marker, VesselMarkerDefinition):
+        # in a window of their own, when nothing is held of the cells'
+        vessels = _vessels(plane, tile, planned, marker)
+        found.tables["vessels"] = vessels.table
+        found.counts["vessels_low"], found.counts["vessels_high"] = vessels.count_low, vessels.count_high
+        found.counts["vessels_oversize"] = int(vessels.oversize)
+        found.counts["vessels_excluded"] = vessels.count_excluded
+        found.counts["vessels_unclosed"] = len(vessels.unclosed)
+    return found
+
+
+def _quantify_window(plane: Plane, tile: Tile, planned: Planned) -> TileResult:
+    """Everything of a tile but its vessels."""
+    marker = planned.plan.marker
     window = _Window.around(tile, _halo_px(planned), planned.plan.plane_size_px)
     planes = window.read(plane, planned)
     # searched at standard strength, measured as stained; first, because the search needs the most memory
@@ -132,13 +147,6 @@ def quantify_tile(plane: Plane, tile: Tile, planned: Planned) -> TileResult:
         core, start = (tile.y_px - window.y, tile.x_px - window.x), (tile.y_px, tile.x_px)
         more, areas = owned_tables(stained, counted, core, start, planned.plan.plane_mpp)
         tables, counts = tables | more, counts | areas
-    if isinstance(marker, VesselMarkerDefinition):
-        vessels = _vessels(plane, tile, planned, marker)
-        tables["vessels"] = vessels.table
-        counts["vessels_low"], counts["vessels_high"] = vessels.count_low, vessels.count_high
-        counts["vessels_oversize"] = int(vessels.oversize)
-        counts["vessels_excluded"] = vessels.count_excluded
-        counts["vessels_unclosed"] = len(vessels.unclosed)
     dab = np.ascontiguousarray(planes.dab[_core(window, tile)])
     return TileResult(tables, _dab_histogram(dab, counted), counts)
 

@@ -17,6 +17,7 @@ Mask = npt.NDArray[np.uint8]
 # From here on thick lines are thin ones grown: cv2 draws a thick antialiased segment as a polygon of its own,
 # which takes ten times as long as a thin one.
 _MANY_CORNERS = 10_000
+_STRIP_PX = 16
 _SHIFT = 4  # sixteenths of a pixel: cv2's fixed-point corners
 _MAX_COORDINATE_PX = 30_000.0  # cv2 keeps corners in 32-bit fixed point; anything further is off the picture
 
@@ -40,9 +41,14 @@ def fit(rgb: Picture, longest_px: int) -> Picture:
 
 def wash(rgb: Picture, lift: float, gray: float) -> Picture:
     """Fade a picture: mix ``gray`` of its luminance in, then ``lift`` of white, both 0 to 1."""
-    luminance = cv2.cvtColor(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    keep = (1.0 - lift) * (1.0 - gray)
-    return np.asarray(cv2.addWeighted(rgb, keep, luminance, (1.0 - lift) * gray, 255.0 * lift), np.uint8)
+    keep, pale = (1.0 - lift) * (1.0 - gray), (1.0 - lift) * gray
+    out = np.empty_like(rgb)
+    # strip after strip, which stay in the cache: a whole overlay in grey would be three more pictures
+    for top in range(0, len(rgb), _STRIP_PX):
+        strip = rgb[top : top + _STRIP_PX]
+        luminance = cv2.cvtColor(cv2.cvtColor(strip, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+        out[top : top + _STRIP_PX] = cv2.addWeighted(strip, keep, luminance, pale, 255.0 * lift)
+    return out
 
 
 def blend(image: Picture, mask: Mask, color: RGB, alpha: float) -> None:

@@ -119,7 +119,7 @@ def draw_density(
         RGB picture with colour bar and legend strip.
     """
     whole = check_rgb(overview_rgb)
-    image = wash(fit(whole, THUMBNAIL_PX), 0.25, 0.8).copy()
+    image = wash(fit(whole, THUMBNAIL_PX), 0.25, 0.8)
     mpp = mpp * max(whole.shape[:2]) / max(image.shape[:2])
     unit = max(image.shape[:2]) / THUMBNAIL_PX
     top = bar_top(density.highest_per_mm2)

@@ -77,7 +77,7 @@ def _enlarge(rgb: Picture) -> tuple[Picture, int]:
     """Enlarge a field image by a whole factor until it fills the 1000-px view."""
     factor = min(_MAX_ENLARGE, math.ceil(GLANCE_PX / max(rgb.shape[:2])))
     if factor <= 1:
-        return rgb.copy(), 1
+        return rgb, 1
     size = (rgb.shape[1] * factor, rgb.shape[0] * factor)
     return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_CUBIC), np.uint8), factor
 

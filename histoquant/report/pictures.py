@@ -67,14 +67,15 @@ def _chunk(name: bytes, body: bytes) -> bytes:
     )
 
 
-def _filtered(picture: Picture) -> bytes:
+def _filtered(picture: Picture) -> bytearray:
     """Rows as PNG deflates them: the filter's number, then the difference to the row above."""
     rows = picture.reshape(picture.shape[0], -1)
-    out = np.empty((rows.shape[0], rows.shape[1] + 1), np.uint8)
+    data = bytearray(rows.shape[0] * (rows.shape[1] + 1))
+    out = np.frombuffer(data, np.uint8).reshape(rows.shape[0], -1)
     out[:, 0] = _FILTER_UP
     out[0, 1:] = rows[0]
     np.subtract(rows[1:], rows[:-1], out=out[1:, 1:])
-    return out.tobytes()
+    return data
 
 
 def _preview_bytes(path: Path) -> bytes | None:

@@ -19,6 +19,7 @@ from histoquant.markers.registry import scores_of
 from histoquant.objects import is_countable
 from histoquant.objects.caps import CapLimits
 from histoquant.objects.countable import JUDGED_COLUMNS
+from histoquant.run.heap import give_back_freed_memory
 from histoquant.run.plan import SlidePlan
 
 Columns = Mapping[str, NDArray[Any]]
@@ -138,6 +139,7 @@ def in_order(plan: SlidePlan, parts: Sequence[JudgedPart], limits: CapLimits | N
     for part in parts:
         for name in set(JUDGED_COLUMNS) - set(_STAINED):
             part.pop(name, None)
+    give_back_freed_memory()  # half of what is there
     x_px, y_px = level0(plan, *(together.taken_out(f"centroid_{axis}_px")[rows] for axis in "xy"))
     x_um, y_um = to_um(plan, x_px, y_px)
     dab_od = together.taken_out("dab_od")[rows]

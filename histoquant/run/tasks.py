@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -160,6 +159,7 @@ def _write_tables(job: SlideJob, planned: Planned) -> SlideResult:
     """Write a slide's tables into its emptied folder; what is left of its cells is what pictures need."""
     from histoquant.run.assemble import order_cells, other_tables, summarise
     from histoquant.run.cell_files import CellFiles
+    from histoquant.run.object_tables import OUTLINE
     from histoquant.run.pictures import outlined_cells
 
     out = OutputFolder(job.out)
@@ -176,7 +176,8 @@ def _write_tables(job: SlideJob, planned: Planned) -> SlideResult:
     outlines = files.write_table(folder / "cells.parquet", ordered.cells, outlined_cells(planned, result))
     for name, table in other_tables(result).items():
         write_bytes(folder / f"{name}.parquet", parquet_bytes(table))
-    return replace(result, cells=result.cells.assign(outline_xy_px=outlines))
+    result.cells[OUTLINE] = outlines
+    return result
 
 
 def _row(job: SlideJob, plan: SlidePlan, result: SlideResult, files: list[dict[str, Any]]) -> dict[str, Any]:

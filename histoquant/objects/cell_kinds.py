@@ -109,20 +109,20 @@ class Kinds(NamedTuple):
             nothing where no cell owns the pixel.
         """
         out = np.empty(labels.shape, np.uint16)
-        _tell(labels, distance, (self.ends, self.place_ends), rim_px, out)
-        _add_dab(dab, stained_mod, out)
+        _tell((labels, distance, dab), (self.ends, self.place_ends), rim_px, stained_mod, out)
         return out
 
 
 @njit(cache=True, nogil=True)
 def _tell(
-    labels: Int32Array,
-    distance: UInt16Array,
+    images: tuple[Int32Array, UInt16Array, Int16Array],
     ends: tuple[UInt16Array, UInt16Array],
     rim: int,
+    stained_mod: int,
     out: UInt16Array,
 ) -> None:
     """Whole rows without a branch, which compilers turn into vector instructions."""
+    labels, distance, dab = images
     height, width = labels.shape
     first, second, third, fourth = ends[0]
     ring, cytoplasm = ends[1]
@@ -132,30 +132,30 @@ def _tell(
         here, far, row = labels[y], distance[y], out[y]
         other[:] = 1
         if rim <= y < height - rim and inner.size > 0:
-            inner[:] = 0
-            for beside in (labels[y - rim], here, labels[y + rim]):
-                _differ(beside, here[rim : width - rim], inner)
+            _differ(labels[y - rim], here, labels[y + rim], inner)
         for x in range(width):
             kind = 1 + (far[x] > first) + (far[x] > second) + (far[x] > third) + (far[x] > fourth)
             place = RING + (far[x] > ring) + (far[x] > cytoplasm)
             inside = _RIM << KIND_BITS if other[x] != 0 else _CORE << KIND_BITS
             row[x] = inside if far[x] == 0 else (kind << KIND_BITS) | (place << PLACE_BITS)
+        _add_dab(dab[y], stained_mod, row)
 
 
 @njit(cache=True, nogil=True)
-def _add_dab(dab: Int16Array, stained_mod: int, out: UInt16Array) -> None:
-    for y in range(out.shape[0]):
-        brown, row = dab[y], out[y]
-        for x in range(row.size):
-            held = min(max(int(brown[x]) - FIRST_MOD, 0) // BIN_MOD, BINS - 1)
-            inside = ((row[x] >> PLACE_BITS) & 3) != NOWHERE
-            row[x] |= held | (int(inside & (brown[x] >= stained_mod)) << STAINED_BITS)
+def _add_dab(dab: Int16Array, stained_mod: int, word: UInt16Array) -> None:
+    for x in range(word.size):
+        held = min(max(int(dab[x]) - FIRST_MOD, 0) // BIN_MOD, BINS - 1)
+        inside = ((word[x] >> PLACE_BITS) & 3) != NOWHERE
+        word[x] |= held | (int(inside & (dab[x] >= stained_mod)) << STAINED_BITS)
 
 
 @njit(cache=True, nogil=True)
-def _differ(beside: Int32Array, here: Int32Array, out: Int32Array) -> None:
-    """Not 0 where a row holds another label left of, at or right of a pixel."""
-    rim = (beside.size - here.size) // 2
-    middle, right = beside[rim : rim + here.size], beside[2 * rim :]
-    for x in range(here.size):
-        out[x] |= (beside[x] ^ here[x]) | (middle[x] ^ here[x]) | (right[x] ^ here[x])
+def _differ(above: Int32Array, here: Int32Array, below: Int32Array, out: Int32Array) -> None:
+    """Not 0 where another label lies in one of eight directions."""
+    rim = (here.size - out.size) // 2
+    middle, right = np.uint64(rim), np.uint64(2 * rim)
+    for x in range(np.uint64(out.size)):
+        own = here[x + middle]
+        over = (above[x] ^ own) | (above[x + middle] ^ own) | (above[x + right] ^ own)
+        under = (below[x] ^ own) | (below[x + middle] ^ own) | (below[x + right] ^ own)
+        out[x] = over | under | (here[x] ^ own) | (here[x + right] ^ own)

@@ -200,7 +200,7 @@ def _sum_pixels(
 @njit(cache=True, nogil=True)
 def _fetch_run(images: tuple[UInt16Array, Int16Array, Int16Array], spans: Int32Array, k: int) -> None:
     """Cells lie in scattered rows; waiting for their pixels would take as long as summing them."""
-    y, begin, end = spans[k]
+    y, begin, end = spans[k, 0], spans[k, 1], spans[k, 2]
     words, dab, hematoxylin = images
     for x in (begin, end):
         prefetch(words, y, x)
@@ -211,25 +211,29 @@ def _fetch_run(images: tuple[UInt16Array, Int16Array, Int16Array], spans: Int32A
 @njit(cache=True, nogil=True)
 def _share_out(held: Int64Array, kinds: Kinds, i: int, sums: CellSums) -> None:
     """What was held of each kind goes to the compartments and shells of cell ``i``."""
-    pixels, dab = sums.sector_pixels[i], sums.sector_dab[i]
-    hematoxylin = sums.sector_hematoxylin[i]
-    together = held[0] + held[1]
-    for sector in range(SECTORS):
-        for kind in range(KINDS):
-            row, shell = together[:, _KIND_ROOM * sector + kind], kinds.shell[kind]
-            place = kinds.place[kind]
-            if place != NOWHERE:
-                sums.pixels[i, place] += row[_PIXELS]
-                sums.dab[i, place] += row[_DAB]
-            if place == NUCLEUS:
-                sums.hematoxylin[i] += row[_HEMATOXYLIN]
+    # whole indices: a view of an array is counted, which takes longer than what is done with it here
+    cell = np.uint64(i)
+    for kind in range(np.uint64(KINDS)):
+        pixels = dab = hematoxylin = 0
+        place, shell = kinds.place[kind], kinds.shell[kind]
+        for sector in range(np.uint64(SECTORS)):
+            at = np.uint64(_KIND_ROOM) * sector + kind
+            count = held[0, _PIXELS, at] + held[1, _PIXELS, at]
+            brown = held[0, _DAB, at] + held[1, _DAB, at]
+            blue = held[0, _HEMATOXYLIN, at] + held[1, _HEMATOXYLIN, at]
+            pixels, dab, hematoxylin = pixels + count, dab + brown, hematoxylin + blue
             if shell < SHELLS:
-                pixels[sector, shell] += row[_PIXELS]
-                dab[sector, shell] += row[_DAB]
-                hematoxylin[sector, shell] += row[_HEMATOXYLIN]
+                sums.sector_pixels[cell, sector, shell] += count
+                sums.sector_dab[cell, sector, shell] += brown
+                sums.sector_hematoxylin[cell, sector, shell] += blue
+        if place != NOWHERE:
+            sums.pixels[cell, place] += pixels
+            sums.dab[cell, place] += dab
+        if place == NUCLEUS:
+            sums.hematoxylin[cell] += hematoxylin
     # the ring is a part of the cytoplasm
-    sums.pixels[i, CYTOPLASM] += sums.pixels[i, RING]
-    sums.dab[i, CYTOPLASM] += sums.dab[i, RING]
+    sums.pixels[cell, CYTOPLASM] += sums.pixels[cell, RING]
+    sums.dab[cell, CYTOPLASM] += sums.dab[cell, RING]
 
 
 @njit(cache=True, nogil=True)

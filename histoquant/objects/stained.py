@@ -17,6 +17,7 @@ from numba import njit
 
 if TYPE_CHECKING:
     from histoquant.markers.definition import MarkerDefinition
+from histoquant.objects.hysteresis import STRONG, strong_and_beside
 from histoquant.objects.nuclei import Nuclei
 from histoquant.objects.nuclei_params import NucleiParams
 from histoquant.objects.planes import Planes
@@ -25,7 +26,6 @@ from histoquant.objects.smoothing import radius_px, smooth
 from histoquant.objects.territory import UNIT, Territories, territories
 
 BoolArray = npt.NDArray[np.bool_]
-UInt8Array = npt.NDArray[np.uint8]
 Int32Array = npt.NDArray[np.int32]
 IntArray = npt.NDArray[np.signedinteger]
 Int64Array = npt.NDArray[np.int64]
@@ -35,8 +35,6 @@ SHIFTS = (0.8, 1.0, 1.2)
 LARGE = -1
 """Object of a cell that is too large to be told whole."""
 _MOD = 1000.0
-# 1 is stained weakly.
-_GROWN = 2
 
 
 @dataclass(frozen=True)
@@ -198,7 +196,7 @@ def _steps(rules: StainedRules, mpp: float) -> int:
 
 def _stained(dab: IntArray, threshold_mod: float, rules: StainedRules, mpp: float) -> Runs:
     low, high = round(rules.low_share * threshold_mod), round(rules.high_share * threshold_mod)
-    grown = Runs.of_mask(_grown(dab, low, high, _steps(rules, mpp)), _GROWN)
+    grown = Runs.of_framed(strong_and_beside(dab, low, high, _steps(rules, mpp)), STRONG)
     gaps = grown.gaps()
     filled = grown.with_gaps(gaps, _small(gaps, rules.hole_um2, rules.hole_um, mpp, 4))
     return filled.only(~_small(filled, rules.least_um2, rules.least_um, mpp, 8))
@@ -211,65 +209,6 @@ def _small(runs: Runs, area_um2: float, side_um: float, mpp: float, connectivity
     small &= (found.boxes[:, 2:] <= side_um / mpp).all(axis=1)
     # the last, for none, takes what was appended
     return np.asarray(np.append(small, False)[found.of_run], np.bool_)
-
-
-@njit(cache=True, nogil=True)
-def _grown(dab: IntArray, low: int, high: int, steps: int) -> UInt8Array:
-    """`_GROWN` for pixels at the high level, and at the low one within so many steps of those."""
-    height, width = dab.shape
-    state = np.zeros((height + 2, width + 2), np.uint8)
-    for y in range(height):
-        _tell(dab[y], low, high, state[y + 1, 1 : width + 1])
-    flat, stride = state.ravel(), width + 2
-    around = (-stride - 1, -stride, 1 - stride, -1, 1, stride - 1, stride, stride + 1)
-    front = _beside_strong(state)
-    count = front.size if steps > 0 else 0
-    for k in range(count):
-        flat[front[k]] = _GROWN
-    for _ in range(steps - 1):
-        farther = np.empty(8 * count, np.int64)
-        joined = 0
-        for k in range(count):
-            for step in around:
-                q = front[k] + step
-                if flat[q] == 1:
-                    flat[q] = _GROWN
-                    farther[joined] = q
-                    joined += 1
-        front, count = farther, joined
-    return state[1:-1, 1:-1].copy()
-
-
-@njit(cache=True, nogil=True)
-def _tell(dab: IntArray, low: int, high: int, state: UInt8Array) -> None:
-    for x in range(dab.size):
-        state[x] = np.uint8(dab[x] >= low) + np.uint8(dab[x] >= high)
-
-
-@njit(cache=True, nogil=True)
-def _beside_strong(state: UInt8Array) -> Int64Array:
-    """Weak pixels with a strong one in any of eight directions, counted along the rows."""
-    height, width = state.shape
-    found = np.empty(max(1024, width), np.int64)
-    count = 0
-    # strong ones above, here or below, then those of them left, here or right
-    column, near = np.empty(width, np.uint8), np.zeros(width, np.uint8)
-    for y in range(1, height - 1):
-        above, here, below = state[y - 1], state[y], state[y + 1]
-        for x in range(width):
-            column[x] = (above[x] | here[x] | below[x]) & _GROWN
-        for x in range(1, width - 1):
-            near[x] = (column[x - 1] | column[x] | column[x + 1]) & np.uint8(2 * (here[x] == 1))
-        some = np.int64(0)
-        for x in range(width):
-            some += near[x]
-        while count + width > found.size:
-            found = np.concatenate((found, np.empty_like(found)))
-        for x in range(width if some > 0 else 0):
-            if near[x] > 0:
-                found[count] = y * width + x
-                count += 1
-    return found[:count]
 
 
 @njit(cache=True, nogil=True)

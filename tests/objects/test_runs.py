@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from histoquant.objects.hysteresis import STRONG, strong_and_beside
 from histoquant.objects.runs import Runs
-from histoquant.objects.stained import _grown
 
 STRUCTURE = {4: ndimage.generate_binary_structure(2, 1), 8: ndimage.generate_binary_structure(2, 2)}
 
@@ -53,6 +53,8 @@ def test_growth_within_the_low_level_is_repeated_dilation(steps: int) -> None:
     dab = np.rint(1000 * noise / noise.std()).astype(np.int32)
     low, high = dab >= 200, dab >= 1500
     wanted = ndimage.binary_dilation(high, STRUCTURE[8], iterations=steps, mask=low)
-    assert ((_grown(dab, 200, 1500, steps) == 2) == wanted).all()
+    framed = strong_and_beside(dab, 200, 1500, steps)
+    assert ((framed == STRONG) == np.pad(wanted, 1)).all()
+    assert (Runs.of_framed(framed, STRONG).mask() == wanted).all()
     assert high.sum() < wanted.sum() < low.sum()
-    assert not (_grown(dab, 200, 99999, steps) == 2).any()
+    assert not (strong_and_beside(dab, 200, 99999, steps) == STRONG).any()

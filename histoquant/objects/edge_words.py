@@ -29,7 +29,7 @@ def edge_words(
 
     Parameters
     ----------
-    framed : ndarray of uint8, shape (h + 2, w + 2)
+    framed : ndarray of uint8, shape (h + 2, w + 2 or more)
         Levels within a frame of zeros; 0 where blocked.
     darkness : ndarray of int16 or int32, shape (h, w)
         Within +-2^17, and so is the doubt: four steps fit above the low byte.
@@ -39,7 +39,7 @@ def edge_words(
 
     Returns
     -------
-    ndarray of int32, shape (h + 2, w + 2)
+    ndarray of int32, of its shape
         Bits 0 to 3: free edges plus 8; bits 4 to 7: edges to blocked pixels; above: step of darkness across
         the free ones. Not set in the frame. An edge of the window is none.
     """

@@ -13,7 +13,6 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from histoquant.markers.definition import MarkerDefinition
 from histoquant.objects.boundary import boundary_steps
-from histoquant.objects.choose import ScoreRules
 from histoquant.objects.flood import Seen, label_best
 from histoquant.objects.growing import grow
 from histoquant.objects.label_runs import LabelRuns
@@ -21,6 +20,7 @@ from histoquant.objects.label_shapes import Shapes, fill_holes, renumber
 from histoquant.objects.lookup import levels_above, mix, most_of, share_of, share_table
 from histoquant.objects.nuclei_params import NucleiParams
 from histoquant.objects.planes import Planes
+from histoquant.objects.score_rules import ScoreRules
 from histoquant.objects.smoothing import smooth
 from histoquant.objects.split import split_necks
 

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from histoquant.objects.choose import ScoreRules, score_of
 from histoquant.objects.edge_words import edge_words
 from histoquant.objects.flood import Seen, label_best
 from histoquant.objects.nuclei_params import NucleiParams
+from histoquant.objects.score_rules import ScoreRules
+from histoquant.objects.walk import score_of
 
 SIDES = ((-1, 0), (1, 0), (0, -1), (0, 1))
 
@@ -73,21 +74,51 @@ def _chosen(regions: list[np.ndarray], scores: list[int], regrowth: float) -> li
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("reach", [0, 1, 2])
 def test_the_flood_finds_what_thresholding_and_trying_all_choices_finds(seed: int, reach: int) -> None:
-    levels, dark, doubt, blocked = _case(seed)
-    params = NucleiParams(area_min_um2=4.0, area_max_um2=90.0, ellipse_min=0.6, edge_min_od=0.005)
+    assert _found_is_wanted(*_case(seed), reach, 20.0) > 2
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("length_um", [3.0, 5.5, 8.0])
+def test_what_is_too_long_hides_nothing_beside_it(seed: int, length_um: float) -> None:
+    levels, dark, _, _ = _case(seed)
+    nothing = np.zeros(levels.shape, np.int32)
+    assert _found_is_wanted(levels, dark, nothing, nothing.astype(np.uint8), 1, length_um) > 0
+    # the last level is both a level and the mark of pixels given up
+    saturated = np.where(levels > 6, np.uint8(255), levels)
+    assert _found_is_wanted(saturated, dark, nothing, nothing.astype(np.uint8), 1, length_um) >= 0
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (40, 1), (2, 9), (14, 17)])
+def test_noise_in_windows_of_any_shape(shape: tuple[int, int]) -> None:
+    # walks that give up meet what others gave up in many ways
+    rng = np.random.default_rng(sum(shape))
+    for _ in range(150):
+        levels = rng.integers(0, rng.integers(3, 8), shape).astype(np.uint8)
+        dark = rng.integers(0, 300, shape).astype(np.int16)
+        blocked = (rng.random(shape) < 0.05).astype(np.uint8)
+        length_um = float(rng.choice([1.0, 1.5, 2.0, 3.0]))
+        assert _found_is_wanted(levels, dark, np.zeros_like(dark), blocked, 1, length_um) >= 0
+
+
+def _found_is_wanted(levels, dark, doubt, blocked, reach, length_um) -> int:
+    """How many regions label and choice by going through all of them have in common: all."""
+    params = NucleiParams(
+        area_min_um2=1.0, area_max_um2=90.0, ellipse_min=0.6, edge_min_od=0.005, length_max_um=length_um
+    )
     rules = ScoreRules.of(params, 0.5)
     regions = _regions(np.where(blocked > 0, np.uint8(0), levels))
     scores = []
     for _, mask in regions:
         ys, xs = np.nonzero(mask)
         small = max(np.ptp(ys), np.ptp(xs)) < rules.length_px
-        fits = rules.least_um2 <= mask.sum() * rules.px_um2 <= rules.most_um2
+        fits = rules.least_px <= mask.sum() <= rules.most_px
         scores.append(score_of(_row(mask, dark, doubt, blocked, reach), rules) if small and fits else 0)
     wanted = _chosen([mask for _, mask in regions], scores, params.regrowth)
     labels = _labels(levels, dark, doubt, blocked, reach, rules)
-    assert len(wanted) == labels.max() > 2
+    assert len(wanted) == labels.max()
     found = {(labels == i).tobytes() for i in range(1, labels.max() + 1)}
     assert found == {mask.tobytes() for mask in wanted}
+    return len(wanted)
 
 
 def _labels(levels, dark, doubt, blocked, reach, rules):

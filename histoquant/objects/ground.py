@@ -1,0 +1,175 @@
+"""What a walk over an image goes over and what it keeps: a window in a frame, pixels that wait, regions."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+Int32Array = npt.NDArray[np.int32]
+Int64Array = npt.NDArray[np.int64]
+UInt8Array = npt.NDArray[np.uint8]
+UInt32Array = npt.NDArray[np.uint32]
+UInt64Array = npt.NDArray[np.uint64]
+
+LEVELS = 256
+# Columns of a region: where it begins and ends among the pixels walked, and its level; from there on sums
+# over its pixels.
+FROM, TO, AT_LEVEL, AREA = range(4)
+SUMS = 9
+# And its box, and score and area of what was chosen inside it.
+_COLUMNS = AREA + SUMS + 6
+
+
+class Ground(NamedTuple):
+    """A window within a frame of zeros, as one long row.
+
+    Attributes
+    ----------
+    levels : ndarray of uint8, shape (1, n)
+        0 for background.
+    unmet : ndarray of uint8, shape (1, n)
+        The same to begin with; a walk clears what it meets.
+    words : ndarray of int32, shape (1, n)
+        What each pixel adds to the boundary, from `edge_words`.
+    peaks : ndarray of uint32, shape (k,)
+        Pixels as dark as any beside, of neighbours that are alike the first.
+    width : int
+        Of a row of the window, frame included.
+    """
+
+    levels: UInt8Array
+    unmet: UInt8Array
+    words: Int32Array
+    peaks: UInt32Array
+    width: int
+
+    @classmethod
+    def of(cls, levels: UInt8Array, words: Int32Array) -> Ground:
+        """Of a framed window.
+
+        Parameters
+        ----------
+        levels : ndarray of uint8, shape (h, w)
+            Within a frame of zeros, `framed`.
+        words : ndarray of int32, shape (h, w)
+        """
+        width = levels.shape[1]
+        marks, peaks = np.zeros(width, np.uint8), np.empty(levels.size // 2, np.uint32)
+        count = _peaks(levels, marks, marks.view(np.uint64), peaks)
+        row = levels.reshape(1, -1)
+        return cls(row, row.copy(), words.reshape(1, -1), peaks[:count], width)
+
+
+class Waiting(NamedTuple):
+    """Pixels that were met, one above the other from the first place of their level on.
+
+    Place 0 is for four levels beyond the last, which take what was met before: to put it there costs less
+    than to ask.
+    """
+
+    pixels: UInt32Array
+    first: UInt64Array
+    free: UInt64Array
+
+    @classmethod
+    def of(cls, counts: Int64Array) -> Waiting:
+        """Room for as many pixels of each level from 1 on; none waits yet."""
+        first = np.zeros(LEVELS + 4, np.uint64)
+        first[1:LEVELS] = 1 + np.cumsum(counts) - counts
+        return cls(np.empty(1 + int(counts.sum()), np.uint32), first, first.copy())
+
+
+class Found(NamedTuple):
+    """Pixels in the order in which they were walked, and regions as parts of it.
+
+    Attributes
+    ----------
+    order : ndarray of uint32, shape (n,)
+        Pixels of the ground.
+    chosen : ndarray of int64, shape (m, 3)
+        Disjoint regions: first pixel in ``order``, one past the last, and level.
+    regions : ndarray of int64, shape (256, 19)
+        Regions that are not closed, each within the one before.
+    """
+
+    order: UInt32Array
+    chosen: Int64Array
+    regions: Int64Array
+
+    @classmethod
+    def room(cls, pixels: int, least_px: int) -> Found:
+        """For regions of at least so many of these pixels."""
+        rows = pixels // max(1, least_px) + 1
+        order, chosen = np.empty(pixels, np.uint32), np.empty((rows, 3), np.int64)
+        return cls(order, chosen, np.empty((LEVELS, _COLUMNS), np.int64))
+
+
+def framed(levels: UInt8Array, blocked: UInt8Array | None) -> tuple[UInt8Array, Int64Array]:
+    """A window within a frame of zeros, 0 where it is blocked, too.
+
+    Parameters
+    ----------
+    levels : ndarray of uint8, shape (h, w)
+    blocked : ndarray of uint8, shape (h, w), or None
+
+    Returns
+    -------
+    framed : ndarray of uint8, shape (h + 2, w + 2 or up to 9)
+        Wide enough to be divisible by 8.
+    counts : ndarray of int64, shape (255,)
+        How many pixels have each level from 1 on.
+    """
+    height, width = levels.shape
+    out = np.empty((height + 2, -(-(width + 2) // 8) * 8), np.uint8)
+    out[0] = out[-1] = 0
+    counts = np.zeros((8, LEVELS), np.int64)
+    _frame(levels, np.zeros((1, width), np.uint8) if blocked is None else blocked, out)
+    _count(out.ravel(), out.ravel().view(np.uint64), counts)
+    return out, counts.sum(axis=0)[1:]
+
+
+@njit(cache=True, nogil=True)
+def _frame(levels: UInt8Array, blocked: UInt8Array, out: UInt8Array) -> None:
+    least = blocked.shape[0] - 1
+    for y in range(levels.shape[0]):
+        row, free, taken = out[y + 1], levels[y], blocked[min(y, least)]
+        inner = row[1 : 1 + free.size]
+        row[0] = 0
+        row[1 + free.size :] = 0
+        for x in range(inner.size):
+            inner[x] = 0 if taken[x] > 0 else free[x]
+
+
+@njit(cache=True, nogil=True)
+def _count(levels: UInt8Array, eights: UInt64Array, counts: Int64Array) -> None:
+    """Eight counters of each level: neighbours are alike, and adding to one number twice in a row waits."""
+    for k in range(np.uint64(eights.size)):
+        if eights[k] == 0:
+            continue
+        for i in range(np.uint64(8)):
+            counts[i, levels[np.uint64(8) * k + i]] += 1
+
+
+@njit(cache=True, nogil=True)
+def _peaks(levels: UInt8Array, marks: UInt8Array, eights: UInt64Array, peaks: UInt32Array) -> int:
+    count, width = np.uint64(0), levels.shape[1]
+    for y in range(1, levels.shape[0] - 1):
+        _mark_peaks(levels[y - 1, 1:-1], levels[y], levels[y + 1, 1:-1], marks[1:-1])
+        for k in range(np.uint64(eights.size)):
+            if eights[k] == 0:
+                continue
+            for x in range(np.uint64(8) * k, np.uint64(8) * k + np.uint64(8)):
+                peaks[count] = y * width + x
+                count += np.uint64(marks[x])
+    return int(count)
+
+
+@njit(cache=True, nogil=True)
+def _mark_peaks(above: UInt8Array, row: UInt8Array, below: UInt8Array, marks: UInt8Array) -> None:
+    before, here, after = row[:-2], row[1:-1], row[2:]
+    for x in range(marks.size):
+        sharp = (here[x] > above[x]) & (here[x] > before[x])
+        marks[x] = sharp & (here[x] >= after[x]) & (here[x] >= below[x])

@@ -175,8 +175,11 @@ def _around(sums: CellSums) -> dict[str, npt.NDArray[np.generic]]:
     brown = np.maximum(sums.sector_dab, 0)
     trust = np.divide(brown, blue, out=np.ones(blue.shape), where=blue > brown)
     shells = _divide(sums.sector_dab, sums.sector_pixels) / _MOD * trust
-    mean = np.sort(np.where(np.isnan(shells), -np.inf, shells).max(axis=2), axis=1)[:, ::-1]
-    known = np.count_nonzero(sums.sector_pixels.sum(axis=2), axis=1)
+    # shell by shell: reductions over an axis of three take five times as long
+    rim, close, far = np.moveaxis(np.where(np.isnan(shells), -np.inf, shells), 2, 0)
+    mean = np.sort(np.maximum(np.maximum(rim, close), far), axis=1)[:, ::-1]
+    there = np.moveaxis(sums.sector_pixels, 2, 0)
+    known = np.count_nonzero(there[0] | there[1] | there[2], axis=1)
     columns: dict[str, npt.NDArray[np.generic]] = {"directions": known.astype(np.int8)}
     rows, last = np.arange(len(mean)), np.maximum(known - 1, 0)
     for percent in (25, 50, 75):

@@ -198,7 +198,6 @@ def _cells(
         unclosed["stained_unclosed"] = stained_unclosed(stained, edges, linked)
         for name, column in cell_columns(stained, linked, (window.y, window.x), planes.mpp).items():
             measured = measured.append_column(name, to_arrow(column))
-    polygons = outlines(nuclei.labels, own, nuclei.runs)
     pixels = to_numpy(measured["nucleus_px"])
     x = _plane_centroid(to_numpy(measured["centroid_x_px"]), pixels, window.x)
     y = _plane_centroid(to_numpy(measured["centroid_y_px"]), pixels, window.y)
@@ -213,10 +212,12 @@ def _cells(
     table = measured.drop_columns(list(place))
     for name, values in place.items():
         table = table.append_column(name, to_arrow(values))
+    # outlines of those alone: lists take longer to pick from than to make
+    polygons = outlines(nuclei.labels, own[kept], nuclei.runs)
     # corner 0 of a polygon is the edge of pixel 0, whose centre is coordinate 0
     corners = polygons.corners.astype(np.float32) + np.array([window.x - 0.5, window.y - 0.5], np.float32)
     lists = pa.ListArray.from_arrays(to_arrow(2 * polygons.offsets), to_arrow(corners.ravel()))
-    cells = _rows(table.append_column("outline", lists), kept)
+    cells = _rows(table, kept).append_column("outline", lists)
     # what artefacts hold is counted once, to tell their effect, and never drawn
     return {"cells": cells, "excluded_cells": _rows(table, excluded)}, unclosed
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from numba import njit
 from numpy.typing import NDArray
 
 from histoquant.markers.registry import scores_of
 from histoquant.metrics.aggregates import Aggregates
 from histoquant.objects.caps import CapLimits
+from histoquant.objects.outline_steps import walk_steps
 from histoquant.run.cell_order import CellOrder, LazyColumns, in_order, judged, level0, object_ids, to_um
 from histoquant.run.plan import SlidePlan
 from histoquant.store.parquet_table import GROUP_ROWS
@@ -65,7 +65,7 @@ class CellRows:
         by_row = np.argsort(rows, kind="stable")
         cuts = np.searchsorted(rows[by_row], starts)
         columns: dict[str, NDArray[Any]] = {}
-        outlines: list[pa.Array] = []
+        outlines: list[pa.RecordBatch] = []
         at, before = np.empty(len(rows), np.int64), 0
         later = self._parts_of(stop, stop + GROUP_ROWS)
         for part in self._parts_of(start, stop) or [0]:
@@ -76,7 +76,7 @@ class CellRows:
                 if name != "outline":
                     values = np.asarray(table[name].to_numpy())
                     columns.setdefault(name, np.empty(len(rows), values.dtype))[to] = values[own]
-            outlines.extend(table["outline"].chunks)
+            outlines.extend(table.select(["outline", "seed_x_px", "seed_y_px"]).to_batches())
             at[to] = before + own
             before += table.num_rows
             # most parts reach into the next group, too; those of a wide slide are too many to be held
@@ -117,9 +117,9 @@ def _given(table: pa.Table) -> pa.Table:
     return table
 
 
-def _outlines(plan: SlidePlan, lists: Sequence[pa.ListArray], kept: NDArray[np.int64]) -> pa.ListArray:
-    """Flat x, y polygons of these rows of all lists, from plane to level-0 pixels."""
-    corners = [one.offsets.to_numpy() for one in lists]
+def _outlines(plan: SlidePlan, parts: Sequence[pa.RecordBatch], kept: NDArray[np.int64]) -> pa.ListArray:
+    """Flat x, y polygons of these rows of all parts after each other, in level-0 pixels."""
+    corners = [part["outline"].offsets.to_numpy() for part in parts]
     size = np.concatenate([np.zeros(0, np.int64), *(np.diff(each) for each in corners)])
     offsets = np.concatenate([[0], np.cumsum(size[kept])]).astype(np.int32)
     place = np.full(len(size), -1, np.int64)
@@ -127,30 +127,12 @@ def _outlines(plan: SlidePlan, lists: Sequence[pa.ListArray], kept: NDArray[np.i
     points = np.empty(int(offsets[-1]), np.float32)
     fx, fy = (np.float32(factor) for factor in plan.plane_factor_xy)
     row = 0
-    for one, corner in zip(lists, corners, strict=True):
-        _move(one.values.to_numpy(), corner, place[row : row + len(one)], (fx, fy), points)
-        row += len(one)
+    for part, corner in zip(parts, corners, strict=True):
+        seeds = part["seed_x_px"].to_numpy(), part["seed_y_px"].to_numpy()
+        to = place[row : row + part.num_rows]
+        walk_steps(part["outline"].values.to_numpy(), corner, seeds, to, (fx, fy), points)
+        row += part.num_rows
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(points))
-
-
-@njit(cache=True, nogil=True)
-def _move(
-    values: NDArray[np.float32],
-    corners: NDArray[np.int32],
-    place: NDArray[np.int64],
-    factor: tuple[np.float32, np.float32],
-    out: NDArray[np.float32],
-) -> None:
-    """Copy the lists that have a place, each x and y from plane to level-0 pixels."""
-    half = np.float32(0.5)
-    for row in range(place.size):
-        to = place[row]
-        if to < 0:
-            continue
-        for at in range(corners[row], corners[row + 1], 2):
-            out[to] = (values[at] + half) * factor[0] - half
-            out[to + 1] = (values[at + 1] + half) * factor[1] - half
-            to += 2
 
 
 def vessel_table(plan: SlidePlan, parts: list[pa.Table]) -> pd.DataFrame:

@@ -26,6 +26,7 @@ from histoquant.objects import (
     segment_nuclei,
 )
 from histoquant.objects.columns import to_arrow, to_numpy
+from histoquant.objects.outline_steps import steps_of
 from histoquant.objects.segmenter import segment_with, segmenter_halo_px
 from histoquant.objects.stained import StainedObjects, find_stained, link_cells, stained_halo_px
 from histoquant.run.job import RunParameters
@@ -214,9 +215,8 @@ def _cells(
         table = table.append_column(name, to_arrow(values))
     # outlines of those alone: lists take longer to pick from than to make
     polygons = outlines(nuclei.labels, own[kept], nuclei.runs)
-    # corner 0 of a polygon is the edge of pixel 0, whose centre is coordinate 0
-    corners = polygons.corners.astype(np.float32) + np.array([window.x - 0.5, window.y - 0.5], np.float32)
-    lists = pa.ListArray.from_arrays(to_arrow(2 * polygons.offsets), to_arrow(corners.ravel()))
+    steps = steps_of(polygons, nuclei.seeds[own[kept]])
+    lists = pa.ListArray.from_arrays(to_arrow(2 * polygons.offsets), to_arrow(steps.ravel()))
     cells = _rows(table, kept).append_column("outline", lists)
     # what artefacts hold is counted once, to tell their effect, and never drawn
     return {"cells": cells, "excluded_cells": _rows(table, excluded)}, unclosed

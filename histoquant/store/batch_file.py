@@ -18,9 +18,10 @@ import pyarrow as pa
 from histoquant.store.atomic import write_bytes
 
 _TRAILER_BYTES = 32
-# Read once and deleted: Arrow's own format takes a third of the time of Parquet and no more room.
+# Soon deleted: Arrow's own format with LZ4 takes a quarter of the time of Parquet; zstd takes three times as
+# long for three quarters of the room.
 _FORMAT = ".arrow"
-_WRITTEN = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
+_WRITTEN = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
 _READ = pa.ipc.IpcReadOptions(use_threads=False)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -13,9 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from histoquant.errors import SlideFailedError
 from histoquant.markers import get_marker
+from histoquant.objects import outlines
+from histoquant.objects.outline_steps import steps_of
 from histoquant.run import cell_files, object_tables
 from histoquant.run.assemble import order_cells
 from histoquant.run.cell_files import CellFiles
@@ -25,30 +28,57 @@ from histoquant.store.batch_file import Batch, write_batch
 from histoquant.testing import cell_table as random_cells
 
 PLAN = cast(SlidePlan, SimpleNamespace(plane_factor_xy=(2.0, 4.0)))
-Parts = list[list[list[float]]]
+Parts = list[list[int]]
 
 
-def moved(flat: list[float]) -> list[float]:
-    return [(value + 0.5) * (2.0, 4.0)[at % 2] - 0.5 for at, value in enumerate(flat)]
+def moved(corners: list[int]) -> list[float]:
+    return [value * (2.0, 4.0)[at % 2] - 0.5 for at, value in enumerate(corners)]
+
+
+def as_steps(rows: Parts, seeds: NDArray[np.int32]) -> pa.RecordBatch:
+    """Polygons of corners as a tile holds them: steps from the seed and from corner to corner."""
+    steps = [
+        np.diff(np.append(seed, row).reshape(-1, 2), axis=0).ravel()
+        for row, seed in zip(rows, seeds, strict=True)
+    ]
+    columns = {
+        "outline": pa.array(steps, pa.list_(pa.int16())),
+        "seed_x_px": seeds[:, 0],
+        "seed_y_px": seeds[:, 1],
+    }
+    return pa.RecordBatch.from_pydict(columns)
 
 
 @settings(deadline=None)
 @given(st.data())
 def test_outlines_are_those_of_the_kept_rows_in_their_order(data: st.DataObject) -> None:
-    polygon = st.lists(st.integers(0, 60), max_size=4).map(lambda half: [float(v) for v in half + half])
-    parts: Parts = data.draw(st.lists(st.lists(polygon, max_size=4), max_size=4))
+    polygon = st.lists(st.integers(0, 60), max_size=4).map(lambda half: half + half)
+    parts: list[Parts] = data.draw(st.lists(st.lists(polygon, max_size=4), max_size=4))
     rows = [row for part in parts for row in part]
     kept = data.draw(st.permutations(range(len(rows))))[: data.draw(st.integers(0, len(rows)))]
-    kind = pa.list_(pa.float32())
-    chunks: list[Any] = [pa.array(part, kind) for part in parts]
-    found = _outlines(PLAN, chunks, np.array(kept, np.int64)).to_pylist()
-    assert [list(one) for one in found] == [moved(rows[at]) for at in kept]
+    generator = np.random.default_rng(len(rows))
+    batches = [as_steps(part, generator.integers(0, 90, (len(part), 2), np.int32)) for part in parts]
+    found = _outlines(PLAN, batches, np.array(kept, np.int64)).to_pylist()
+    assert found == [moved(rows[at]) for at in kept]
 
 
 def test_a_sliced_part_gives_its_own_rows() -> None:
-    whole = pa.array([[9.0, 9.0], [0.0, 1.0], [2.0, 3.0, 4.0, 5.0]], pa.list_(pa.float32()))
+    rows = [[9, 9], [0, 1], [2, 3, 4, 5]]
+    whole = as_steps(rows, np.array([[1, 2], [3, 4], [5, 6]], np.int32))
     found = _outlines(PLAN, [whole[1:]], np.array([1, 0])).to_pylist()
-    assert [list(one) for one in found] == [moved([2.0, 3.0, 4.0, 5.0]), moved([0.0, 1.0])]
+    assert found == [moved(rows[2]), moved(rows[1])]
+
+
+def test_a_traced_outline_comes_back_from_its_steps() -> None:
+    labels = np.zeros((20, 30), np.int32)
+    labels[3:9, 4:11], labels[5:7, 7:15], labels[12:19, 20:29] = 1, 1, 2
+    shapes, seeds = outlines(labels), np.array([[5, 6], [15, 25]], np.int32)
+    steps = pa.ListArray.from_arrays(pa.array(2 * shapes.offsets), pa.array(steps_of(shapes, seeds).ravel()))
+    at = seeds + np.array([1000, 3000], np.int32)  # of a window that begins there
+    part = pa.RecordBatch.from_pydict({"outline": steps, "seed_x_px": at[:, 1], "seed_y_px": at[:, 0]})
+    for index, flat in enumerate(_outlines(PLAN, [part], np.array([0, 1])).to_pylist()):
+        plane = shapes.polygon(index).astype(np.int64) + np.array([3000, 1000])
+        assert flat == moved(plane.ravel().tolist())
 
 
 CELLS_PLAN = cast(
@@ -72,8 +102,8 @@ def cells_of_parts(sizes: list[int]) -> list[pa.Table]:
     for axis, place in (("y", seeds // 30), ("x", seeds % 30)):
         table[f"seed_{axis}_px"] = (20 * place).astype(np.int32)
         table[f"centroid_{axis}_px"] = 20.0 * place + 0.25
-    lists = [generator.integers(0, 99, 2 * count).astype(float) for count in generator.integers(3, 9, rows)]
-    whole = pa.Table.from_pandas(table).append_column("outline", pa.array(lists, pa.list_(pa.float32())))
+    steps = [generator.integers(-9, 9, 2 * count) for count in generator.integers(3, 9, rows)]
+    whole = pa.Table.from_pandas(table).append_column("outline", pa.array(steps, pa.list_(pa.int16())))
     return [whole.slice(end - size, size) for end, size in zip(np.cumsum(sizes).tolist(), sizes, strict=True)]
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-Int16Array = npt.NDArray[np.int16]
+Plane = npt.NDArray[Any] | None
+Int8Array = npt.NDArray[np.int8]
 Int32Array = npt.NDArray[np.int32]
 IntArray = npt.NDArray[np.signedinteger]
 UInt8Array = npt.NDArray[np.uint8]
 
-# Level of a blocked pixel, for comparisons only.
-_SHUT = -1
+# Rows are views, and nobody counts who holds them: ten of them are handed over for every row of the window.
+_kernel = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 
 
 def edge_words(
@@ -32,7 +35,8 @@ def edge_words(
     framed : ndarray of uint8, shape (h + 2, w + 2 or more)
         Levels within a frame of zeros; 0 where blocked.
     darkness : ndarray of int16 or int32, shape (h, w)
-        Within +-2^17, and so is the doubt: four steps fit above the low byte.
+        Within +-2^17, and so is the doubt: four steps fit above the low byte. Where both are of 16 bits, a
+        step less a doubt must be, too.
     doubt : ndarray of int16 or int32, shape (h, w), or None
     blocked : ndarray of uint8, shape (h, w), or None
     reach_px : int
@@ -41,112 +45,120 @@ def edge_words(
     -------
     ndarray of int32, of its shape
         Bits 0 to 3: free edges plus 8; bits 4 to 7: edges to blocked pixels; above: step of darkness across
-        the free ones. Not set in the frame. An edge of the window is none.
+        the free ones. Not set in the frame nor where blocked. An edge of the window is none.
     """
     words = np.empty(framed.shape, np.int32)
-    unsure = np.zeros((1, darkness.shape[1]), darkness.dtype) if doubt is None else doubt
-    shut = np.zeros((1, darkness.shape[1]), np.uint8) if blocked is None else blocked
-    _words(framed, darkness, unsure, shut, reach_px, words)
+    width = darkness.shape[1]
+    kind = np.result_type(darkness, darkness if doubt is None else doubt)
+    # of the edges above a row, below it, and before each pixel and after the last
+    signs, steps = np.zeros((3, width + 1), np.int8), np.zeros((3, width + 1), kind)
+    room = (signs, steps, np.empty(width + 2 * reach_px + 1, darkness.dtype), np.empty(width, np.int8))
+    _words(framed, darkness, doubt, blocked, reach_px, room, words)
     return words
 
 
-@njit(cache=True, nogil=True)
+@_kernel
 def _words(
     framed: UInt8Array,
     darkness: IntArray,
-    doubt: IntArray,
-    blocked: UInt8Array,
+    doubt: IntArray | None,
+    blocked: UInt8Array | None,
     reach: int,
+    room: tuple[Int8Array, IntArray, IntArray, Int8Array],
     words: Int32Array,
 ) -> None:
     """Loops over few arrays each, which compilers turn into vector instructions."""
+    signs, steps, padded, low = room
     height, width = darkness.shape
-    levels = np.zeros((3, width), np.int16)
-    padded = np.empty(width + 2 * reach + 1, darkness.dtype)
-    # at place x the edge between x - 1 and x, seen from x
-    step_across, edge_across = np.zeros(width + 1, np.int32), np.zeros(width + 1, np.int16)
-    step, edge, taken = np.empty(width, np.int32), np.empty(width, np.int16), np.zeros(width, np.int16)
-    least_doubt, least_shut = doubt.shape[0] - 1, blocked.shape[0] - 1
-    _compared(framed[1], blocked[0], levels[0])
     for y in range(height):
+        # an edge adds to one of its pixels what it takes off the other: it is measured once, from below; at
+        # the window's own edge a row meets itself and adds nothing
         over, under = max(y - 1, 0), min(y + 1, height - 1)
-        here, below = levels[y % 3], levels[(y + 1) % 3]
-        _compared(framed[under + 1], blocked[min(under, least_shut)], below)
-        # at the window's own edge a row meets itself and adds nothing
-        above = levels[(y + 2) % 3] if y > 0 else here
-        sure = doubt[min(y, least_doubt)]
-        outer = darkness[max(y - reach - 1, 0)]
-        step[:] = 0
-        _add_steps(here, above, darkness[min(y + reach, height - 1)], outer, sure,
-                   doubt[min(over, least_doubt)], step)  # fmt: skip
-        outer = darkness[min(y + reach + 1, height - 1)]
-        _add_steps(here, below, darkness[max(y - reach, 0)], outer, sure,
-                   doubt[min(under, least_doubt)], step)  # fmt: skip
-        edge[:] = 0
-        _add_edges(here, above, edge)
-        _add_edges(here, below, edge)
-        padded[: reach + 1] = darkness[y, 0]
-        padded[reach : reach + width] = darkness[y]
-        padded[reach + width :] = darkness[y, width - 1]
-        step_across[:] = 0
-        edge_across[:] = 0
-        inner, behind = padded[2 * reach + 1 : 2 * reach + width], padded[: width - 1]
-        _add_steps(here[1:], here[:-1], inner, behind, sure[1:], sure[:-1], step_across[1:width])
-        _add_edges(here[1:], here[:-1], edge_across[1:width])
-        if least_shut > 0:
-            taken[:] = 0
-            _add_taken(here, above, taken)
-            _add_taken(here, below, taken)
-            _add_taken(here[1:], here[:-1], taken[1:])
-            _add_taken(here[:-1], here[1:], taken[:-1])
-        _pack((step, edge, taken), (step_across, edge_across), words[y + 1, 1 : width + 1])
+        row, next_row = framed[y + 1, 1 : width + 1], framed[under + 1, 1 : width + 1]
+        above, below, across = y % 2, (y + 1) % 2, 2
+        shut, shut_below = _row(blocked, y), _row(blocked, under)
+        _compare(next_row, row, shut_below, shut, signs[below, :width])
+        inner, outer = darkness[min(y + reach + 1, height - 1)], darkness[max(y - reach, 0)]
+        sure, sure_below = _row(doubt, y), _row(doubt, under)
+        _measure(signs[below, :width], inner, outer, sure_below, sure, steps[below, :width])
+        _pad(darkness[y], padded[:reach], padded[reach : reach + width], padded[reach + width :])
+        _compare(row[1:], row[:-1], _later(shut), _earlier(shut), signs[across, 1:width])
+        inner, outer = padded[2 * reach + 1 : 2 * reach + width], padded[: width - 1]
+        _measure(signs[across, 1:width], inner, outer, _later(sure), _earlier(sure), steps[across, 1:width])
+        _count(signs[above, :width], signs[below, :width], signs[across], low)
+        if blocked is not None:
+            _add_taken(shut, blocked[over], shut_below, low)
+        _pack(steps[above, :width], steps[below, :width], steps[across], low, words[y + 1, 1 : width + 1])
 
 
-@njit(cache=True, nogil=True)
-def _compared(framed: UInt8Array, blocked: UInt8Array, levels: Int16Array) -> None:
-    for x in range(levels.size):
-        levels[x] = _SHUT if blocked[x] > 0 else framed[x + 1]
+@_kernel
+def _row(plane: Plane, y: int) -> Plane:
+    return None if plane is None else plane[y]
 
 
-@njit(cache=True, nogil=True)
-def _add_steps(
-    here: Int16Array,
-    there: Int16Array,
-    inner: IntArray,
-    outer: IntArray,
-    doubt_here: IntArray,
-    doubt_there: IntArray,
-    step: Int32Array,
+@_kernel
+def _later(row: Plane) -> Plane:
+    return None if row is None else row[1:]
+
+
+@_kernel
+def _earlier(row: Plane) -> Plane:
+    return None if row is None else row[:-1]
+
+
+@_kernel
+def _compare(here: UInt8Array, there: UInt8Array, shut: Plane, shut_there: Plane, sign: Int8Array) -> None:
+    """1 for edges that open with the pixel here, -1 for those that close, 0 for none."""
+    if shut is None or shut_there is None:
+        for x in range(sign.size):
+            sign[x] = np.int8(here[x] > there[x]) - np.int8(here[x] < there[x])
+    else:
+        for x in range(sign.size):
+            edge = np.int8(here[x] > there[x]) - np.int8(here[x] < there[x])
+            sign[x] = 0 if (shut[x] | shut_there[x]) > 0 else edge
+
+
+@_kernel
+def _measure(
+    sign: Int8Array, inner: IntArray, outer: IntArray, sure: Plane, sure_there: Plane, step: IntArray
 ) -> None:
-    for x in range(step.size):
-        drop = np.int32(inner[x]) - np.int32(outer[x])
-        opens, closes = drop - np.int32(doubt_there[x]), drop + np.int32(doubt_here[x])
-        signed = opens if here[x] > there[x] else closes
-        step[x] += 0 if (here[x] == there[x]) | (min(here[x], there[x]) < 0) else signed
+    if sure is None or sure_there is None:
+        for x in range(step.size):
+            step[x] = inner[x] - outer[x] if sign[x] != 0 else 0
+    else:
+        for x in range(step.size):
+            doubt = -sure_there[x] if sign[x] > 0 else sure[x]
+            step[x] = inner[x] - outer[x] + doubt if sign[x] != 0 else 0
 
 
-@njit(cache=True, nogil=True)
-def _add_edges(here: Int16Array, there: Int16Array, edge: Int16Array) -> None:
-    for x in range(edge.size):
-        sign = 1 if here[x] > there[x] else -1
-        edge[x] += 0 if (here[x] == there[x]) | (min(here[x], there[x]) < 0) else sign
+@_kernel
+def _pad(row: IntArray, before: IntArray, middle: IntArray, after: IntArray) -> None:
+    for x in range(before.size):
+        before[x] = row[0]
+    for x in range(middle.size):
+        middle[x] = row[x]
+    for x in range(after.size):
+        after[x] = row[-1]
 
 
-@njit(cache=True, nogil=True)
-def _add_taken(here: Int16Array, there: Int16Array, taken: Int16Array) -> None:
-    for x in range(taken.size):
-        taken[x] += 1 if (there[x] < 0) & (here[x] >= 0) else 0
+@_kernel
+def _count(above: Int8Array, below: Int8Array, across: Int8Array, low: Int8Array) -> None:
+    before, after = across[:-1], across[1:]
+    for x in range(low.size):
+        low[x] = above[x] - below[x] + before[x] - after[x] + 8
 
 
-@njit(cache=True, nogil=True)
-def _pack(
-    along: tuple[Int32Array, Int16Array, Int16Array], across: tuple[Int32Array, Int16Array], word: Int32Array
-) -> None:
-    step, edge, taken = along
-    step_across, edge_across = across
+@_kernel
+def _add_taken(row: UInt8Array, above: UInt8Array, below: UInt8Array, low: Int8Array) -> None:
+    for x in range(low.size):
+        low[x] += 16 * (np.int8(above[x] > 0) + np.int8(below[x] > 0))
+    for beside, at in ((row[:-1], low[1:]), (row[1:], low[:-1])):
+        for x in range(at.size):
+            at[x] += 16 * np.int8(beside[x] > 0)
+
+
+@_kernel
+def _pack(above: IntArray, below: IntArray, across: IntArray, low: Int8Array, word: Int32Array) -> None:
+    before, after = across[:-1], across[1:]
     for x in range(word.size):
-        step[x] += step_across[x] - step_across[x + 1]
-    for x in range(word.size):
-        edge[x] += edge_across[x] - edge_across[x + 1]
-    for x in range(word.size):
-        word[x] = step[x] * 256 + np.int32(taken[x]) * 16 + np.int32(edge[x]) + 8
+        word[x] = (np.int32(above[x]) - below[x] + before[x] - after[x]) * 256 + low[x]

@@ -139,9 +139,11 @@ def test_labels_are_numbered_by_level_then_by_last_pixel() -> None:
     assert keys == sorted(keys)
 
 
+@pytest.mark.parametrize("kind", [np.int16, np.int32])
 @pytest.mark.parametrize("reach", [0, 1, 3])
-def test_words_sum_to_the_boundary_of_any_region(reach: int) -> None:
+def test_words_sum_to_the_boundary_of_any_region(reach: int, kind: type) -> None:
     levels, dark, doubt, blocked = _case(1)
+    dark, doubt = dark.astype(kind), doubt.astype(kind)
     free = np.where(blocked > 0, np.uint8(0), levels)
     words = edge_words(np.pad(free, 1), dark, doubt, blocked, reach)[1:-1, 1:-1]
     for _, mask in _regions(free)[::7]:

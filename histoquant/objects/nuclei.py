@@ -176,7 +176,7 @@ def _seeded(labels: Int32Array, count: int, dark: IntArray, rules: NucleiParams,
 def _more(labels: Int32Array, last: int, seen: Seen, rules: NucleiParams, mpp: float) -> int:
     """Add labels of one more pass over what is left free, in place; the last number given."""
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
-    taken = cv2.dilate((labels > 0).astype(np.uint8), cross, iterations=rules.margin_px(mpp))
+    taken = cv2.dilate((labels > 0).view(np.uint8), cross, iterations=rules.margin_px(mpp))
     return label_best(
         labels, last, seen._replace(blocked=np.asarray(taken, np.uint8)), ScoreRules.of(rules, mpp)
     )

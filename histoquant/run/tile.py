@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 from numpy.typing import NDArray
 
 from histoquant.markers.cd31 import VesselMarkerDefinition
@@ -29,6 +28,7 @@ from histoquant.objects.columns import to_arrow, to_numpy
 from histoquant.objects.outline_steps import steps_of
 from histoquant.objects.segmenter import segment_with, segmenter_halo_px
 from histoquant.objects.stained import StainedObjects, find_stained, link_cells, stained_halo_px
+from histoquant.run.dab_histogram import dab_histogram
 from histoquant.run.job import RunParameters
 from histoquant.run.plan import Planned
 from histoquant.run.self_check import near_open_edge, stained_unclosed
@@ -39,8 +39,6 @@ from histoquant.tiling.grid import Tile, tissue_tiles, widen
 
 # Objects count by their centroid; their first pixel may lie this far outside quantifiable tissue.
 _REACH_UM = 64.0
-# One bin per thousandth of OD; darker pixels share the last bin.
-HISTOGRAM_BINS = 3001
 
 
 @dataclass(frozen=True)
@@ -52,8 +50,8 @@ class TileResult:
     tables : dict of str to pyarrow.Table
         ``cells``, the same of what lies under artefacts as ``excluded_cells``, and, for vessels,
         ``vessels``; plane coordinates.
-    dab_histogram : ndarray of int64, shape (HISTOGRAM_BINS,)
-        DAB of the core's quantifiable pixels, one bin per thousandth of OD, negatives in the first.
+    dab_histogram : ndarray of int64
+        As `dab_histogram` gives it, of the core's quantifiable pixels.
     counts : dict of str to int
     """
 
@@ -148,8 +146,8 @@ def _quantify_window(plane: Plane, tile: Tile, planned: Planned) -> TileResult:
         core, start = (tile.y_px - window.y, tile.x_px - window.x), (tile.y_px, tile.x_px)
         more, areas = owned_tables(stained, counted, core, start, planned.plan.plane_mpp)
         tables, counts = tables | more, counts | areas
-    dab = np.ascontiguousarray(planes.dab[_core(window, tile)])
-    return TileResult(tables, _dab_histogram(dab, counted), counts)
+    histogram = dab_histogram(planes.dab, (tile.y_px - window.y, tile.x_px - window.x), counted)
+    return TileResult(tables, histogram, counts)
 
 
 def counts_area(marker: MarkerDefinition) -> bool:
@@ -281,17 +279,6 @@ def _counted(planes: Planes, window: _Window, tile: Tile, planned: Planned) -> N
     wide = np.repeat(np.repeat(part, scale, axis=1), scale, axis=0)
     y, x = tile.y_px - top * scale, tile.x_px - left * scale
     return planes.valid[_core(window, tile)] & wide[y : y + tile.height_px, x : x + tile.width_px]
-
-
-@njit(cache=True, nogil=True)
-def _dab_histogram(dab: NDArray[np.int16], counted: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """DAB of the core's counted pixels."""
-    bins = np.zeros(HISTOGRAM_BINS, np.int64)
-    for y in range(dab.shape[0]):
-        for x in range(dab.shape[1]):
-            if counted[y, x]:
-                bins[min(max(dab[y, x], 0), HISTOGRAM_BINS - 1)] += 1
-    return bins
 
 
 def sum_tiles(results: list[TileResult]) -> Batch:

@@ -66,8 +66,12 @@ def is_fragment(cells: Mapping[str, npt.ArrayLike], marker: MarkerDefinition, mp
     brown = np.flatnonzero(stained & (inside >= BROWN_ITSELF * around))
     nuclei = np.flatnonzero(stained & (inside < BROWN_ITSELF * around))
     if brown.size and nuclei.size:
-        place = np.column_stack([np.asarray(cells[f"centroid_{axis}_px"], np.float64) for axis in "yx"]) * mpp
-        near, _ = cKDTree(place[nuclei]).query(place[brown], distance_upper_bound=SAME_CELL_UM)
+        both = np.concatenate([nuclei, brown])
+        place = (
+            np.column_stack([np.asarray(cells[f"centroid_{axis}_px"], np.float64)[both] for axis in "yx"])
+            * mpp
+        )
+        near, _ = cKDTree(place[: nuclei.size]).query(place[nuclei.size :], distance_upper_bound=SAME_CELL_UM)
         fragment[brown] = np.isfinite(near)
     return fragment
 

@@ -110,12 +110,18 @@ def dot_diameter_px(count: int, area_px: float, scale: Scale, at_glance: float) 
 
 
 def _dot_cells(image: Picture, cells: CellMarks, positive: npt.NDArray[np.bool_], scale: Scale) -> None:
-    xy = np.stack([cells.x_px, cells.y_px], axis=1)
     area = image.shape[0] * image.shape[1] * 0.4  # biopsies fill about 0.4 of their picture
     small = dot_diameter_px(len(cells), area, scale, 1.0)
-    paint_dots(image, xy[~positive], NEGATIVE, min(small, 0.8 * scale.unit + 1), alpha=0.55)
+    paint_dots(image, _centres(cells, ~positive), NEGATIVE, min(small, 0.8 * scale.unit + 1), alpha=0.55)
     large = dot_diameter_px(int(np.count_nonzero(positive)), area, scale, 3.4)
-    paint_dots(image, xy[positive], POSITIVE, large, halo_px=max(1.0, 0.4 * scale.unit))
+    paint_dots(image, _centres(cells, positive), POSITIVE, large, halo_px=max(1.0, 0.4 * scale.unit))
+
+
+def _centres(cells: CellMarks, which: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    centres = np.empty((int(np.count_nonzero(which)), 2))
+    centres[:, 0] = cells.x_px[which]
+    centres[:, 1] = cells.y_px[which]
+    return centres
 
 
 def paint_cells(image: Picture, cells: CellMarks, scale: Scale) -> None:

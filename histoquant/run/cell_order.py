@@ -106,7 +106,8 @@ class CellOrder:
 def judged(plan: SlidePlan, part: Columns) -> JudgedPart:
     """What the whole slide must know of a part's cells at once: place, stain, and what tells a nucleus."""
     names = dict.fromkeys((*_PLACE, *JUDGED_COLUMNS, *_STAINED))
-    kept = {name: part[name] for name in names if name in part}
+    # copied, because Arrow gives nothing back to the system while a neighbour lives
+    kept = {name: np.array(part[name]) for name in names if name in part}
     return kept | {"dab_od": stain_od(part, plan.marker)}
 
 
@@ -139,10 +140,11 @@ def in_order(plan: SlidePlan, parts: Sequence[JudgedPart], limits: CapLimits | N
     for part in parts:
         for name in set(JUDGED_COLUMNS) - set(_STAINED):
             part.pop(name, None)
-    give_back_freed_memory()  # half of what is there
+    give_back_freed_memory()  # half of what is there, in pieces that nothing new fits in
     x_px, y_px = level0(plan, *(together.taken_out(f"centroid_{axis}_px")[rows] for axis in "xy"))
     x_um, y_um = to_um(plan, x_px, y_px)
     dab_od = together.taken_out("dab_od")[rows]
+    give_back_freed_memory()
     columns = {
         **{"x_px": x_px, "y_px": y_px, "x_um": x_um, "y_um": y_um},
         "positive": scores_of(dab_od, plan.threshold_od).positive,

@@ -13,8 +13,9 @@ import pyarrow as pa
 # when freed; nothing given back from the heap's end; and one heap for all threads, because those of
 # further threads are too small for the planes of a tile.
 _KEPT: Final = ((-4, 0), (-1, 2**31 - 1), (-8, 1))
-# As glibc comes to have it by itself: blocks beyond 32 MB from mmap, twice as much kept at the heap's end.
-_GIVEN_BACK: Final = ((-4, 65536), (-3, 32 << 20), (-1, 64 << 20))
+# Much as glibc comes to have it by itself: blocks beyond 16 MiB from mmap (32 there), 64 kept at the heap's
+# end. A column of two million cells is such a block, a mask of a picture is not.
+_GIVEN_BACK: Final = ((-4, 65536), (-3, 16 << 20), (-1, 64 << 20))
 
 
 def keep_freed_memory() -> bool:

@@ -31,6 +31,9 @@ from histoquant.slides import Plane, Slide
 from histoquant.slides.plane import SNAP
 from histoquant.tiling.artefacts import EXCLUSIONS
 
+DRAWN_COLUMNS = ("x_px", "y_px", "x_um", "y_um", "positive")
+"""What pictures need of the cells beside their outlines."""
+
 _READ = Backgrounds()  # nothing was kept: every picture reads the slide
 
 

@@ -160,7 +160,7 @@ def _write_tables(job: SlideJob, planned: Planned) -> SlideResult:
     from histoquant.run.assemble import order_cells, other_tables, summarise
     from histoquant.run.cell_files import CellFiles
     from histoquant.run.object_tables import OUTLINE
-    from histoquant.run.pictures import outlined_cells
+    from histoquant.run.pictures import DRAWN_COLUMNS, outlined_cells
 
     out = OutputFolder(job.out)
     numbers, key = range(len(batches_of(planned, job.parameters))), job.work_key
@@ -171,9 +171,12 @@ def _write_tables(job: SlideJob, planned: Planned) -> SlideResult:
     del counted, excluded
     give_back_freed_memory()
     result = summarise(planned, ordered, batches, job.slide_id)
+    for name in set(result.cells).difference(DRAWN_COLUMNS):
+        del result.cells[name]
+    drawn = outlined_cells(planned, result)
     give_back_freed_memory()
     folder = out.clear_slide(job.slide_id)
-    outlines = files.write_table(folder / "cells.parquet", ordered.cells, outlined_cells(planned, result))
+    outlines = files.write_table(folder / "cells.parquet", ordered.cells, drawn)
     for name, table in other_tables(result).items():
         write_bytes(folder / f"{name}.parquet", parquet_bytes(table))
     result.cells[OUTLINE] = outlines

@@ -1,4 +1,4 @@
-"""Whole planes through tables: divisions and logarithms once per value instead of once per pixel."""
+"""Whole planes by whole-number formulas, with one logarithm per value instead of one per pixel."""
 
 from __future__ import annotations
 
@@ -8,56 +8,55 @@ from numba import njit
 
 BoolArray = npt.NDArray[np.bool_]
 Int16Array = npt.NDArray[np.int16]
-Int32Array = npt.NDArray[np.int32]
 IntArray = npt.NDArray[np.signedinteger]
 UInt8Array = npt.NDArray[np.uint8]
+UInt16Array = npt.NDArray[np.uint16]
 
-
-def share_table(percent: int, most: int, floor: int = 0) -> Int32Array:
-    """``max(value - floor, 0) * percent // 100`` of values 0 to ``most``; shape (most + 1,)."""
-    return np.asarray(np.maximum(np.arange(most + 1) - floor, 0) * percent // 100, np.int32)
+# Vectors of whole numbers have no division. A whole number and a half times the inverse lies half a divisor's
+# share off every quotient, which for numbers of 31 bits is far more than the product errs.
+_HALF, _PERCENT = 0.5, 0.01
+_kernel = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 
 
 def share_of(plane: IntArray, percent: int) -> IntArray:
     """``value * percent // 100`` of every pixel of a plane without negative values; of its type up to 100."""
     out = np.empty(plane.shape, plane.dtype if percent <= 100 else np.int32)
-    _look_up(plane.ravel(), share_table(percent, most_of(plane)), out.ravel())
+    _share(plane.ravel(), percent, out.ravel())
     return out
 
 
-def most_of(plane: IntArray) -> int:
-    """What no pixel exceeds: a table for all of 16 bits is made sooner than the largest is found."""
-    return int(np.iinfo(np.int16).max if plane.dtype == np.int16 else plane.max(initial=0))
-
-
-@njit(cache=True, nogil=True)
 def mix(
-    hematoxylin: Int16Array, dab: Int16Array, share: Int32Array, compressed: Int16Array, out: Int16Array
-) -> None:
-    """Compressed sum of haematoxylin and the share of DAB; negative DAB counts as none.
+    hematoxylin: Int16Array, dab: Int16Array, percent: int, floor: int, compressed: Int16Array
+) -> Int16Array:
+    """Compressed sum of haematoxylin and a share of DAB.
 
     Parameters
     ----------
-    hematoxylin, dab, out : ndarray of int16, shape (h, w)
-    share : ndarray of int32, shape (32768,)
-        Of every amount of DAB.
+    hematoxylin, dab : ndarray of int16, shape (h, w)
+    percent : int
+        Of DAB, rounded down; may be negative.
+    floor : int
+        What is taken off DAB; what is then below 0 counts as none.
     compressed : ndarray of int16, shape (n,)
-        Of every sum; those beyond it count as the last.
+        Of every sum from 0 on; those beyond it count as the last.
+
+    Returns
+    -------
+    ndarray of int16, shape (h, w)
     """
-    for y in range(out.shape[0]):
-        blue, brown, row = hematoxylin[y], dab[y], out[y]
-        for x in range(row.size):
-            mixed = blue[x] + share[max(brown[x], 0)]
-            row[x] = compressed[min(max(mixed, 0), compressed.size - 1)]
+    out = np.empty(dab.shape, np.int16)
+    _mix(hematoxylin, dab, percent, floor, compressed, np.empty(dab.shape[1], np.uint16), out)
+    return out
 
 
-@njit(cache=True, nogil=True)
+@_kernel
 def levels_above(
     dark: IntArray,
     around: IntArray,
     valid: BoolArray,
-    off: Int32Array,
-    level: UInt8Array,
+    percent: int,
+    floor: int,
+    step: int,
     out: UInt8Array,
 ) -> None:
     """Level of darkness less what the surroundings take off it; 0 where invalid or not above 0.
@@ -67,20 +66,52 @@ def levels_above(
     dark, around : ndarray of int16 or int32, shape (h, w)
         Not negative.
     valid : ndarray of bool, shape (h, w)
-    off : ndarray of int32
-        What is taken off, for every amount around.
-    level : ndarray of uint8
-        Of every difference from 0 on.
+    percent : int
+        Of the surroundings, rounded down, that is taken off.
+    floor : int
+        Taken off besides.
+    step : int
+        Between levels, of which the last is 255.
     out : ndarray of uint8, shape (h, w)
     """
+    part = 1.0 / step
     for y in range(out.shape[0]):
         here, there, known, row = dark[y], around[y], valid[y], out[y]
         for x in range(row.size):
-            above = here[x] - off[there[x]]
-            row[x] = level[above] if above > 0 and known[x] else 0
+            above = here[x] - np.int32((there[x] * percent + _HALF) * _PERCENT) - floor
+            level = min(np.int32((above + _HALF) * part), 255)
+            row[x] = level if (above > 0) & known[x] else 0
 
 
-@njit(cache=True, nogil=True)
-def _look_up(plane: IntArray, table: Int32Array, out: IntArray) -> None:
+@_kernel
+def _mix(
+    hematoxylin: Int16Array,
+    dab: Int16Array,
+    percent: int,
+    floor: int,
+    compressed: Int16Array,
+    sums: UInt16Array,
+    out: Int16Array,
+) -> None:
+    for y in range(out.shape[0]):
+        _add(hematoxylin[y], dab[y], percent, floor, compressed.size - 1, sums)
+        _look_up(sums, compressed, out[y])
+
+
+@_kernel
+def _add(blue: Int16Array, brown: Int16Array, percent: int, floor: int, most: int, sums: UInt16Array) -> None:
+    for x in range(sums.size):
+        share = np.floor((max(int(brown[x]) - floor, 0) * percent + _HALF) * _PERCENT)
+        sums[x] = min(max(int(blue[x]) + int(share), 0), most)
+
+
+@_kernel
+def _look_up(places: UInt16Array, table: Int16Array, out: Int16Array) -> None:
+    for x in range(out.size):
+        out[x] = table[np.uint64(places[x])]
+
+
+@_kernel
+def _share(plane: IntArray, percent: int, out: IntArray) -> None:
     for i in range(plane.size):
-        out[i] = table[plane[i]]
+        out[i] = np.int32((plane[i] * percent + _HALF) * _PERCENT)

@@ -17,7 +17,7 @@ from histoquant.objects.flood import Seen, label_best
 from histoquant.objects.growing import grow
 from histoquant.objects.label_runs import LabelRuns
 from histoquant.objects.label_shapes import Shapes, fill_holes, renumber
-from histoquant.objects.lookup import levels_above, mix, most_of, share_of, share_table
+from histoquant.objects.lookup import levels_above, mix, share_of
 from histoquant.objects.nuclei_params import NucleiParams
 from histoquant.objects.planes import Planes
 from histoquant.objects.score_rules import ScoreRules
@@ -233,10 +233,7 @@ def darkness(planes: Planes, params: NucleiParams) -> Int16Array:
     floor = round(params.dab_floor_od * _MOD) if percent > 0 else 0
     knee = params.knee_od * _MOD
     compressed = np.rint(knee * np.log1p(np.arange(_DARKEST_MOD + 1) / knee)).astype(np.int16)
-    out = np.empty(planes.shape, np.int16)
-    share = share_table(percent, np.iinfo(np.int16).max, floor)
-    mix(planes.hematoxylin, planes.dab, share, compressed, out)
-    return out
+    return mix(planes.hematoxylin, planes.dab, percent, floor, compressed)
 
 
 def level_image(dark: IntArray, planes: Planes, params: NucleiParams) -> UInt8Array:
@@ -256,10 +253,7 @@ def level_image(dark: IntArray, planes: Planes, params: NucleiParams) -> UInt8Ar
     # the surroundings' kernel runs on the smoothed plane: variances of Gaussians add
     rest_um = math.sqrt(max(0.0, params.surround_um**2 - params.detail_um**2))
     around = smooth(dark, rest_um / planes.mpp)
-    most = max(most_of(dark), most_of(around))
-    off = share_table(round(100 * params.surround_share), most) + round(params.floor_od * _MOD)
-    step = max(1, round(params.level_od * _MOD))
-    level = np.minimum(np.arange(most + 1) // step, 255).astype(np.uint8)
+    share, floor = round(100 * params.surround_share), round(params.floor_od * _MOD)
     levels = np.empty(dark.shape, np.uint8)
-    levels_above(dark, around, planes.valid, off.astype(np.int32), level, levels)
+    levels_above(dark, around, planes.valid, share, floor, max(1, round(params.level_od * _MOD)), levels)
     return levels

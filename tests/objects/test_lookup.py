@@ -8,7 +8,7 @@ import pytest
 
 from histoquant.markers import get_marker
 from histoquant.objects import NucleiParams, Planes
-from histoquant.objects.lookup import share_of
+from histoquant.objects.lookup import levels_above, mix, share_of
 from histoquant.objects.nuclei import darkness, level_image
 from histoquant.objects.smoothing import smooth
 
@@ -42,6 +42,27 @@ def test_levels_are_the_formula_pixel_by_pixel() -> None:
     wanted[~planes.valid] = 0
     assert wanted.max() > 20
     assert (level_image(dark, planes, params) == wanted).all()
+
+
+def test_every_share_of_every_value_rounds_down() -> None:
+    values = np.arange(32768, dtype=np.int16).reshape(1, -1)
+    compressed = np.arange(32768, dtype=np.int16)
+    for percent in range(101):
+        wanted = values.astype(int) * percent // 100
+        assert (share_of(values, percent) == wanted).all()
+        assert (mix(np.zeros_like(values), values, percent, 0, compressed) == wanted).all()
+        wanted = values.astype(int) + -values.astype(int) * percent // 100
+        assert (mix(values, values, -percent, 0, compressed) == wanted).all()
+
+
+@pytest.mark.parametrize("step", [1, 3, 6, 7, 10, 49, 255])
+def test_every_level_rounds_down(step: int) -> None:
+    values = np.arange(2**17, dtype=np.int32).reshape(1, -1)
+    levels = np.empty(values.shape, np.uint8)
+    levels_above(values, np.zeros_like(values), np.ones(values.shape, bool), 100, 0, step, levels)
+    assert (levels == np.minimum(values // step, 255)).all()
+    levels_above(values + 1, values, np.ones(values.shape, bool), 83, 0, step, levels)
+    assert (levels == np.minimum((values + 1 - values * 83 // 100) // step, 255)).all()
 
 
 def test_shares_round_down() -> None:

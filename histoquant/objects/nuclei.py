@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -18,6 +17,7 @@ from histoquant.objects.growing import grow
 from histoquant.objects.label_runs import LabelRuns
 from histoquant.objects.label_shapes import Shapes, fill_holes, renumber
 from histoquant.objects.lookup import levels_above, mix, share_of
+from histoquant.objects.margin import near
 from histoquant.objects.nuclei_params import NucleiParams
 from histoquant.objects.planes import Planes
 from histoquant.objects.score_rules import ScoreRules
@@ -175,11 +175,8 @@ def _seeded(labels: Int32Array, count: int, dark: IntArray, rules: NucleiParams,
 
 def _more(labels: Int32Array, last: int, seen: Seen, rules: NucleiParams, mpp: float) -> int:
     """Add labels of one more pass over what is left free, in place; the last number given."""
-    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
-    taken = cv2.dilate((labels > 0).view(np.uint8), cross, iterations=rules.margin_px(mpp))
-    return label_best(
-        labels, last, seen._replace(blocked=np.asarray(taken, np.uint8)), ScoreRules.of(rules, mpp)
-    )
+    taken = near(labels, rules.margin_px(mpp))
+    return label_best(labels, last, seen._replace(blocked=taken), ScoreRules.of(rules, mpp))
 
 
 def _is_brown(planes: Planes, rules: NucleiParams) -> BoolArray:

@@ -65,7 +65,7 @@ def batches_of(planned: Planned, parameters: RunParameters) -> list[list[Tile]]:
     tissue, plan = planned.tissue, planned.plan
     near = widen(tissue.tissue, round(_REACH_UM / plan.plane_mpp), tissue.scale_px)
     tiles = tissue_tiles(plan.plane_size_px, parameters.tile_size_px, near, tissue.scale_px)
-    # fewer large tiles, so that no batch holds more area than one of default tiles
+    # of large tiles fewer: no batch holds more area than so many of 1024 px
     size = min(parameters.batch_tiles, parameters.batch_tiles * 1024**2 // parameters.tile_size_px**2)
     size = max(1, size)
     return [tiles[start : start + size] for start in range(0, len(tiles), size)]

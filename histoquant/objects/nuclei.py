@@ -16,7 +16,7 @@ from histoquant.objects.flood import Seen, label_best
 from histoquant.objects.growing import grow
 from histoquant.objects.label_runs import LabelRuns
 from histoquant.objects.label_shapes import Shapes, fill_holes, renumber
-from histoquant.objects.lookup import levels_above, mix, share_of
+from histoquant.objects.lookup import clear_below, levels_above, mix, share_of, sums_of
 from histoquant.objects.margin import near
 from histoquant.objects.nuclei_params import NucleiParams
 from histoquant.objects.planes import Planes
@@ -121,7 +121,8 @@ def segment_nuclei(planes: Planes, marker: MarkerDefinition, params: NucleiParam
     reach = rules.edge_reach_px(planes.mpp)
     dark, levels = _view(planes, rules)
     # a nuclear stain is no nucleus's surroundings: a step that stays in brown parts grains of one nucleus
-    doubt = _doubt(planes, rules) if rules.dab_weight > 0 else None
+    brown = _smoothed(planes.dab, planes, rules)
+    doubt = share_of(brown, round(100 * rules.dab_doubt)) if rules.dab_weight > 0 else None
     labels = np.zeros(planes.shape, np.int32)
     count = label_best(labels, 0, Seen(levels, dark, doubt, None, reach), ScoreRules.of(rules, planes.mpp))
     if rules.second_length_um > 0:
@@ -130,12 +131,13 @@ def segment_nuclei(planes: Planes, marker: MarkerDefinition, params: NucleiParam
         second = rules.second()
         same = second.dab_weight == rules.dab_weight
         seen, at = (dark, levels) if same else _view(planes, second)
-        doubt = _doubt(planes, rules) if doubt is None else doubt
+        doubt = share_of(brown, round(100 * rules.dab_doubt)) if doubt is None else doubt
         count = _more(labels, count, Seen(at, seen, doubt, None, reach), second, planes.mpp)
     if rules.body_length_um > 0:
         bodies = rules.bodies()
         seen, at = _view(planes, bodies)
-        at[~_is_brown(planes, rules)] = 0
+        blue = _smoothed(planes.hematoxylin, planes, rules)
+        clear_below(at, brown, blue, round(100 * rules.brown_share))
         count = _more(labels, count, Seen(at, seen, None, None, reach), bodies, planes.mpp)
     grow(labels, dark, levels, rules.grow_px(planes.mpp), count)
     shapes = Shapes.of(labels, count)
@@ -179,24 +181,15 @@ def _more(labels: Int32Array, last: int, seen: Seen, rules: NucleiParams, mpp: f
     return label_best(labels, last, seen._replace(blocked=taken), ScoreRules.of(rules, mpp))
 
 
-def _is_brown(planes: Planes, rules: NucleiParams) -> BoolArray:
-    """Pixels of which DAB makes enough of the stain."""
-    blue, brown = (
-        smooth(np.maximum(stain, 0), rules.detail_um / planes.mpp).astype(np.int32)
-        for stain in (planes.hematoxylin, planes.dab)
-    )
-    return np.asarray(100 * brown >= round(100 * rules.brown_share) * blue, dtype=np.bool_)
+def _smoothed(stain: Int16Array, planes: Planes, rules: NucleiParams) -> IntArray:
+    return smooth(np.maximum(stain, 0), rules.detail_um / planes.mpp)
 
 
 def _neck_shares(labels: Int32Array, count: int, planes: Planes, rules: NucleiParams) -> FloatArray:
     """How narrow a neck of each object must be to be cut."""
     shares = np.full(count, rules.neck_share)
     if rules.brown_neck_share != rules.neck_share:
-        # sums of whole numbers below 2^53: exact in any order
-        blue, brown = (
-            np.bincount(labels.ravel(), np.maximum(stain, 0).ravel(), count + 1)[1:]
-            for stain in (planes.hematoxylin, planes.dab)
-        )
+        blue, brown = sums_of(labels, count, planes.hematoxylin, planes.dab).T
         shares[brown >= rules.brown_share * blue] = rules.brown_neck_share
     return shares
 
@@ -205,12 +198,6 @@ def _view(planes: Planes, rules: NucleiParams) -> tuple[IntArray, UInt8Array]:
     """Smoothed darkness and its levels, as one pass weighs both stains."""
     dark = smooth(darkness(planes, rules), rules.detail_um / planes.mpp)
     return dark, level_image(dark, planes, rules)
-
-
-def _doubt(planes: Planes, rules: NucleiParams) -> IntArray:
-    """What a step of darkness must exceed as well, for the brown beyond it."""
-    brown = smooth(np.maximum(planes.dab, 0), rules.detail_um / planes.mpp)
-    return share_of(brown, round(100 * rules.dab_doubt))
 
 
 def darkness(planes: Planes, params: NucleiParams) -> Int16Array:

@@ -121,7 +121,7 @@ def segment_nuclei(planes: Planes, marker: MarkerDefinition, params: NucleiParam
     reach = rules.edge_reach_px(planes.mpp)
     dark, levels = _view(planes, rules)
     # a nuclear stain is no nucleus's surroundings: a step that stays in brown parts grains of one nucleus
-    brown = _smoothed(planes.dab, planes, rules)
+    brown = smooth(planes.dab, rules.detail_um / planes.mpp)
     doubt = share_of(brown, round(100 * rules.dab_doubt)) if rules.dab_weight > 0 else None
     labels = np.zeros(planes.shape, np.int32)
     count = label_best(labels, 0, Seen(levels, dark, doubt, None, reach), ScoreRules.of(rules, planes.mpp))
@@ -136,7 +136,7 @@ def segment_nuclei(planes: Planes, marker: MarkerDefinition, params: NucleiParam
     if rules.body_length_um > 0:
         bodies = rules.bodies()
         seen, at = _view(planes, bodies)
-        blue = _smoothed(planes.hematoxylin, planes, rules)
+        blue = smooth(planes.hematoxylin, rules.detail_um / planes.mpp)
         clear_below(at, brown, blue, round(100 * rules.brown_share))
         count = _more(labels, count, Seen(at, seen, None, None, reach), bodies, planes.mpp)
     grow(labels, dark, levels, rules.grow_px(planes.mpp), count)
@@ -179,10 +179,6 @@ def _more(labels: Int32Array, last: int, seen: Seen, rules: NucleiParams, mpp: f
     """Add labels of one more pass over what is left free, in place; the last number given."""
     taken = near(labels, rules.margin_px(mpp))
     return label_best(labels, last, seen._replace(blocked=taken), ScoreRules.of(rules, mpp))
-
-
-def _smoothed(stain: Int16Array, planes: Planes, rules: NucleiParams) -> IntArray:
-    return smooth(np.maximum(stain, 0), rules.detail_um / planes.mpp)
 
 
 def _neck_shares(labels: Int32Array, count: int, planes: Planes, rules: NucleiParams) -> FloatArray:

@@ -9,12 +9,15 @@ import numpy.typing as npt
 from numba import njit
 
 Int32Array = npt.NDArray[np.int32]
-IntArray = npt.NDArray[np.signedinteger]
+Int16Array = npt.NDArray[np.int16]
+UInt16Array = npt.NDArray[np.uint16]
+Pair = tuple[UInt16Array, UInt16Array]
 
-# Weights sum to 4096: with planes below 2^18 no sum leaves 31 bits, and rounding errs by under 0.1 mOD.
+# Weights sum to 4096: with planes of 15 bits no sum leaves 31, and rounding errs by under 0.1 mOD.
 _SHIFT = 12
 # A Gaussian cut at 3 sigma misses 0.3 % of its mass.
 _CUT_SIGMA = 3.0
+_kernel = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 
 
 def radius_px(sigma_px: float) -> int:
@@ -44,89 +47,119 @@ def weights(sigma_px: float) -> Int32Array:
     return np.asarray(taps, dtype=np.int32)
 
 
-def smooth(plane: npt.NDArray[np.integer], sigma_px: float) -> npt.NDArray[np.signedinteger]:
-    """Gaussian smoothing in integers; pixels beyond the window repeat its edge.
+def smooth(plane: Int16Array, sigma_px: float) -> Int16Array:
+    """Gaussian smoothing of an amount in integers; pixels beyond the window repeat its edge.
 
     Parameters
     ----------
-    plane : ndarray of int, shape (h, w)
-        Values within +-2^17.
+    plane : ndarray of int16, shape (h, w)
+        Negative amounts count as none.
     sigma_px : float
         Standard deviation in pixels.
 
     Returns
     -------
-    ndarray of int16 or int32, shape (h, w)
-        Rounded to the nearest integer after each of the two passes; int16 for a plane of int16, which no
-        weighted mean leaves.
+    ndarray of int16, shape (h, w)
+        Rounded to the nearest integer after each of the two passes.
     """
-    held = np.ascontiguousarray(plane)
-    if held.dtype not in (np.int16, np.int32):
-        held = held.astype(np.int32)
-    if radius_px(sigma_px) == 0:
-        return held
-    out = np.empty_like(held)
-    _smooth(held, weights(sigma_px), out)
+    reach = radius_px(sigma_px)
+    if reach == 0:
+        return np.maximum(plane, np.int16(0))
+    # the middle with two pairs of pixels, then three pairs at a time; those beyond the kernel weigh nothing
+    pairs = 2 + 3 * max(1, math.ceil((reach - 2) / 3))
+    taps = np.zeros(pairs + 1, np.int32)
+    taps[: reach + 1] = weights(sigma_px)[reach:]
+    height, width = plane.shape
+    rows, row = np.empty((2 * pairs + 1, width), np.uint16), np.empty(width + 2 * pairs, np.uint16)
+    out = np.empty((height, width), np.int16)
+    _smooth(plane, taps, (rows, row, np.empty(width, np.int32)), out.view(np.uint16))
     return out
 
 
-@njit(cache=True, nogil=True)
-def _smooth(plane: IntArray, taps: Int32Array, out: IntArray) -> None:
-    """Each row down the columns and then along itself, while it is in the cache."""
-    height, width = plane.shape
-    radius = taps.size // 2
-    padded, total = np.empty(width + 2 * radius, plane.dtype), np.empty(width, np.int32)
-    middle = padded[radius : radius + width]
-    for y in range(height):
-        _start(plane[y], taps[radius], total)
-        for k in range(1, radius, 2):
-            one, two = (
-                (plane[max(y - k, 0)], plane[min(y + k, height - 1)]),
-                taps[radius + k : radius + k + 2],
-            )
-            next_one = (plane[max(y - k - 1, 0)], plane[min(y + k + 1, height - 1)])
-            _add_two(one, next_one, two, total)
-        if radius % 2 == 1:
-            _add(plane[max(y - radius, 0)], plane[min(y + radius, height - 1)], taps[0], total)
-        _round(total, middle)
-        padded[:radius] = middle[0]
-        padded[radius + width :] = middle[width - 1]
-        _start(middle, taps[radius], total)
-        for k in range(1, radius, 2):
-            near = padded[radius - k :], padded[radius + k :]
-            far = padded[radius - k - 1 :], padded[radius + k + 1 :]
-            _add_two(near, far, taps[radius + k : radius + k + 2], total)
-        if radius % 2 == 1:
-            _add(padded, padded[2 * radius :], taps[0], total)
-        _round(total, out[y])
-
-
-@njit(cache=True, nogil=True)
-def _start(row: IntArray, tap: int, out: Int32Array) -> None:
-    for x in range(out.size):
-        out[x] = np.int32(1 << (_SHIFT - 1)) + tap * np.int32(row[x])
-
-
-@njit(cache=True, nogil=True)
-def _add(one: IntArray, other: IntArray, tap: int, out: Int32Array) -> None:
-    for x in range(out.size):
-        out[x] += tap * (np.int32(one[x]) + np.int32(other[x]))
-
-
-@njit(cache=True, nogil=True)
-def _add_two(
-    near: tuple[IntArray, IntArray], far: tuple[IntArray, IntArray], taps: Int32Array, out: Int32Array
+@_kernel
+def _smooth(
+    plane: Int16Array, taps: Int32Array, room: tuple[UInt16Array, UInt16Array, Int32Array], out: UInt16Array
 ) -> None:
-    """Two pairs of rows with their weights: the sums are fetched and put back half as often."""
-    before, after = near
-    farther_before, farther_after = far
-    tap, next_tap = taps[0], taps[1]
-    for x in range(out.size):
-        first = tap * (np.int32(before[x]) + np.int32(after[x]))
-        out[x] += first + next_tap * (np.int32(farther_before[x]) + np.int32(farther_after[x]))
+    """Each row down the columns and then along itself, while it is in the cache."""
+    rows, padded, total = room
+    height, width = plane.shape
+    pairs = taps.size - 1
+    middle = padded[pairs : pairs + width]
+    for y in range(height):
+        for new in range(y + pairs if y > 0 else 0, min(y + pairs + 1, height)):
+            _clip(plane[new], rows[new % rows.shape[0]])
+        here = rows[y % rows.shape[0]]
+        _start(here, _above(rows, y, 1, height), _above(rows, y, 2, height), taps[:3], total)
+        for k in range(3, pairs - 2, 3):
+            _add(_three_above(rows, y, k, height), taps[k : k + 3], total)
+        _end(_three_above(rows, y, pairs - 2, height), taps[pairs - 2 :], total, middle)
+        _repeat_ends(padded, middle, pairs)
+        _start(middle, _beside(padded, pairs, 1), _beside(padded, pairs, 2), taps[:3], total)
+        for k in range(3, pairs - 2, 3):
+            _add(_three_beside(padded, pairs, k), taps[k : k + 3], total)
+        _end(_three_beside(padded, pairs, pairs - 2), taps[pairs - 2 :], total, out[y])
 
 
-@njit(cache=True, nogil=True)
-def _round(total: Int32Array, out: IntArray) -> None:
+@_kernel
+def _clip(row: Int16Array, out: UInt16Array) -> None:
     for x in range(out.size):
-        out[x] = total[x] >> _SHIFT
+        out[x] = max(row[x], 0)
+
+
+@_kernel
+def _repeat_ends(padded: UInt16Array, middle: UInt16Array, pairs: int) -> None:
+    padded[:pairs] = middle[0]
+    padded[pairs + middle.size :] = middle[-1]
+
+
+@_kernel
+def _above(rows: UInt16Array, y: int, k: int, height: int) -> Pair:
+    """Rows so far above and below another, among the last ones."""
+    return rows[max(y - k, 0) % rows.shape[0]], rows[min(y + k, height - 1) % rows.shape[0]]
+
+
+@_kernel
+def _three_above(rows: UInt16Array, y: int, k: int, height: int) -> tuple[Pair, Pair, Pair]:
+    return _above(rows, y, k, height), _above(rows, y, k + 1, height), _above(rows, y, k + 2, height)
+
+
+@_kernel
+def _beside(padded: UInt16Array, middle: int, k: int) -> Pair:
+    return padded[middle - k :], padded[middle + k :]
+
+
+@_kernel
+def _three_beside(padded: UInt16Array, middle: int, k: int) -> tuple[Pair, Pair, Pair]:
+    return _beside(padded, middle, k), _beside(padded, middle, k + 1), _beside(padded, middle, k + 2)
+
+
+@_kernel
+def _start(row: UInt16Array, near: Pair, far: Pair, taps: Int32Array, out: Int32Array) -> None:
+    (before, after), (farther_before, farther_after) = near, far
+    middle, tap, next_tap = taps[0], taps[1], taps[2]
+    for x in range(out.size):
+        total = np.int32(1 << (_SHIFT - 1)) + middle * np.int32(row[x])
+        # amounts of 15 bits: two make 16
+        total += tap * np.int32(np.uint16(before[x] + after[x]))
+        out[x] = total + next_tap * np.int32(np.uint16(farther_before[x] + farther_after[x]))
+
+
+@_kernel
+def _add(three: tuple[Pair, Pair, Pair], taps: Int32Array, out: Int32Array) -> None:
+    """Three pairs of rows with their weights: the sums are fetched and put back a third as often."""
+    (a, b), (c, d), (e, f) = three
+    first, second, third = taps[0], taps[1], taps[2]
+    for x in range(out.size):
+        total = first * np.int32(np.uint16(a[x] + b[x])) + second * np.int32(np.uint16(c[x] + d[x]))
+        out[x] += total + third * np.int32(np.uint16(e[x] + f[x]))
+
+
+@_kernel
+def _end(three: tuple[Pair, Pair, Pair], taps: Int32Array, sums: Int32Array, out: UInt16Array) -> None:
+    """The last three pairs, and the sums rounded."""
+    (a, b), (c, d), (e, f) = three
+    first, second, third = taps[0], taps[1], taps[2]
+    for x in range(out.size):
+        total = first * np.int32(np.uint16(a[x] + b[x])) + second * np.int32(np.uint16(c[x] + d[x]))
+        total += third * np.int32(np.uint16(e[x] + f[x]))
+        out[x] = np.int32(sums[x] + total) >> _SHIFT

@@ -145,7 +145,7 @@ def find_stained(planes: Planes, threshold_od: float, rules: StainedRules | None
     StainedObjects
     """
     rules = rules or StainedRules()
-    dab = smooth(np.maximum(planes.dab, 0), rules.smooth_um / planes.mpp)
+    dab = smooth(planes.dab, rules.smooth_um / planes.mpp)
     if not planes.valid.all():
         dab[~planes.valid] = 0
     area = tuple(_stained(dab, shift * threshold_od * _MOD, rules, planes.mpp) for shift in SHIFTS)

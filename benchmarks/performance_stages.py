@@ -28,7 +28,7 @@ _STAGES: Final = (
     ("smooth", "histoquant.objects.nuclei", "smooth"),
     ("smooth", "histoquant.objects.stained", "smooth"),
     ("darkness and levels", "histoquant.objects.nuclei", "_view"),
-    ("darkness and levels", "histoquant.objects.nuclei", "_doubt"),
+    ("darkness and levels", "histoquant.objects.nuclei", "share_of"),
     ("edges of all regions", "histoquant.objects.flood", "edge_words"),
     ("flood: regions scored and chosen", "histoquant.objects.nuclei", "label_best"),
     ("grow, fill, split, number", "histoquant.run.tile", "segment_nuclei"),

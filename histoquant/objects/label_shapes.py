@@ -9,9 +9,11 @@ import numpy.typing as npt
 from numba import njit
 
 from histoquant.objects.label_runs import PIXELS, SUM_X, SUM_XX, SUM_XY, SUM_Y, SUM_YY, LabelRuns
+from histoquant.objects.prefetch import prefetch_box
 
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
+UInt8Array = npt.NDArray[np.uint8]
 BoolArray = npt.NDArray[np.bool_]
 IntpArray = npt.NDArray[np.intp]
 
@@ -94,42 +96,57 @@ def renumber(labels: Int32Array, runs: LabelRuns, seeds: Int32Array) -> IntpArra
 def _fill(labels: Int32Array, box: Int32Array, broken: BoolArray, moments: Int64Array) -> None:
     room = 1
     for i in range(box.shape[0]):
-        room = max(room, (box[i, 2] - box[i, 0]) * (box[i, 3] - box[i, 1]))
-    stack = np.empty(room, np.int32)
-    marks = np.empty(room, np.uint8)
-    for i in range(box.shape[0]):
+        room = max(room, (box[i, 2] - box[i, 0] + 4) * (box[i, 3] - box[i, 1] + 4))
+    patch, stack = np.empty(room, np.uint8), np.empty(room, np.int32)
+    tried = np.flatnonzero(broken)
+    for k in range(tried.size):
+        i = tried[k]
+        prefetch_box(labels, box[tried[min(k + 1, tried.size - 1)]])
         y0, x0, y1, x1 = box[i]
-        height, width = y1 - y0, x1 - x0
-        if not broken[i]:
+        size, stride = (y1 - y0 + 4) * (x1 - x0 + 4), x1 - x0 + 4
+        _draw(labels[y0:y1, x0:x1], i + 1, patch[:size])
+        if _flood_outside(patch[:size], stride, stack) == size:
             continue
-        marks[: height * width] = 0
-        outside = marks[: height * width].reshape((height, width))
-        top = 0
-        for y in range(height):
-            for x in range(width):
-                rim = y == 0 or x == 0 or y == height - 1 or x == width - 1
-                if rim and labels[y0 + y, x0 + x] != i + 1:
-                    outside[y, x] = 1
-                    stack[top] = y * width + x
-                    top += 1
-        while top > 0:
-            top -= 1
-            y = stack[top] // width
-            x = stack[top] - y * width
-            for side in range(4):
-                yo = y + (side == 3) - (side == 0)
-                xo = x + (side == 2) - (side == 1)
-                if not (0 <= yo < height and 0 <= xo < width) or outside[yo, xo]:
-                    continue
-                if labels[y0 + yo, x0 + xo] != i + 1:
-                    outside[yo, xo] = 1
-                    stack[top] = yo * width + xo
-                    top += 1
-        for y in range(height):
-            for x in range(width):
-                if not outside[y, x] and labels[y0 + y, x0 + x] == 0:
-                    labels[y0 + y, x0 + x] = i + 1
-                    _add_pixel(y0 + y, x0 + x, moments[i])
+        for y in range(y0, y1):
+            for x in range(x0, x1):
+                if patch[(y - y0 + 2) * stride + x - x0 + 2] == 0 and labels[y, x] == 0:
+                    labels[y, x] = i + 1
+                    _add_pixel(y, x, moments[i])
+
+
+@njit(cache=True, nogil=True)
+def _draw(labels: Int32Array, label: int, patch: UInt8Array) -> None:
+    """1 for an object's pixels, in a free frame that a shut one surrounds."""
+    height, stride = labels.shape[0], labels.shape[1] + 4
+    patch[:] = 0
+    patch[:stride] = 1
+    patch[patch.size - stride :] = 1
+    for y in range(height + 4):
+        patch[y * stride] = patch[(y + 1) * stride - 1] = 1
+    for y in range(height):
+        row, inner = labels[y], patch[(y + 2) * stride + 2 : (y + 3) * stride - 2]
+        for x in range(inner.size):
+            inner[x] = row[x] == label
+
+
+@njit(cache=True, nogil=True)
+def _flood_outside(patch: UInt8Array, stride: int, stack: Int32Array) -> int:
+    """Shut what is reached along edges from the free frame; returns how much then is shut."""
+    stack[0] = stride + 1
+    patch[stride + 1] = 1
+    top = 1
+    while top > 0:
+        top -= 1
+        place = stack[top]
+        for beside in (place - stride, place - 1, place + 1, place + stride):
+            if patch[np.uint64(beside)] == 0:
+                patch[np.uint64(beside)] = 1
+                stack[top] = beside
+                top += 1
+    shut = 0
+    for place in range(patch.size):
+        shut += patch[place]
+    return shut
 
 
 @njit(cache=True, nogil=True)

@@ -49,6 +49,20 @@ def test_growth_goes_uphill_from_every_free_pixel(seed: int, steps: int, shape: 
         assert (found > 0).sum() > (labels > 0).sum()
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_holes_of_ragged_objects_are_those_of_scipy(seed: int) -> None:
+    noise = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=(50, 61)), 0.8)
+    labels, _ = ndimage.label(noise > -0.05)
+    labels = labels.astype(np.int32)
+    wanted = labels.copy()
+    for i in range(1, labels.max() + 1):
+        wanted[ndimage.binary_fill_holes(labels == i) & (wanted == 0)] = i
+    shapes = Shapes.of(labels)
+    fill_holes(labels, shapes)
+    assert (labels == wanted).all()
+    assert (shapes.moments[:, :6] == Shapes.of(labels).moments[:, :6]).all()
+
+
 def test_holes_are_filled_and_shapes_know_it() -> None:
     labels = np.zeros((20, 24), np.int32)
     labels[2:14, 2:16] = 1

@@ -118,7 +118,14 @@ class LabelRuns(NamedTuple):
             other along the axes, and along the diagonals.
         """
         out = np.zeros((len(self.start) - 1, 8), np.int64)
-        _moments(self.start, self.spans, out)
+        _sums(self.start, self.spans, out)
+        _cuts(self.start, self.spans, out)
+        return out
+
+    def sums(self) -> Int64Array:
+        """The first six of these, without the boundary; int64, shape (n, 6)."""
+        out = np.zeros((len(self.start) - 1, CUT_STRAIGHT), np.int64)
+        _sums(self.start, self.spans, out)
         return out
 
 
@@ -175,14 +182,20 @@ def _mark_ends(row: Int32Array, ends: UInt8Array) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _moments(start: Int64Array, spans: Int32Array, out: Int64Array) -> None:
+def _sums(start: Int64Array, spans: Int32Array, out: Int64Array) -> None:
     for i in range(out.shape[0]):
         row = out[i]
+        for k in range(start[i], start[i + 1]):
+            _add_run(int(spans[k, 0]), int(spans[k, 1]), int(spans[k, 2]), row)
+
+
+@njit(cache=True, nogil=True)
+def _cuts(start: Int64Array, spans: Int32Array, out: Int64Array) -> None:
+    for i in range(out.shape[0]):
         straight = diagonal = 0
         above = start[i]
         for k in range(start[i], start[i + 1]):
             y, begin, end = int(spans[k, 0]), int(spans[k, 1]), int(spans[k, 2])
-            _add_run(y, begin, end, row)
             while spans[above, 0] < y - 1:
                 above += 1
             # pairs within the object, with pixels of the row above
@@ -194,9 +207,9 @@ def _moments(start: Int64Array, spans: Int32Array, out: Int64Array) -> None:
                     begin - 1, end - 1, first, last
                 )
                 j += 1
-        runs = start[i + 1] - start[i]
-        row[CUT_STRAIGHT] = 2 * (runs + row[PIXELS] - straight)
-        row[CUT_DIAGONAL] = 2 * (2 * row[PIXELS] - diagonal)
+        runs, pixels = start[i + 1] - start[i], out[i, PIXELS]
+        out[i, CUT_STRAIGHT] = 2 * (runs + pixels - straight)
+        out[i, CUT_DIAGONAL] = 2 * (2 * pixels - diagonal)
 
 
 @njit(cache=True, nogil=True)

@@ -25,8 +25,8 @@ class Shapes(NamedTuple):
     ----------
     boxes : ndarray of int32, shape (n, 4)
         As `LabelRuns.boxes`.
-    moments : ndarray of int64, shape (n, 8)
-        As `LabelRuns.moments`; `fill_holes` keeps all but the boundary up to date.
+    moments : ndarray of int64, shape (n, 6)
+        As `LabelRuns.sums`; `fill_holes` keeps them up to date.
     broken : ndarray of bool, shape (n,)
         As `LabelRuns.broken`.
     """
@@ -39,7 +39,7 @@ class Shapes(NamedTuple):
     def of(cls, labels: Int32Array, count: int | None = None) -> Shapes:
         """Shapes in an image with so many labels, counted where they are not."""
         runs = LabelRuns.of_all(labels, count)
-        return cls(runs.boxes(), runs.moments(), runs.broken())
+        return cls(runs.boxes(), runs.sums(), runs.broken())
 
 
 def fill_holes(labels: Int32Array, shapes: Shapes) -> None:

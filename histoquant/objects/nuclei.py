@@ -27,7 +27,6 @@ from histoquant.objects.split import split_necks
 Int16Array = npt.NDArray[np.int16]
 Int32Array = npt.NDArray[np.int32]
 IntArray = npt.NDArray[np.signedinteger]
-BoolArray = npt.NDArray[np.bool_]
 UInt8Array = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float64]
 

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from histoquant.objects.ground import Found, Ground, Waiting, framed
+
+SHAPES = ((1, 1), (1, 30), (30, 1), (6, 6), (19, 37))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_framed_window_is_free_of_what_is_blocked_and_counted(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(1)
+    levels = rng.integers(0, 256, shape).astype(np.uint8)
+    blocked = (rng.random(shape) < 0.3).astype(np.uint8)
+    for taken in (None, blocked):
+        found, counts = framed(levels, taken)
+        height, width = shape
+        free = levels if taken is None else np.where(taken > 0, np.uint8(0), levels)
+        assert (found[1 : height + 1, 1 : width + 1] == free).all()
+        assert found.shape[1] % 8 == 0
+        assert found.sum(dtype=int) == free.sum(dtype=int)
+        assert (counts == np.bincount(free.ravel(), minlength=256)[1:]).all()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_peaks_are_as_dark_as_any_beside_and_one_is_in_every_summit(shape: tuple[int, int]) -> None:
+    levels, _ = framed(np.random.default_rng(2).integers(0, 5, shape).astype(np.uint8), None)
+    ground = Ground.of(levels, np.zeros(levels.shape, np.int32))
+    ys, xs = np.divmod(ground.peaks.astype(int), ground.width)
+    beside = [levels[ys + dy, xs + dx] for dy, dx in ((-1, 0), (0, -1), (0, 1), (1, 0))]
+    assert (levels[ys, xs] >= np.max(beside, axis=0, initial=1)).all()
+    # of neighbours that are alike it is the first
+    wanted = 0
+    for y, x in np.ndindex(shape):
+        here, (above, before, after, below) = (
+            levels[y + 1, x + 1],
+            (levels[y, x + 1], levels[y + 1, x], levels[y + 1, x + 2], levels[y + 2, x + 1]),
+        )
+        wanted += int(here > max(above, before) and here >= max(after, below))
+    assert len(ground.peaks) == wanted
+    assert (ground.unmet == ground.levels).all()
+
+
+def test_every_level_has_room_for_its_pixels() -> None:
+    counts = np.random.default_rng(3).integers(0, 9, 255)
+    waiting = Waiting.of(counts)
+    room = np.diff(np.append(waiting.first[1:256].astype(int), len(waiting.pixels)))
+    assert (room == counts).all()
+    assert (waiting.first[256:] == 0).all()
+    assert len(Found.room(100, 9).chosen) >= 100 // 9

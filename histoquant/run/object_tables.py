@@ -79,8 +79,8 @@ class CellRows:
             outlines.extend(table.select(["outline", "seed_x_px", "seed_y_px"]).to_batches())
             at[to] = before + own
             before += table.num_rows
-            # most parts reach into the next group, too; those of a wide slide are too many to be held
-            if part in later and table.num_rows + sum(map(len, self._held.values())) <= GROUP_ROWS:
+            # most parts reach into the next group, too; those of a very wide slide are too many to be held
+            if part in later and table.num_rows + sum(map(len, self._held.values())) <= 2 * GROUP_ROWS:
                 self._held[part] = table
             del table
         return columns, _outlines(self._plan, outlines, at)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from histoquant.tiling.maps import BoolMap, box_sum, grown, opened, parts
+from histoquant.tiling.maps import BoolMap, band_sums, grown, opened, parts
 from histoquant.tiling.survey import CELLS, Survey
 
 FloatMap = npt.NDArray[np.float32]
@@ -49,8 +49,10 @@ def crushed(survey: Survey, od: FloatMap, tissue: BoolMap, um: float) -> BoolMap
         return np.zeros_like(tissue)
     reach = max(1, round(_REACH_UM / um))
     blue = np.maximum(_RED * od[..., 0] - _BLUE * od[..., 2], 0.0)
-    amount = box_sum(np.where(inner, np.rint(1000.0 * blue), 0).astype(np.int32), reach)
-    amount //= np.maximum(box_sum(inner, reach), 1)
+    amount = np.where(inner, np.rint(1000.0 * blue), 0).astype(np.int32)
+    sums = zip(band_sums(amount.copy(), reach), band_sums(inner, reach), strict=True)
+    for (band, total), (_, number) in sums:
+        amount[band] = total // np.maximum(number, 1)
     usual = int(np.sort(amount[inner])[np.count_nonzero(inner) // 2])
     one_way = _coherence(survey, inner, reach)
     possible, sure = (
@@ -69,10 +71,14 @@ def _coherence(survey: Survey, inner: BoolMap, reach: int) -> npt.NDArray[np.flo
     """How far gradients of 2 um cells around each map pixel agree in direction, exactly; 0 off ``inner``."""
     tensor = np.empty((3, *survey.shape), np.int32)
     _tensor_sums(survey.light, CELLS, tensor)
-    xx, yy, xy = (box_sum(np.where(inner, part, 0), reach)[inner].astype(np.float64) for part in tensor)
-    length = np.sqrt((xx - yy) ** 2 + 4.0 * xy**2)
+    tensor[:, ~inner] = 0
     coherence = np.zeros(inner.shape)
-    coherence[inner] = length / np.maximum(xx + yy, 1.0)
+    for sums in zip(*(band_sums(part, reach) for part in tensor), strict=True):
+        band = sums[0][0]
+        here = inner[band]
+        xx, yy, xy = (part[here].astype(np.float64) for _, part in sums)
+        length = np.sqrt((xx - yy) ** 2 + 4.0 * xy**2)
+        coherence[band][here] = length / np.maximum(xx + yy, 1.0)
     return coherence
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from histoquant.tiling.maps import BoolMap, at_least, box_sum, grown
+from histoquant.tiling.maps import BoolMap, at_least, band_sums, grown
 from histoquant.tiling.survey import CELLS, Survey
 
 FloatMap = npt.NDArray[np.float64]
@@ -93,9 +93,14 @@ def _pooled(energy: npt.NDArray[np.int32], tissue: BoolMap, glass: BoolMap, reac
     inner = _inside(tissue)
     flat = energy[_inside(glass)]
     noise = float(np.median(flat)) / unit if flat.size >= _LEAST_FLAT else 0.0
-    total = box_sum(np.where(inner, energy, 0), reach)[tissue]
-    number = np.maximum(box_sum(inner, reach)[tissue], 1)
-    return np.asarray(np.maximum(total / (number * unit) - noise, 0.0))
+    pooled, filled = np.empty(np.count_nonzero(tissue)), 0
+    sums = zip(band_sums(np.where(inner, energy, 0), reach), band_sums(inner, reach), strict=True)
+    for (band, total), (_, number) in sums:
+        here = tissue[band]
+        mean = total[here] / (np.maximum(number[here], 1) * unit)
+        pooled[filled : filled + len(mean)] = np.maximum(mean - noise, 0.0)
+        filled += len(mean)
+    return pooled
 
 
 def _inside(mask: BoolMap) -> BoolMap:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from histoquant.tiling.maps import BoolMap, at_least, bands, box_sum, closed, grown, parts, window
+from histoquant.tiling.maps import BoolMap, at_least, band_sums, bands, closed, grown, parts, window
 from histoquant.tiling.survey import CELLS, Survey
 
 FloatMap = npt.NDArray[np.float32]
@@ -84,9 +84,10 @@ def pigment(survey: Survey) -> BoolMap:
     -------
     ndarray of bool, shape (h, w)
     """
-    grey, brown = box_sum(survey.grey, 1), box_sum(survey.brown, 1)
-    clump = (grey >= _PIGMENT_AROUND_PX) & (brown <= _BROWN_SHARE * grey)
-    return np.asarray(clump & (survey.grey >= _PIGMENT_PX))
+    clump = survey.grey >= _PIGMENT_PX
+    for (band, grey), (_, brown) in zip(band_sums(survey.grey, 1), band_sums(survey.brown, 1), strict=True):
+        clump[band] &= (grey >= _PIGMENT_AROUND_PX) & (brown <= _BROWN_SHARE * grey)
+    return np.asarray(clump)
 
 
 def bubbles(survey: Survey, um: float) -> BoolMap:

@@ -26,20 +26,38 @@ def box_sum(values: npt.NDArray[np.integer | np.bool_], radius: int) -> Int64Map
     -------
     ndarray of int64, shape (h, w)
     """
+    found = np.empty(values.shape, np.int64)
+    for band, sums in band_sums(values, radius):
+        found[band] = sums
+    return found
+
+
+def band_sums(values: npt.NDArray[np.integer | np.bool_], radius: int) -> Iterator[tuple[slice, Int64Map]]:
+    """Sums of `box_sum`, a band of rows at a time, for who needs no map of them.
+
+    Parameters
+    ----------
+    values : ndarray of integer or bool, shape (h, w)
+    radius : int
+
+    Yields
+    ------
+    rows : slice
+    sums : ndarray of int64, shape (rows, w)
+    """
     width = 2 * radius + 1
     rows, columns = values.shape
-    found = np.empty((rows, columns), np.int64)
-    for band in bands(rows, 512):  # a whole slide's running sums are four times its map
+    for band in bands(rows, 128):  # a whole slide's running sums are four times its map
         top, bottom = max(band.start - radius, 0), min(band.stop + radius, rows)
         total = np.zeros((band.stop - band.start + width, columns + width), np.int64)
         below = top - band.start + radius + 1
         total[below : below + bottom - top, radius + 1 : radius + 1 + columns] = values[top:bottom]
         np.cumsum(total, axis=0, out=total)
         np.cumsum(total, axis=1, out=total)
-        found[band] = total[width:, width:] - total[:-width, width:]
-        found[band] -= total[width:, :-width]
-        found[band] += total[:-width, :-width]
-    return found
+        sums = total[width:, width:] - total[:-width, width:]
+        sums -= total[width:, :-width]
+        sums += total[:-width, :-width]
+        yield band, sums
 
 
 def bands(rows: int, height: int = 64) -> Iterator[slice]:

@@ -49,6 +49,6 @@ def test_the_map_of_a_slide_holds_few_bytes_per_pixel(painter: Any, plane_of: An
 def test_sums_in_bands_are_those_of_the_whole(radius: int):
     values = np.random.default_rng(radius).integers(-9, 1000, (1100, 23))
     found = box_sum(values, radius)
-    for row, column in ((0, 0), (511, 7), (512, 22), (700, 3), (1099, 22)):
+    for row, column in ((0, 0), (127, 7), (128, 22), (700, 3), (1099, 22)):
         top, left = max(row - radius, 0), max(column - radius, 0)
         assert found[row, column] == values[top : row + radius + 1, left : column + radius + 1].sum()

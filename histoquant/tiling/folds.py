@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from histoquant.tiling.maps import BoolMap, closed, grown, parts, rod, window
+from histoquant.tiling.maps import BoolMap, bands, closed, grown, parts, rod, window
 from histoquant.tiling.survey import CELLS, SCALE_PX, Survey
 
 FloatMap = npt.NDArray[np.float32]
@@ -151,10 +151,13 @@ def _layers(survey: Survey, od: FloatMap, whole: BoolMap, white_green: float, um
 def _floor_od(survey: Survey, white_green: float) -> FloatMap:
     """Density of green at the third lightest cell of each map pixel: what even its gaps hold."""
     rows, columns = survey.shape
-    cells = survey.light.reshape(rows, CELLS, columns, CELLS).transpose(0, 2, 1, 3).reshape(rows, columns, -1)
     rank = CELLS * CELLS - _LIGHTEST
-    lightest = np.maximum(np.partition(cells, rank, axis=-1)[..., rank], 1)
-    return np.asarray(np.log10(white_green / lightest.astype(np.float32)))
+    lightest = np.empty(survey.shape, np.uint8)
+    for band in bands(rows):  # sorted cells of a whole slide are two copies of them
+        light = survey.light[band.start * CELLS : band.stop * CELLS]
+        cells = light.reshape(-1, CELLS, columns, CELLS).transpose(0, 2, 1, 3).reshape(-1, columns, CELLS**2)
+        lightest[band] = np.partition(cells, rank, axis=-1)[..., rank]
+    return np.asarray(np.log10(white_green / np.maximum(lightest, 1).astype(np.float32)))
 
 
 def _angle_deg(one: FloatMap, other: FloatMap) -> float:

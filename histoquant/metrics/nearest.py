@@ -138,17 +138,21 @@ def _sort_even(values: FloatArray, most: float, out: FloatArray) -> None:
     Squared distances of points spread over a plane do so.
     """
     boxes = values.size
-    start = np.zeros(boxes + 1, np.int64)
-    for value in values:
-        start[min(int(value / most * boxes), boxes - 1) + 1] += 1
-    for box in range(boxes):
-        start[box + 1] += start[box]
-    end = start.copy()
-    for value in values:
-        box = min(int(value / most * boxes), boxes - 1)
-        place = end[box]
-        while place > start[box] and out[place - 1] > value:
-            out[place] = out[place - 1]
-            place -= 1
-        out[place] = value
-        end[box] += 1
+    last, scale = np.int32(boxes - 1), boxes / most
+    box = np.empty(boxes, np.int32)
+    place = np.zeros(boxes + 1, np.int32)
+    for i in range(boxes):
+        box[i] = min(np.int32(values[i] * scale), last)
+        place[box[i] + 1] += 1
+    for i in range(boxes):
+        place[i + 1] += place[i]
+    for i in range(boxes):
+        out[np.uint32(place[box[i]])] = values[i]
+        place[box[i]] += 1
+    # what is out of order now lies in one box
+    for i in range(1, boxes):
+        value, at = out[i], i
+        while at > 0 and out[at - 1] > value:
+            out[at] = out[at - 1]
+            at -= 1
+        out[at] = value

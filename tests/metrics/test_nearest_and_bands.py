@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from histoquant.metrics.bands import distance_bands
-from histoquant.metrics.nearest import _sorted_distances, nearest_neighbours
+from histoquant.metrics.nearest import _sort_even, _sorted_distances, nearest_neighbours
 from histoquant.metrics.tissue import Tissue
 
 
@@ -100,3 +100,16 @@ def test_distances_to_the_nearest_points_are_those_of_a_tree(clumped: int) -> No
     found = _sorted_distances(points, points[::100], 300)
     assert found == pytest.approx(cKDTree(points).query(points[::100], k=300)[0], abs=1e-9)
     assert (np.diff(found, axis=1) >= 0).all()
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 50, 3000])
+def test_numbers_are_sorted_however_they_lie(number: int) -> None:
+    generator = np.random.default_rng(number)
+    for values in (
+        generator.uniform(0, 7.0, number),
+        np.full(number, 7.0),
+        7.0 * generator.random(number) ** 8,
+    ):
+        out = np.empty(number)
+        _sort_even(values, 7.0, out)
+        assert np.array_equal(out, np.sort(values))

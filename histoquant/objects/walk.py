@@ -32,8 +32,8 @@ _GIVEN_UP = np.uint8(LEVELS - 1)
 _SCORE_UNIT = 1_000_000.0
 # Unsigned, as all places of the walk are: a signed one would be asked at each use whether it is negative.
 _ONE = np.uint64(1)
-# Rows ahead that are fetched, and bytes that come at once.
-_AHEAD, _LINE = np.uint64(24), np.uint64(64)
+# Bytes that come at once, as many rows ahead as a walk goes down.
+_LINE = np.uint64(64)
 
 # None makes arrays, so that nobody counts who holds which; each is made part of its caller. To count and to
 # hand over would cost a fifth of the walk.
@@ -58,7 +58,7 @@ def walk(ground: Ground, waiting: Waiting, found: Found, rules: ScoreRules) -> i
     int
         Regions chosen: as many rows of ``chosen``.
     """
-    fetched, ahead, count = np.uint64(0), _AHEAD * np.uint64(ground.width), 0
+    fetched, ahead, count = np.uint64(0), np.uint64(rules.length_px * ground.width), 0
     for k in range(ground.peaks.size):
         peak = np.uint64(ground.peaks[k])
         while fetched < peak + ahead:

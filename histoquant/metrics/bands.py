@@ -19,6 +19,8 @@ from histoquant.metrics.tissue import Tissue
 BAND_EDGES_UM = (0.0, 100.0, 250.0, 500.0, float("inf"))
 """Bands of the design: 0-100, 100-250, 250-500 and beyond 500 um."""
 
+_ROWS = 32
+
 COLUMNS = (
     "reference",
     "from_um",
@@ -64,7 +66,7 @@ def distance_bands(
     """
     if not reference.any():
         return pd.DataFrame({column: pd.Series(dtype=_dtype(column)) for column in COLUMNS})
-    distance = np.asarray(ndimage.distance_transform_edt(~reference, sampling=(tissue.um_y, tissue.um_x)))
+    distance = _distance_um(reference, (tissue.um_y, tissue.um_x))
     inside = tissue.contains(x_um, y_um)
     column = np.floor(x_um[inside] / tissue.um_x).astype(np.int64)
     row = np.floor(y_um[inside] / tissue.um_y).astype(np.int64)
@@ -79,6 +81,24 @@ def distance_bands(
         rows.append((name, low, end, area, number, density(number, area).value, interval.low, interval.high))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     return table.astype({column: _dtype(column) for column in COLUMNS})
+
+
+def _distance_um(reference: NDArray[np.bool_], pixel_um: tuple[float, float]) -> NDArray[np.float64]:
+    """Distance of each map pixel to the nearest of the reference, centre to centre.
+
+    SciPy would hold both ways of every pixel of a large map as floats; they are needed a few rows at a time.
+    """
+    nearest = ndimage.distance_transform_edt(
+        ~reference, sampling=pixel_um, return_distances=False, return_indices=True
+    )
+    out = np.empty(reference.shape)
+    columns = np.arange(reference.shape[1])
+    for top in range(0, len(out), _ROWS):
+        rows = np.arange(top, min(top + _ROWS, len(out)))
+        down = (nearest[0, rows[0] : rows[-1] + 1] - rows[:, None]) * pixel_um[0]
+        across = (nearest[1, rows[0] : rows[-1] + 1] - columns) * pixel_um[1]
+        out[rows[0] : rows[-1] + 1] = np.sqrt(down * down + across * across)
+    return out
 
 
 def _dtype(column: str) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from histoquant.metrics.bands import distance_bands
+from histoquant.metrics.bands import _distance_um, distance_bands
 from histoquant.metrics.nearest import _sort_even, _sorted_distances, nearest_neighbours
 from histoquant.metrics.tissue import Tissue
 
@@ -113,3 +114,11 @@ def test_numbers_are_sorted_however_they_lie(number: int) -> None:
         out = np.empty(number)
         _sort_even(values, 7.0, out)
         assert np.array_equal(out, np.sort(values))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (31, 5), (33, 70), (64, 64)])
+def test_distances_by_rows_are_scipys_to_the_last_bit(shape: tuple[int, int]) -> None:
+    reference = np.random.default_rng(shape[0]).random(shape) < 0.02
+    reference[-1, 0] = True
+    whole = ndimage.distance_transform_edt(~reference, sampling=(8.3, 7.9))
+    assert np.array_equal(_distance_um(reference, (8.3, 7.9)), whole)

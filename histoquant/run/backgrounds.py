@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from histoquant.report import OVERLAY_PX, THUMBNAIL_PX
-from histoquant.report.canvas import fit
+from histoquant.report.canvas import fit, shrunk
 from histoquant.tiling.preview import Preview
 from histoquant.tiling.tissue_map import TissueMap
 
@@ -106,5 +106,6 @@ def _frame_rgb(preview: Preview, frame: Frame, map_px: int) -> NDArray[np.uint8]
     if preview.scale_px == frame.shrink:
         return np.ascontiguousarray(part)
     height, width = (max(1, round(edge * preview.scale_px / frame.shrink)) for edge in part.shape[:2])
-    how = cv2.INTER_AREA if preview.scale_px < frame.shrink else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(part, (width, height), interpolation=how), np.uint8)
+    if preview.scale_px < frame.shrink:
+        return shrunk(part, (width, height))
+    return np.asarray(cv2.resize(part, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)

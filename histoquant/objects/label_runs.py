@@ -186,7 +186,7 @@ def _sums(start: Int64Array, spans: Int32Array, out: Int64Array) -> None:
     for i in range(out.shape[0]):
         row = out[i]
         for k in range(start[i], start[i + 1]):
-            _add_run(int(spans[k, 0]), int(spans[k, 1]), int(spans[k, 2]), row)
+            add_run(int(spans[k, 0]), int(spans[k, 1]), int(spans[k, 2]), row)
 
 
 @njit(cache=True, nogil=True)
@@ -219,7 +219,8 @@ def _shared(begin: int, end: int, first: int, last: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _add_run(y: int, begin: int, end: int, row: Int64Array) -> None:
+def add_run(y: int, begin: int, end: int, row: Int64Array) -> None:
+    """Add the pixels of a run to the columns up to `SUM_XY`."""
     n = end - begin
     along = (begin + end - 1) * n // 2
     row[PIXELS] += n

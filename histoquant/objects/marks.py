@@ -23,7 +23,7 @@ _AT_ONCE = 4
 
 
 @intrinsic
-def _word(context: Any, marks: Any, x: Any) -> Any:
+def word_of(context: Any, marks: Any, x: Any) -> Any:
     """Bit ``i`` says whether ``marks[x + i]`` is not 0."""
 
     def generate(target: Any, builder: Any, signature: Any, given: Any) -> Any:
@@ -39,7 +39,7 @@ def _word(context: Any, marks: Any, x: Any) -> Any:
 
 
 @intrinsic
-def _lowest_bit(context: Any, word: Any) -> Any:
+def lowest_bit(context: Any, word: Any) -> Any:
     """Place of the lowest bit that is set; 64 of 0."""
 
     def generate(target: Any, builder: Any, signature: Any, given: Any) -> Any:
@@ -49,7 +49,7 @@ def _lowest_bit(context: Any, word: Any) -> Any:
 
 
 @intrinsic
-def _bits(context: Any, word: Any) -> Any:
+def bits_set(context: Any, word: Any) -> Any:
     """How many bits are set."""
 
     def generate(target: Any, builder: Any, signature: Any, given: Any) -> Any:
@@ -77,11 +77,11 @@ def places(marks: UInt8Array, width: int, out: Int32Array) -> int:
     """
     count = _NOTHING
     for start in range(_NOTHING, np.uint64(width), np.uint64(WORD)):
-        word = _word(marks, start)
-        last = count + _bits(word)
+        word = word_of(marks, start)
+        last = count + bits_set(word)
         while count < last:
             for k in range(_AT_ONCE):
-                out[count + np.uint64(k)] = start + _lowest_bit(word)
+                out[count + np.uint64(k)] = start + lowest_bit(word)
                 word &= word - _ONE
             count += np.uint64(_AT_ONCE)
         count = last

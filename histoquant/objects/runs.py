@@ -183,7 +183,8 @@ def _bridged(
 
 
 @njit(cache=True, nogil=True)
-def _root(up: Int32Array, i: int) -> int:
+def root_of(up: Int32Array, i: int) -> int:
+    """Follow a chain of runs to its end, and shorten it."""
     while up[i] != i:
         up[i] = up[up[i]]
         i = up[i]
@@ -191,7 +192,7 @@ def _root(up: Int32Array, i: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _linked(rows: Int64Array, spans: Int32Array, reach: int) -> Int32Array:
+def linked(rows: Int64Array, spans: Int32Array, reach: int) -> Int32Array:
     """Number of the earliest run of each run's component so far; a chain to it."""
     up = np.arange(spans.shape[0]).astype(np.int32)
     for y in range(1, rows.size - 1):
@@ -204,7 +205,7 @@ def _linked(rows: Int64Array, spans: Int32Array, reach: int) -> Int32Array:
             k = above
             while k < rows[y] and spans[k, 0] < spans[i, 1] + reach:
                 if spans[k, 0] < spans[k, 1]:
-                    a, b = _root(up, k), _root(up, i)
+                    a, b = root_of(up, k), root_of(up, i)
                     up[max(a, b)] = min(a, b)
                 k += 1
     return up
@@ -214,12 +215,12 @@ def _linked(rows: Int64Array, spans: Int32Array, reach: int) -> Int32Array:
 def _components(
     rows: Int64Array, spans: Int32Array, reach: int
 ) -> tuple[Int32Array, Int32Array, Int32Array, Int64Array]:
-    up = _linked(rows, spans, reach)
+    up = linked(rows, spans, reach)
     number = np.full(spans.shape[0], -1, np.int32)
     count = 0
     for i in range(spans.shape[0]):
         if spans[i, 0] < spans[i, 1]:
-            root = _root(up, i)
+            root = root_of(up, i)
             if root == i:
                 number[i] = count
                 count += 1

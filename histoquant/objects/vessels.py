@@ -200,7 +200,7 @@ def _find(
             if is_speck(parts, scene.mpp, params):
                 continue
             row = {"first_y_px": y + oy, "first_x_px": x + ox, **place(parts, core.origin_yx)}
-            row["vessel"] = is_vessel(parts, scene.mpp, params, wall_mean_od(scene, parts))
+            row["vessel"] = is_vessel(parts, scene.mpp, params, wall_mean_od(parts))
             found.rows.append({**row, **measure(scene, parts, core.origin_yx)} if full else row)
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -9,11 +10,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from histoquant.objects.vessels_glass import LEVELS_MOD, Glass, Lumens
+from histoquant.objects.bit_rows import unpacked
+from histoquant.objects.vessels_glass import Glass, Lumens
 from histoquant.objects.vessels_join import Group
+from histoquant.objects.vessels_masks import Patch, Rules, copy_label, copy_part, find_masks
 from histoquant.objects.vessels_nodes import Pieces
-from histoquant.objects.vessels_params import SMOOTHING_RADIUS_PX, VesselParams, pixels
-from histoquant.objects.vessels_shape import Mask, close, disc, holes
+from histoquant.objects.vessels_params import VesselParams, pixels
+from histoquant.objects.vessels_shape import Mask, Shape
 
 BRIDGE_PX = 3
 """Width of a bridge across a gap, about the width of a wall at 0.5 um/px."""
@@ -24,8 +27,6 @@ EDGE_FACTOR = 1.5
 its edge (simulated profiles: 1.2 - 2); without it the blur of thin walls counts as wall."""
 LIGHT_SHARE = 0.7
 """Optical density per unit of DAB in green and blue, where a wall is seen (vector .268 .570 .776)."""
-FRINGE_STEPS = 3
-"""Blur is at most this many pixels wide on either side of a wall."""
 CELL_RADIUS_UM = 3.5
 """Stain in which a disc of this radius fits is a cell body: walls are 1 - 3 um thick, 5 at a nucleus."""
 CELL_UM2 = 40.0
@@ -54,70 +55,64 @@ class Scene:
 
 @dataclass(frozen=True)
 class Parts:
-    """Masks of one vessel in its own crop, and where the crop lies in the window.
+    """One vessel: its masks in a crop of its own, and where the crop lies in the window.
 
-    ``bulk`` is the part of a lumen-free object in which a cell body fits; ``clear_px`` are the lumen's
-    pixels as clear as glass.
+    Attributes
+    ----------
+    outer, lumen : ndarray of uint64, shape (h, words)
+        Masks as `bit_rows`, ``width`` pixels wide.
+    shape : Shape
+        Moments and box of ``outer`` in the crop.
+    wall_px, lumen_px, bulk_px, clear_px : int
+        Pixels of the wall, of the lumen, of the part of a lumen-free object in which a cell body fits, and
+        of the lumen where it is as clear as glass.
+    wall_mod : int
+        Sum of DAB over the wall as scanned, not smoothed.
+    y0, x0 : int
+        First pixel of the crop.
     """
 
-    wall: Mask
-    lumen: Mask
-    outer: Mask
-    bulk: Mask
+    outer: NDArray[np.uint64]
+    lumen: NDArray[np.uint64]
+    width: int
+    shape: Shape
+    wall_px: int
+    lumen_px: int
+    bulk_px: int
     clear_px: int
+    wall_mod: int
     y0: int
     x0: int
 
+    def outer_mask(self) -> Mask:
+        """Pixels of the object, 0 and 1."""
+        return np.asarray(unpacked(self.outer, self.width))
 
-def crop(plane: Plane, y0: int, x0: int, shape: tuple[int, ...]) -> Plane:
-    """Part of a plane that may reach beyond it; outside is 0."""
-    out = np.zeros(shape, plane.dtype)
-    top, left = max(y0, 0), max(x0, 0)
-    bottom, right = min(y0 + shape[0], plane.shape[0]), min(x0 + shape[1], plane.shape[1])
-    out[top - y0 : bottom - y0, left - x0 : right - x0] = plane[top:bottom, left:right]
-    return out
+    def lumen_mask(self) -> Mask:
+        """Pixels of its lumen, 0 and 1."""
+        return np.asarray(unpacked(self.lumen, self.width))
 
 
-def _stain(pieces: Pieces, group: Group, lumens: Lumens, pad: int) -> tuple[Mask, Mask, Mask, int, int]:
-    """Stained pixels, the same with bridges, and glass of a group in a padded crop, with its corner."""
+def _patch(scene: Scene, pieces: Pieces, lumens: Lumens, group: Group, pad: int) -> tuple[Patch, int, int]:
+    """What is seen of a group in a padded crop, and the corner of the crop; outside the window all is 0."""
     boxes = np.concatenate([pieces.box[list(group.members)], lumens.box[list(group.lumens)]])
-    y0, x0 = (int(v) - pad for v in boxes[:, :2].min(axis=0))
-    y1, x1 = (int(v) + pad for v in boxes[:, 2:].max(axis=0))
-    wall = np.zeros((y1 - y0, x1 - x0), np.uint8)
+    (y0, x0), (y1, x1) = boxes[:, :2].min(axis=0).tolist(), boxes[:, 2:].max(axis=0).tolist()
+    corner, shape = (y0 - pad, x0 - pad), (y1 - y0 + 2 * pad, x1 - x0 + 2 * pad)
+    planes = np.zeros((5, *shape), np.int16)
+    for k, plane in enumerate((scene.smooth, scene.dab, scene.hematoxylin, scene.total, scene.clear)):
+        copy_part(plane, *corner, planes[k])
+    stained, clear = np.zeros((2, *shape), np.uint8)
     for row in group.members:
-        t, left, b, r = (int(v) for v in pieces.box[row])
-        wall[t - y0 : b - y0, left - x0 : r - x0] |= pieces.labels[t:b, left:r] == row + 1
-    bridged = wall.copy()
-    for bridge in group.bridges:
-        ends = [(x - x0, y - y0) for y, x in (bridge.start, bridge.end)]
-        cv2.line(bridged, ends[0], ends[1], 1, BRIDGE_PX)
-    clear = np.zeros_like(wall)
+        copy_label(pieces.labels, pieces.box[row], row + 1, *corner, stained)
     for lumen in group.lumens:
-        t, left, b, r = (int(v) for v in lumens.box[lumen])
-        clear[t - y0 : b - y0, left - x0 : r - x0] |= lumens.labels[t:b, left:r] == lumen + 1
-    return wall, bridged, clear, y0, x0
-
-
-def _enclosed(layers: tuple[Mask, ...], largest_px: int) -> Mask:
-    """Holes of any of the layers that are not larger than a lumen."""
-    enclosed = np.zeros_like(layers[0])
-    for layer in layers:
-        labels = holes(layer)
-        keep = np.bincount(labels.ravel()) <= largest_px
-        keep[0] = False
-        enclosed |= keep[labels].astype(np.uint8)
-    return enclosed
-
-
-def _lumens(enclosed: Mask, pale: Mask, limits_px: tuple[int, float]) -> Mask:
-    """Enclosed regions with enough pale pixels, in number and in share."""
-    least_px, share = limits_px
-    count, labels = cv2.connectedComponents(enclosed, connectivity=4, ltype=cv2.CV_32S)
-    area = np.bincount(labels.ravel(), minlength=count)
-    bright = np.bincount(labels.ravel(), weights=pale.ravel(), minlength=count)
-    keep = bright >= np.maximum(least_px, share * area)
-    keep[0] = False
-    return np.asarray(keep[labels], np.uint8)
+        copy_label(lumens.labels, lumens.box[lumen], lumen + 1, *corner, clear)
+    bridged = stained
+    if group.bridges:
+        bridged = stained.copy()
+        for bridge in group.bridges:
+            start, end = ((x - corner[1], y - corner[0]) for y, x in (bridge.start, bridge.end))
+            cv2.line(bridged, start, end, 1, BRIDGE_PX)
+    return Patch(planes, stained, bridged, clear), *corner
 
 
 @lru_cache(maxsize=1)
@@ -132,66 +127,24 @@ def _edge_levels() -> NDArray[np.int32]:
     return np.round(1000 * np.minimum(EDGE_FACTOR * midway, 0.9 * peak_od)).astype(np.int32)
 
 
-def _fringe(stained: Mask, smooth: Plane, dab: Plane, radius_px: int) -> Mask:
-    """Stained pixels too weak beside their own wall's peak: blur of the wall, not wall."""
-    peak = cv2.dilate(np.where(stained > 0, smooth, 0).astype(np.int16), disc(radius_px))
-    weak = dab < _edge_levels()[np.maximum(peak, 0)]
-    return np.asarray((stained > 0) & weak, np.uint8)
-
-
-def _grow(seed: Mask, into: Mask, steps: int) -> Mask:
-    """Pixels of ``into`` that 4-connected growth from ``seed`` reaches in so many steps."""
-    cross = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
-    grown = seed.copy()
-    for _ in range(steps):
-        grown |= cv2.dilate(grown, cross) & into
-    return np.asarray(grown & into, np.uint8)
-
-
-def _holding(regions: Mask, marks: Mask) -> Mask:
-    """Those 4-connected regions that hold at least one mark."""
-    count, labels = cv2.connectedComponents(regions, connectivity=4, ltype=cv2.CV_32S)
-    keep = np.zeros(count, bool)
-    keep[labels[marks > 0]] = True
-    keep[0] = False
-    return np.asarray(keep[labels], np.uint8)
-
-
-def _close_and_fill(
-    bridged: Mask, solid: Mask, pale: Mask, params: VesselParams, mpp: float
-) -> tuple[Mask, Mask]:
-    """Object with gaps closed and enclosed areas filled, and its lumens.
-
-    Lumens are sought in the wall as it is, in the wall without its blurred fringe (a narrow slit), and
-    in the wall with its gaps closed; wide gaps are closed only if that is what encloses a lumen.
-    """
-    largest_px = round(params.lumen_max_um2 / mpp**2)
-    limits = max(1, round(params.lumen_min_um2 / mpp**2)), params.lumen_pale_share
-    closed = close(bridged, pixels(params.close_um / 2, mpp))
-    enclosed = _enclosed((bridged, solid, closed), largest_px)
-    lumen = _lumens(enclosed & (1 - solid), pale, limits)
-    if lumen.any():
-        return closed | enclosed, lumen
-    wide = close(bridged, pixels(params.wide_close_um / 2, mpp))
-    hole = _enclosed((wide,), largest_px)
-    # a wide closing fills much of what it encloses: all that is not wall belongs to the lumen
-    lumen = _lumens(_holding((wide | hole) & (1 - bridged), hole), pale, limits)
-    return (wide | hole, lumen) if lumen.any() else (closed | enclosed, lumen)
-
-
-def _bulk(stained: Mask, mpp: float) -> Mask:
-    """Stain in which a disc of a cell body's radius fits (opening)."""
-    body = disc(pixels(CELL_RADIUS_UM, mpp))
-    return np.asarray(cv2.morphologyEx(stained, cv2.MORPH_OPEN, body), np.uint8)
-
-
-def _leaning_cells(stained: Mask, mpp: float) -> Mask:
-    """Cell bodies that touch a wall, with their edges."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(_bulk(stained, mpp), connectivity=8)
-    keep = stats[:, cv2.CC_STAT_AREA] * mpp**2 >= CELL_UM2
-    keep[0] = False
-    bodies = np.asarray(keep[labels], np.uint8)
-    return _grow(bodies, stained, pixels(1.0, mpp)) if count > 1 else bodies
+@lru_cache(maxsize=8)
+def _rules(params: VesselParams, mpp: float) -> Rules:
+    """The rules in pixels and thousandths of optical density."""
+    return Rules(
+        edge_px=pixels(EDGE_REACH_UM, mpp),
+        close_px=pixels(params.close_um / 2, mpp),
+        wide_px=pixels(params.wide_close_um / 2, mpp),
+        largest_px=round(params.lumen_max_um2 / mpp**2),
+        least_px=max(1, round(params.lumen_min_um2 / mpp**2)),
+        pale_share=params.lumen_pale_share,
+        # whole numbers are below a level where they are below the next whole number
+        pale_hematoxylin_mod=math.ceil(params.pale_hematoxylin_od * 1000),
+        pale_total_mod=math.ceil(params.pale_total_od * 1000),
+        body_px=pixels(CELL_RADIUS_UM, mpp),
+        body_edge_px=pixels(1.0, mpp),
+        body_um2=CELL_UM2,
+        pixel_um2=mpp**2,
+    )
 
 
 def vessel_parts(scene: Scene, pieces: Pieces, lumens: Lumens, group: Group, params: VesselParams) -> Parts:
@@ -213,27 +166,10 @@ def vessel_parts(scene: Scene, pieces: Pieces, lumens: Lumens, group: Group, par
     -------
     Parts
     """
-    pad = pixels(params.wide_close_um / 2, scene.mpp) + 2
-    stained, bridged, clear, y0, x0 = _stain(pieces, group, lumens, pad)
-    smooth, dab, hematoxylin, total = (
-        crop(plane, y0, x0, stained.shape)
-        for plane in (scene.smooth, scene.dab, scene.hematoxylin, scene.total)
-    )
-    fringe = _fringe(stained, smooth, dab, pixels(EDGE_REACH_UM, scene.mpp))
-    pale = (hematoxylin < params.pale_hematoxylin_od * 1000) & (total < params.pale_total_od * 1000)
-    solid = bridged & (1 - fringe)
-    filled, lumen = _close_and_fill(bridged, solid, pale.astype(np.uint8), params, scene.mpp)
-    if clear.any():
-        # smoothing took a rim off the glass
-        clear = _grow(clear, 1 - solid, SMOOTHING_RADIUS_PX)
-        filled, lumen = filled | clear, lumen | clear
-    lumen = lumen | _grow(lumen, fringe, FRINGE_STEPS)
-    outside = _grow(1 - filled, fringe & (1 - lumen), FRINGE_STEPS)
-    wall, outer = stained & (1 - (lumen | outside)), filled & (1 - outside)
-    bulk = _bulk(outer, scene.mpp)
-    if lumen.any():
-        cells = _leaning_cells(wall, scene.mpp)
-        outer = _holding(outer & (1 - cells), lumen)
-        wall, bulk = wall & outer, np.zeros_like(bulk)
-    glass = crop(scene.clear, y0, x0, stained.shape) < LEVELS_MOD[0]
-    return Parts(wall, lumen, outer, bulk, int(np.count_nonzero(glass & (lumen > 0))), y0, x0)
+    rules = _rules(params, scene.mpp)
+    patch, y0, x0 = _patch(scene, pieces, lumens, group, rules.wide_px + 2)
+    outer, lumen, counts, moments = find_masks(patch, _edge_levels(), rules)
+    wall_px, lumen_px, bulk_px, clear_px, wall_mod = counts.tolist()
+    shape = Shape(*moments.tolist())
+    width = patch.stained.shape[1]
+    return Parts(outer, lumen, width, shape, wall_px, lumen_px, bulk_px, clear_px, wall_mod, y0, x0)

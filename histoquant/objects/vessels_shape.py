@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from typing import NamedTuple
 
 import cv2
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 Mask = NDArray[np.uint8]
 
 
-@lru_cache(maxsize=32)
-def disc(radius_px: int) -> Mask:
-    """Structuring element of the pixels within ``radius_px`` of the centre."""
-    y, x = np.ogrid[-radius_px : radius_px + 1, -radius_px : radius_px + 1]
-    return np.asarray(y * y + x * x <= radius_px * radius_px, np.uint8)
+class Shape(NamedTuple):
+    """Moments of a mask about its first pixel, in columns of `label_runs`, and its box, half open."""
 
-
-def close(mask: Mask, radius_px: int) -> Mask:
-    """Morphological closing; the mask must keep ``radius_px`` empty pixels around it."""
-    return np.asarray(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, disc(radius_px)), np.uint8)
-
-
-def holes(mask: Mask) -> NDArray[np.int32]:
-    """Label the enclosed background (4-connected); 0 elsewhere. The mask must have an empty rim."""
-    _, labels = cv2.connectedComponents(1 - mask, connectivity=4, ltype=cv2.CV_32S)
-    labels[labels == labels[0, 0]] = 0
-    return np.asarray(labels, np.int32)
+    pixels: int
+    sum_x: int
+    sum_y: int
+    sum_xx: int
+    sum_yy: int
+    sum_xy: int
+    y0: int
+    x0: int
+    y1: int
+    x1: int
 
 
 def outer_contours(mask: Mask) -> list[NDArray[np.int32]]:
@@ -47,21 +44,31 @@ def perimeter_px(contour: NDArray[np.int32]) -> float:
     """
     if len(contour) < 2:
         return math.pi
-    step = np.roll(contour, -1, axis=0) - contour
-    odd = (np.abs(step).sum(axis=1) == 2).sum()
-    corners = (step != np.roll(step, 1, axis=0)).any(axis=1).sum()
-    return 0.980 * int(len(step) - odd) + 1.406 * int(odd) - 0.091 * int(corners) + math.pi
+    odd, corners = (int(n) for n in _odd_and_corners(contour))
+    return 0.980 * (len(contour) - odd) + 1.406 * odd - 0.091 * corners + math.pi
 
 
-def elongation(mask: Mask) -> float:
+@njit(cache=True, nogil=True)
+def _odd_and_corners(contour: NDArray[np.int32]) -> tuple[int, int]:
+    """Diagonal steps along a closed border, and pixels where it turns."""
+    odd = corners = 0
+    n = contour.shape[0]
+    before_y, before_x = contour[0, 0] - contour[n - 1, 0], contour[0, 1] - contour[n - 1, 1]
+    for k in range(n):
+        after = k + 1 if k + 1 < n else 0
+        step_y, step_x = contour[after, 0] - contour[k, 0], contour[after, 1] - contour[k, 1]
+        odd += abs(step_y) + abs(step_x) == 2
+        corners += step_y != before_y or step_x != before_x
+        before_y, before_x = step_y, step_x
+    return odd, corners
+
+
+def elongation(shape: Shape) -> float:
     """Ratio of the axes of the ellipse with the same second moments."""
-    y, x = np.nonzero(mask)
-    n = len(y)
-    y, x = y.astype(np.int64), x.astype(np.int64)
-    sy, sx = int(y.sum()), int(x.sum())
-    cyy = n * int((y * y).sum()) - sy * sy
-    cxx = n * int((x * x).sum()) - sx * sx
-    cxy = n * int((x * y).sum()) - sx * sy
+    n, sx, sy = shape.pixels, shape.sum_x, shape.sum_y
+    cyy = n * shape.sum_yy - sy * sy
+    cxx = n * shape.sum_xx - sx * sx
+    cxy = n * shape.sum_xy - sx * sy
     # each pixel is a unit square with second moment 1/12 of its own
     half, spread, pixel = (cyy + cxx) / 2, math.hypot((cyy - cxx) / 2, cxy), n * n / 12
     return math.sqrt((half + spread + pixel) / (half - spread + pixel))
@@ -69,12 +76,44 @@ def elongation(mask: Mask) -> float:
 
 def solidity(mask: Mask) -> float:
     """Pixels of the mask over the pixels of its convex hull, both exact integers (Pick's theorem)."""
-    points = np.argwhere(mask)[:, ::-1].astype(np.int32)
-    if len(points) < 3:
+    count = int(np.count_nonzero(mask))
+    if count < 3:
         return 1.0
-    hull = cv2.convexHull(points).reshape(-1, 2).astype(np.int64)
-    after = np.roll(hull, -1, axis=0)
-    twice_area = abs(int((hull[:, 0] * after[:, 1] - after[:, 0] * hull[:, 1]).sum()))
-    on_border = int(np.gcd(*np.abs(after - hull).T).sum())
+    hull = cv2.convexHull(_row_ends(mask)).reshape(-1, 2).astype(np.int64)
+    twice_area, on_border = (int(n) for n in _hull_sums(hull))
     inside_and_on = (twice_area + on_border + 2) / 2
-    return min(1.0, len(points) / inside_and_on)
+    return min(1.0, count / inside_and_on)
+
+
+@njit(cache=True, nogil=True)
+def _row_ends(mask: Mask) -> NDArray[np.int32]:
+    """First and last pixel (x, y) of each row, which have the hull of all."""
+    out = np.empty((2 * mask.shape[0], 2), np.int32)
+    count = 0
+    for y in range(mask.shape[0]):
+        row = mask[y]
+        first, last = 0, row.size - 1
+        while first <= last and row[first] == 0:
+            first += 1
+        if first > last:
+            continue
+        while row[last] == 0:
+            last -= 1
+        out[count, 0], out[count, 1], out[count + 1, 0], out[count + 1, 1] = first, y, last, y
+        count += 2
+    return out[:count]
+
+
+@njit(cache=True, nogil=True)
+def _hull_sums(hull: NDArray[np.int64]) -> tuple[int, int]:
+    """Twice the area of a polygon, and the pixels on its border."""
+    twice_area = on_border = 0
+    n = hull.shape[0]
+    for k in range(n):
+        x, y, next_x, next_y = hull[k, 0], hull[k, 1], hull[(k + 1) % n, 0], hull[(k + 1) % n, 1]
+        twice_area += x * next_y - next_x * y
+        a, b = abs(next_x - x), abs(next_y - y)
+        while b:
+            a, b = b, a % b
+        on_border += a
+    return abs(twice_area), on_border

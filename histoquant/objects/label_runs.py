@@ -10,6 +10,7 @@ from numba import njit
 
 from histoquant.objects.marks import WORD, places
 from histoquant.objects.prefetch import prefetch
+from histoquant.objects.runs import Runs
 
 BoolArray = npt.NDArray[np.bool_]
 Int32Array = npt.NDArray[np.int32]
@@ -63,6 +64,14 @@ class LabelRuns(NamedTuple):
         """Runs of an image in which label ``i + 1`` is object ``i``, up to the largest or so many."""
         largest = int(labels.max(initial=0)) if count is None else count
         return cls.of(labels, np.arange(-1, largest, dtype=np.int32))
+
+    @classmethod
+    def of_runs(cls, runs: Runs, numbers: Int32Array) -> LabelRuns:
+        """Runs of a mask, with the object of each; -1 for none."""
+        there = np.flatnonzero(numbers >= 0)
+        row = np.repeat(np.arange(len(runs.rows) - 1), np.diff(runs.rows))
+        found = np.column_stack([numbers[there], row[there], runs.spans[there]]).astype(np.int32)
+        return cls(*_in_turn(found, int(numbers.max(initial=-1)) + 1))
 
     def taken(self, order: IntpArray) -> LabelRuns:
         """Runs of some of the objects, in this order."""
@@ -149,6 +158,14 @@ def _find(labels: Int32Array, rows: Int32Array, count: int) -> tuple[Int64Array,
             # what is not asked for is written over
             n += int(held >= 0)
             begin = last + 1
+    out: tuple[Int64Array, Int32Array] = _in_turn(found[:n], count)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _in_turn(found: Int32Array, count: int) -> tuple[Int64Array, Int32Array]:
+    """Runs (object, row, first column, one past the last) object by object, else in their order."""
+    n = found.shape[0]
     start = np.zeros(count + 1, np.int64)
     for k in range(n):
         start[found[k, 0] + 1] += 1
@@ -240,8 +257,14 @@ def _squares(m: int) -> int:
 @njit(cache=True, nogil=True)
 def _paint(start: Int64Array, spans: Int32Array, numbers: Int32Array, labels: Int32Array) -> None:
     for i in range(numbers.size):
-        for k in range(start[i], start[i + 1]):
-            labels[spans[k, 0], spans[k, 1] : spans[k, 2]] = numbers[i]
+        paint_runs(spans[start[i] : start[i + 1]], numbers[i], labels)
+
+
+@njit(cache=True, nogil=True)
+def paint_runs(spans: Int32Array, number: int, labels: Int32Array) -> None:
+    """Give the pixels of runs (row, first column, one past the last) a number, in place."""
+    for k in range(spans.shape[0]):
+        labels[spans[k, 0], spans[k, 1] : spans[k, 2]] = number
 
 
 @njit(cache=True, nogil=True)

@@ -11,6 +11,7 @@ from numba import njit
 from histoquant.objects.marks import WORD, places
 
 BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.integer]
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
 UInt8Array = npt.NDArray[np.uint8]
@@ -55,7 +56,7 @@ class Runs(NamedTuple):
     width: int
 
     @classmethod
-    def of_mask(cls, mask: UInt8Array, least: int = 1) -> Runs:
+    def of_mask(cls, mask: IntArray, least: int = 1) -> Runs:
         """Runs of the pixels that are at least so much; shape (h, w)."""
         rows, spans = _find(np.ascontiguousarray(mask), least)
         return cls(rows, spans, mask.shape[1])
@@ -105,7 +106,7 @@ class Runs(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def _find(mask: UInt8Array, least: int) -> tuple[Int64Array, Int32Array]:
+def _find(mask: IntArray, least: int) -> tuple[Int64Array, Int32Array]:
     height, width = mask.shape
     rows = np.zeros(height + 1, np.int64)
     spans = np.empty((max(1024, height), 2), np.int32)
@@ -124,7 +125,7 @@ def _find(mask: UInt8Array, least: int) -> tuple[Int64Array, Int32Array]:
 
 
 @njit(cache=True, nogil=True)
-def _mark_turns(row: UInt8Array, least: int, turns: UInt8Array) -> None:
+def _mark_turns(row: IntArray, least: int, turns: UInt8Array) -> None:
     """1 where a run begins or has just ended."""
     width = row.size
     if width == 0:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from histoquant.objects.bit_rows import Bits, count_bits, dilated, eroded, packed, spans_of
+from histoquant.objects.label_runs import LabelRuns, paint_runs
+from histoquant.objects.runs import Runs
 from histoquant.objects.vessels_nodes import Pieces
 from histoquant.objects.vessels_params import VesselParams, pixels
 
 Int16 = NDArray[np.int16]
 Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
 Edges = tuple[bool, bool, bool, bool]
 
 NEAR_UM = 1.5
@@ -35,16 +38,16 @@ class Glass:
 
     Attributes
     ----------
-    labels : ndarray of int32, shape (h, w)
-        0 or 1 + the row of the area below.
-    box : ndarray of int64, shape (n, 4)
+    runs : LabelRuns
+        Pixels of each area.
+    box : ndarray of int32, shape (n, 4)
         y0, x0, y1, x1, half open.
     cut : ndarray of bool, shape (n,)
         The area meets an edge of the window beyond which the slide goes on.
     """
 
-    labels: Int32
-    box: NDArray[np.int64]
+    runs: LabelRuns
+    box: Int32
     cut: NDArray[np.bool_]
 
 
@@ -71,45 +74,89 @@ class Lumens:
 
 
 @njit(cache=True, nogil=True)
-def _borders(glass: Int32, walls: Int32, radius: int) -> NDArray[np.int64]:
-    """For each border pixel of an area: the area, the nearest piece of wall within reach or 0, and the
-    direction (y, x) to it as a unit vector in thousandths.
-    """
-    height, width = glass.shape
-    room = 1024
-    out = np.empty((room, 4), np.int64)
+def _around(radius: int) -> Int64:
+    """Steps (y, x) within a disc, the nearest first, equally far ones in raster order."""
+    out = np.empty(((2 * radius + 1) ** 2, 2), np.int64)
     count = 0
-    for y in range(height):
-        for x in range(width):
-            area = glass[y, x]
-            if area == 0:
-                continue
-            inner = 0 < y < height - 1 and 0 < x < width - 1
-            if (
-                inner
-                and glass[y - 1, x] == area
-                and glass[y + 1, x] == area
-                and glass[y, x - 1] == area
-                and glass[y, x + 1] == area
-            ):
-                continue
-            nearest, best, to_y, to_x = 0, radius * radius + 1, 0, 0
-            for dy in range(-radius, radius + 1):
-                for dx in range(-radius, radius + 1):
-                    ny, nx = y + dy, x + dx
-                    far = dy * dy + dx * dx
-                    if far < best and 0 <= ny < height and 0 <= nx < width and walls[ny, nx] > 0:
-                        nearest, best, to_y, to_x = walls[ny, nx], far, dy, dx
-            if count == room:
-                room *= 2
-                more = np.empty((room, 4), np.int64)
-                more[:count] = out
-                out = more
-            out[count, 0], out[count, 1] = area, nearest
-            length = math.sqrt(max(1, to_y * to_y + to_x * to_x))
-            out[count, 2], out[count, 3] = round(1000 * to_y / length), round(1000 * to_x / length)
-            count += 1
+    for far in range(radius * radius + 1):
+        for dy in range(-radius, radius + 1):
+            for dx in range(-radius, radius + 1):
+                if dy * dy + dx * dx == far:
+                    out[count, 0], out[count, 1] = dy, dx
+                    count += 1
     return out[:count]
+
+
+@njit(cache=True, nogil=True)
+def _wall_in(box: Int32, walls: Int32, margin: int) -> NDArray[np.uint8]:
+    """Whether each pixel of a box with a margin is wall; outside the window none is."""
+    out = np.zeros((box[2] - box[0] + 2 * margin, box[3] - box[1] + 2 * margin), np.uint8)
+    top, left = box[0] - margin, box[1] - margin
+    begin, end = max(left, 0), min(left + out.shape[1], walls.shape[1])
+    for y in range(max(top, 0), min(top + out.shape[0], walls.shape[0])):
+        row, to = walls[y, begin:end], out[y - top, begin - left : end - left]
+        for x in range(row.size):
+            to[x] = row[x] > 0
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _border(spans: Int32, corner: tuple[int, int], shape: tuple[int, int]) -> Bits:
+    """Pixels of an area with one of another kind beside them, in a crop with an empty margin."""
+    mask = np.zeros(shape, np.uint8)
+    for k in range(spans.shape[0]):
+        mask[spans[k, 0] - corner[0], spans[k, 1] - corner[1] : spans[k, 2] - corner[1]] = 1
+    bits = packed(mask)
+    out: Bits = bits & ~eroded(bits, shape[1], 1)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _nearest(y: int, x: int, walls: Int32, steps: Int64) -> int:
+    """Number of the first step from a pixel that meets a wall; one lies within reach."""
+    for k in range(steps.shape[0]):
+        ny, nx = y + steps[k, 0], x + steps[k, 1]
+        if 0 <= ny < walls.shape[0] and 0 <= nx < walls.shape[1] and walls[ny, nx] > 0:
+            return k
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def _borders(runs: LabelRuns, box: Int32, walls: Int32, radius: int) -> tuple[Int64, Int64]:
+    """What borders each area that a wall comes near.
+
+    Returns
+    -------
+    sums : ndarray of int64, shape (n, 4)
+        Pixels of the border; those with wall within reach; sum of the directions (y, x) from them to the
+        nearest wall as unit vectors in thousandths. Zeros where no wall comes near.
+    beside : ndarray of int64
+        ``area << 32 | label of the nearest piece of wall``, for each pixel with wall within reach.
+    """
+    steps, sums = _around(radius), np.zeros((box.shape[0], 4), np.int64)
+    beside, count = np.empty(1024, np.int64), 0
+    margin = radius + 1
+    for area in range(box.shape[0]):
+        wall = _wall_in(box[area], walls, margin)
+        if not wall.any():
+            continue
+        top, left = box[area, 0] - margin, box[area, 1] - margin
+        border = _border(runs.spans[runs.start[area] : runs.start[area + 1]], (top, left), wall.shape)
+        sums[area, 0] = count_bits(border)
+        rows, spans = spans_of(border & dilated(packed(wall), wall.shape[1], radius))
+        while count + sums[area, 0] > beside.size:
+            beside = np.concatenate((beside, np.empty_like(beside)))
+        for y in range(wall.shape[0]):
+            for i in range(rows[y], rows[y + 1]):
+                for x in range(spans[i, 0], spans[i, 1]):
+                    dy, dx = steps[_nearest(y + top, x + left, walls, steps)]
+                    length = math.sqrt(max(1, dy * dy + dx * dx))
+                    sums[area, 1] += 1
+                    sums[area, 2] += round(1000 * dy / length)
+                    sums[area, 3] += round(1000 * dx / length)
+                    beside[count] = (area << 32) | walls[y + top + dy, x + left + dx]
+                    count += 1
+    return sums, beside[:count]
 
 
 def find_glass(clear: Int16, open_edges: Edges, params: VesselParams, mpp: float) -> tuple[Glass, ...]:
@@ -126,48 +173,40 @@ def find_glass(clear: Int16, open_edges: Edges, params: VesselParams, mpp: float
     mpp : float
         Micrometres per pixel.
     """
-    return tuple(_areas((clear < level).astype(np.uint8), open_edges, params, mpp) for level in LEVELS_MOD)
+    return tuple(_areas(clear, level, open_edges, params, mpp) for level in LEVELS_MOD)
 
 
-def _areas(glass: NDArray[np.uint8], open_edges: Edges, params: VesselParams, mpp: float) -> Glass:
-    """Connected areas of a lumen's size."""
-    if glass.size == 0:
-        return Glass(glass.astype(np.int32), np.zeros((0, 4), np.int64), np.zeros(0, bool))
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(glass, connectivity=4, ltype=cv2.CV_32S)
-    x0, y0, width, height, area = stats.astype(np.int64).T
-    pixel_um2 = mpp * mpp
+def _areas(clear: Int16, level: int, open_edges: Edges, params: VesselParams, mpp: float) -> Glass:
+    """Connected areas of a lumen's size below a level."""
+    pale = Runs.of_mask(clear, level).gaps()
+    found = pale.components(4)
+    x0, y0, width, height = found.boxes.T
+    area_um2 = found.pixels * (mpp * mpp)
     fits = np.maximum(width, height) * mpp <= params.join_extent_um
-    fits &= (area * pixel_um2 <= params.lumen_max_um2) & (area * pixel_um2 >= params.lumen_min_um2)
-    fits[0] = False
+    fits &= (area_um2 <= params.lumen_max_um2) & (area_um2 >= params.lumen_min_um2)
     top, left, bottom, right = open_edges
     cut = (top & (y0 == 0)) | (left & (x0 == 0))
-    cut |= (bottom & (y0 + height == glass.shape[0])) | (right & (x0 + width == glass.shape[1]))
+    cut |= (bottom & (y0 + height == clear.shape[0])) | (right & (x0 + width == clear.shape[1]))
     kept = np.flatnonzero(fits)
-    # the library may number areas in any order: raster order of their boxes is ours
-    kept = kept[np.lexsort((x0[kept], y0[kept]))]
-    renumber = np.zeros(len(stats), np.int32)
-    renumber[kept] = np.arange(1, len(kept) + 1, dtype=np.int32)
+    number = np.full(len(fits) + 1, -1, np.int32)  # the last is that of empty runs
+    number[kept] = np.arange(len(kept), dtype=np.int32)
     box = np.stack([y0, x0, y0 + height, x0 + width], axis=1)[kept]
-    return Glass(renumber[labels], box, cut[kept])
+    return Glass(LabelRuns.of_runs(pale, number[found.of_run]), box, cut[kept])
 
 
 def _walls(
-    pairs: NDArray[np.int64], count: int, params: VesselParams, mpp: float
+    glass: Glass, pieces: Pieces, params: VesselParams, mpp: float
 ) -> dict[int, tuple[tuple[int, ...], bool]]:
     """Pieces that border each area that any borders, and whether wall surrounds enough of it."""
-    least = pixels(LEAST_BORDER_UM, mpp)
-    border = np.bincount(pairs[:, 0], minlength=count + 1)
-    beside = pairs[pairs[:, 1] > 0]
-    walled = np.bincount(beside[:, 0], minlength=count + 1)
-    # sums of whole numbers below 2^53: exact
-    to_y, to_x = (np.bincount(beside[:, 0], weights=beside[:, k], minlength=count + 1) for k in (2, 3))
+    sums, beside = _borders(glass.runs, glass.box, pieces.labels, pixels(NEAR_UM, mpp))
+    border, walled, to_y, to_x = sums.T
     one_sided = np.hypot(to_y, to_x) > 1000 * ONE_SIDED * walled
     enough = (walled >= params.glass_wall_share * border) & ~one_sided
-    unique, lengths = np.unique(beside[:, :2], axis=0, return_counts=True)
+    pairs, lengths = np.unique(beside, return_counts=True)
     rows: dict[int, list[int]] = {}
-    for area, piece in unique[lengths >= least]:
-        rows.setdefault(int(area), []).append(int(piece) - 1)
-    return {area: (tuple(pieces), bool(enough[area])) for area, pieces in rows.items()}
+    for pair in pairs[lengths >= pixels(LEAST_BORDER_UM, mpp)].tolist():
+        rows.setdefault(pair >> 32, []).append((pair & 0xFFFFFFFF) - 1)
+    return {area: (tuple(walls), bool(enough[area])) for area, walls in rows.items()}
 
 
 def lumens_between(levels: tuple[Glass, ...], pieces: Pieces, params: VesselParams, mpp: float) -> Lumens:
@@ -196,16 +235,15 @@ def lumens_between(levels: tuple[Glass, ...], pieces: Pieces, params: VesselPara
     members: list[tuple[int, ...]] = []
     doubtful: set[int] = set()
     for glass in levels if len(pieces) else ():
-        pairs = _borders(glass.labels, pieces.labels, pixels(NEAR_UM, mpp))
-        for area, (rows, surrounded) in _walls(pairs, len(glass.box), params, mpp).items():
-            y0, x0, y1, x1 = glass.box[area - 1]
-            own = glass.labels[y0:y1, x0:x1] == area
-            if (found[y0:y1, x0:x1][own] > 0).any():
-                continue  # part of a lumen found at a higher level
-            if glass.cut[area - 1]:
+        for area, (rows, surrounded) in _walls(glass, pieces, params, mpp).items():
+            spans = glass.runs.spans[glass.runs.start[area] : glass.runs.start[area + 1]]
+            y, x = spans[0, :2]
+            if found[y, x] > 0:
+                continue  # part of a lumen found at a higher level, which holds all of it
+            if glass.cut[area]:
                 doubtful.update(rows)  # only its full border could tell
             elif surrounded:
-                boxes.append(glass.box[area - 1])
+                boxes.append(glass.box[area])
                 members.append(rows)
-                found[y0:y1, x0:x1][own] = len(boxes)
+                paint_runs(spans, len(boxes), found)
     return Lumens(found, np.array(boxes, np.int64).reshape(-1, 4), tuple(members), tuple(sorted(doubtful)))

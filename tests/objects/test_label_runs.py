@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from histoquant.objects.label_runs import LabelRuns
+from histoquant.objects.runs import Runs
 
 
 def _image(seed: int) -> np.ndarray:
@@ -49,3 +50,15 @@ def test_no_object_has_no_runs() -> None:
     runs = LabelRuns.of(np.zeros((3, 4), np.int32), np.array([-1], np.int32))
     assert runs.start.tolist() == [0]
     assert runs.moments().shape == (0, 8)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_runs_of_a_mask_are_sorted_by_their_objects(seed: int) -> None:
+    mask = (_image(seed) > 2).astype(np.uint8)
+    runs = Runs.of_mask(mask)
+    of_run = runs.components(8).of_run
+    labels = runs.labels(of_run)
+    found = LabelRuns.of_runs(runs, np.where(of_run == 1, -1, of_run).astype(np.int32))
+    wanted = LabelRuns.of(np.where(labels == 2, 0, labels), np.arange(-1, labels.max(), dtype=np.int32))
+    assert np.array_equal(found.start, wanted.start)
+    assert np.array_equal(found.spans, wanted.spans)

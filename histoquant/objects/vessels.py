@@ -21,8 +21,8 @@ from histoquant.objects.vessels_glass import LEVELS_MOD, find_glass, lumens_betw
 from histoquant.objects.vessels_join import Group, group_pieces
 from histoquant.objects.vessels_measure import is_speck, is_vessel, measure, place, wall_mean_od
 from histoquant.objects.vessels_nodes import (
-    Pieces,
     StainWindow,
+    brown_mod,
     find_pieces,
     inside_rim,
     smooth_mod,
@@ -160,15 +160,9 @@ class _Found:
     oversize: bool
 
 
-def _owned(pieces: Pieces, group: Group, core: VesselCore) -> bool:
-    y, x = pieces.first[group.members[0]]
-    return bool(core.y0 <= y < core.y1 and core.x0 <= x < core.x1)
-
-
-def _too_long(pieces: Pieces, group: Group, params: VesselParams, mpp: float) -> bool:
-    boxes = pieces.box[list(group.members)]
-    sides = boxes[:, 2:].max(axis=0) - boxes[:, :2].min(axis=0)
-    return bool(sides.max() * mpp > params.max_extent_um)
+def _too_long(group: Group, params: VesselParams, mpp: float) -> bool:
+    y0, x0, y1, x1 = group.box
+    return max(y1 - y0, x1 - x0) * mpp > params.max_extent_um
 
 
 def _find(
@@ -186,12 +180,12 @@ def _find(
     oy, ox = core.origin_yx
     lumens = lumens_between(scene.glass, pieces, params, scene.mpp)
     for group in group_pieces(pieces, lumens, params, core.open_edges, scene.mpp):
-        if not _owned(pieces, group, core):
+        y, x = group.first
+        if not (core.y0 <= y < core.y1 and core.x0 <= x < core.x1):
             continue
-        y, x = (int(v) for v in pieces.first[group.members[0]])
         if only is not None and (y + oy, x + ox) not in only:
             continue
-        if _too_long(pieces, group, params, scene.mpp):
+        if _too_long(group, params, scene.mpp):
             found.oversize = True
         elif group.doubtful:
             found.unclosed.append((y + oy, x + ox))
@@ -277,7 +271,9 @@ def find_vessels(
     VesselResult
     """
     rim = trusted_rim(core.open_edges, core.margin_px, params, planes.mpp)
-    window = StainWindow(smooth_mod(planes.dab, planes.valid), planes.hematoxylin, core.open_edges, rim)
+    smooth = smooth_mod(planes.dab, planes.valid)
+    brown = brown_mod(smooth, planes.hematoxylin, round(params.hematoxylin_ratio * 1000))
+    window = StainWindow(smooth, brown, core.open_edges, rim)
     scene, moved = _trusted(planes, window, core, params, nuclei_yx)
     wanted = (None,) * 3 if only is None else only
     found = _find(window, scene, moved, params, wanted[0], full=True)

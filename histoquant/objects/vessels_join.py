@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from histoquant.objects.vessels_glass import Lumens
@@ -13,6 +14,8 @@ from histoquant.objects.vessels_nodes import Pieces
 from histoquant.objects.vessels_params import VesselParams, pixels
 
 Points = NDArray[np.int64]
+Int32 = NDArray[np.int32]
+Box = tuple[int, int, int, int]
 
 TANGENT_UM = 8.0
 """A wall's direction is read within this distance of the gap: half the girth of a capillary."""
@@ -42,53 +45,80 @@ class Group:
         Rows of `Lumens`: lumens whose wall may have gaps.
     doubtful : bool
         The window does not show everything the vessel depends on.
+    first : tuple of int
+        First raster pixel (y, x) of the members.
+    box : tuple of int
+        y0, x0, y1, x1 of the members, half open.
     """
 
     members: tuple[int, ...]
     bridges: tuple[Bridge, ...]
     lumens: tuple[int, ...]
     doubtful: bool
+    first: tuple[int, int]
+    box: Box
 
 
-def _rim(pieces: Pieces, row: int) -> Points:
-    """Boundary pixels (y, x) of a piece, in raster order."""
-    y0, x0, y1, x1 = pieces.box[row]
-    mask = np.pad(pieces.labels[y0:y1, x0:x1] == row + 1, 1)
-    inner = mask[1:-1, 1:-1] & mask[:-2, 1:-1] & mask[2:, 1:-1] & mask[1:-1, :-2] & mask[1:-1, 2:]
-    return np.asarray(np.argwhere(mask[1:-1, 1:-1] & ~inner) + np.array([y0, x0]), np.int64)
+@njit(cache=True, nogil=True)
+def _rim(labels: Int32, label: int, box: Points, near: Points, reach: int) -> Points:
+    """Boundary pixels (y, x) of a piece within another box grown by ``reach`` pixels, in raster order."""
+    y0, x0, y1, x1 = box
+    top, left = max(y0, near[0] - reach), max(x0, near[1] - reach)
+    bottom, right = min(y1, near[2] + reach), min(x1, near[3] + reach)
+    out = np.empty((max(bottom - top, 0) * max(right - left, 0), 2), np.int64)
+    count = 0
+    for y in range(top, bottom):
+        for x in range(left, right):
+            if labels[y, x] != label:
+                continue
+            beside = y > y0 and labels[y - 1, x] == label and y + 1 < y1 and labels[y + 1, x] == label
+            if beside and x > x0 and labels[y, x - 1] == label and x + 1 < x1 and labels[y, x + 1] == label:
+                continue
+            out[count, 0], out[count, 1] = y, x
+            count += 1
+    return out[:count]
 
 
-def _near(points: Points, box: NDArray[np.int64], reach: int) -> Points:
-    """Points within a box grown by ``reach`` pixels."""
-    y, x = points[:, 0], points[:, 1]
-    inside = (y >= box[0] - reach) & (y < box[2] + reach) & (x >= box[1] - reach) & (x < box[3] + reach)
-    return np.asarray(points[inside])
+@njit(cache=True, nogil=True)
+def _closest(labels: Int32, box: Points, a: int, b: int, reach: int) -> tuple[int, int, int, int, int]:
+    """Squared distance and pixels (y, x) of the closest pair of two rims, the first in raster order."""
+    ours = _rim(labels, a + 1, box[a], box[b], reach + 1)
+    others = _rim(labels, b + 1, box[b], box[a], reach + 1)
+    least, at, to = (reach + 1) ** 2 + 1, -1, -1
+    for i in range(ours.shape[0]):
+        for j in range(others.shape[0]):
+            dy, dx = ours[i, 0] - others[j, 0], ours[i, 1] - others[j, 1]
+            far = dy * dy + dx * dx
+            if far < least:
+                least, at, to = far, i, j
+    if at < 0:
+        return -1, 0, 0, 0, 0
+    return least, ours[at, 0], ours[at, 1], others[to, 0], others[to, 1]
 
 
-def _narrowest(a: Points, b: Points, reach: int) -> tuple[Bridge, int] | None:
-    """Closest pair of two rims and its squared distance; ties go to the first in raster order."""
-    if not len(a) or not len(b):
-        return None
-    squared = (a[:, None, 0] - b[None, :, 0]) ** 2 + (a[:, None, 1] - b[None, :, 1]) ** 2
-    at = int(squared.argmin())
-    least = int(squared.flat[at])
-    if least > (reach + 1) ** 2:
-        return None
-    i, j = divmod(at, len(b))
-    return Bridge((int(a[i, 0]), int(a[i, 1])), (int(b[j, 0]), int(b[j, 1]))), least
+def _narrowest(pieces: Pieces, a: int, b: int, reach: int) -> tuple[Bridge, int] | None:
+    """Closest pair of two rims and its squared distance; none if it is not within reach."""
+    far, y, x, to_y, to_x = _closest(pieces.labels, pieces.box, a, b, reach)
+    return None if far < 0 else (Bridge((y, x), (to_y, to_x)), far)
+
+
+@njit(cache=True, nogil=True)
+def _moments(labels: Int32, label: int, at: tuple[int, int], radius: int) -> tuple[int, ...]:
+    """Pixels of a piece within a radius; sums of y, x, yy, xx and xy about the middle."""
+    n = sy = sx = syy = sxx = sxy = 0
+    for y in range(max(at[0] - radius, 0), min(at[0] + radius + 1, labels.shape[0])):
+        for x in range(max(at[1] - radius, 0), min(at[1] + radius + 1, labels.shape[1])):
+            dy, dx = y - at[0], x - at[1]
+            if labels[y, x] == label and dy * dy + dx * dx <= radius * radius:
+                n, sy, sx = n + 1, sy + dy, sx + dx
+                syy, sxx, sxy = syy + dy * dy, sxx + dx * dx, sxy + dy * dx
+    return n, sy, sx, syy, sxx, sxy
 
 
 def _tangent(pieces: Pieces, row: int, at: tuple[int, int], radius: int) -> tuple[float, ...] | None:
     """Mean (y, x) and unit direction (y, x) of a piece around a pixel; None for a blunt end."""
-    y0, x0 = max(at[0] - radius, 0), max(at[1] - radius, 0)
-    patch = pieces.labels[y0 : at[0] + radius + 1, x0 : at[1] + radius + 1] == row + 1
-    offset = np.argwhere(patch) + np.array([y0 - at[0], x0 - at[1]])
-    offset = offset[(offset**2).sum(axis=1) <= radius * radius]
-    n = len(offset)
     # integer moments about the contact pixel: the same in every window
-    sy, sx = (int(s) for s in offset.sum(axis=0))
-    syy, sxx = (int(s) for s in (offset**2).sum(axis=0))
-    sxy = int((offset[:, 0] * offset[:, 1]).sum())
+    n, sy, sx, syy, sxx, sxy = _moments(pieces.labels, row + 1, at, radius)
     cyy, cxx, cxy = n * syy - sy * sy, n * sxx - sx * sx, n * sxy - sx * sy
     half, spread = (cyy + cxx) / 2, math.hypot((cyy - cxx) / 2, cxy)
     # a one-pixel-wide line has no width at all: a pixel's own second moment stands for it
@@ -114,16 +144,22 @@ def _continues(pieces: Pieces, a: int, b: int, bridge: Bridge, limits: tuple[int
     return all(cosine >= least_cosine for cosine in cosines)
 
 
-def _close_pairs(pieces: Pieces, reach: int) -> list[tuple[int, int]]:
-    """Pairs whose boxes come within ``reach`` pixels of each other."""
-    pairs: list[tuple[int, int]] = []
-    top = pieces.box[:, 0]  # ascending: pieces are in raster order
-    for i in range(len(pieces)):
-        last = int(np.searchsorted(top, pieces.box[i, 2] + reach, side="right"))
-        rest = pieces.box[i + 1 : last]
-        near = (rest[:, 1] < pieces.box[i, 3] + reach) & (rest[:, 3] > pieces.box[i, 1] - reach)
-        pairs.extend((i, i + 1 + int(j)) for j in np.flatnonzero(near))
-    return pairs
+@njit(cache=True, nogil=True)
+def _close_pairs(box: Points, joinable: NDArray[np.bool_], reach: int) -> Points:
+    """Pairs to be joined, perhaps: their boxes come within ``reach`` pixels of each other."""
+    out = np.empty((256, 2), np.int64)
+    count = 0
+    for i in range(box.shape[0]):
+        j = i + 1
+        # tops ascend: pieces are in raster order
+        while joinable[i] and j < box.shape[0] and box[j, 0] <= box[i, 2] + reach:
+            if joinable[j] and box[j, 1] < box[i, 3] + reach and box[j, 3] > box[i, 1] - reach:
+                if count == out.shape[0]:
+                    out = np.concatenate((out, np.empty_like(out)))
+                out[count, 0], out[count, 1] = i, j
+                count += 1
+            j += 1
+    return out[:count]
 
 
 def _at_open_edge(
@@ -152,16 +188,9 @@ def _decide(
     joinable = extent * mpp <= params.join_extent_um
     edge = _at_open_edge(pieces, pieces.labels.shape, open_edges, reach + 1)
     doubt = pieces.cut | (edge & joinable)
-    rims: dict[int, Points] = {}
     bridges: dict[tuple[int, int], Bridge] = {}
-    for a, b in _close_pairs(pieces, reach + 1):
-        if not (joinable[a] and joinable[b]):
-            continue
-        for row in (a, b):
-            if row not in rims:
-                rims[row] = _rim(pieces, row)
-        near = _near(rims[a], pieces.box[b], reach + 1), _near(rims[b], pieces.box[a], reach + 1)
-        found = _narrowest(*near, reach)
+    for a, b in _close_pairs(pieces.box, joinable, reach + 1).tolist():
+        found = _narrowest(pieces, a, b, reach)
         if found is None:
             continue
         bridge, squared = found
@@ -249,9 +278,21 @@ def group_pieces(
         joints.setdefault(root[a], []).append(bridge)
     for lumen, row in gapped:
         hollows.setdefault(root[row], []).append(lumen)
+    unsure, boxes, starts = doubt.tolist(), pieces.box.tolist(), pieces.first.tolist()
     return [
         Group(
-            tuple(rows), tuple(joints.get(first, ())), tuple(hollows.get(first, ())), bool(doubt[rows].any())
+            tuple(rows),
+            tuple(joints.get(first, ())),
+            tuple(hollows.get(first, ())),
+            any(unsure[row] for row in rows),
+            tuple(starts[first]),
+            box_around([boxes[row] for row in rows]),
         )
         for first, rows in sorted(members.items())
     ]
+
+
+def box_around(boxes: list[Box]) -> Box:
+    """The box of several boxes."""
+    y0, x0, y1, x1 = zip(*boxes, strict=True)
+    return min(y0), min(x0), max(y1), max(x1)

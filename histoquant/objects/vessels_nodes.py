@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from histoquant.objects.hysteresis import STRONG, strong_and_beside
+from histoquant.objects.runs import Runs
 from histoquant.objects.vessels_params import SMOOTHING_RADIUS_PX, VesselParams, pixels
 
 Int16 = NDArray[np.int16]
 Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
+
+_NOT_BROWN = np.int16(np.iinfo(np.int16).min)
 
 
 @dataclass(frozen=True)
@@ -21,8 +25,10 @@ class StainWindow:
 
     Attributes
     ----------
-    smooth, hematoxylin : ndarray of int16, shape (h, w)
-        Smoothed DAB and haematoxylin in thousandths of optical density.
+    smooth : ndarray of int16, shape (h, w)
+        Smoothed DAB in thousandths of optical density.
+    brown : ndarray of int16, shape (h, w)
+        The same where it is no shadow of a dark nucleus (`brown_mod`).
     open_edges : tuple of bool
         Top, left, bottom, right: whether the slide goes on beyond that edge.
     rim : tuple of int
@@ -30,7 +36,7 @@ class StainWindow:
     """
 
     smooth: Int16
-    hematoxylin: Int16
+    brown: Int16
     open_edges: tuple[bool, bool, bool, bool]
     rim: tuple[int, int, int, int]
 
@@ -109,65 +115,39 @@ def smooth_mod(dab: Int16, valid: NDArray[np.bool_]) -> Int16:
 
 
 @njit(cache=True, nogil=True)
-def _brown(smooth: Int16, hematoxylin: Int16, low_mod: int, ratio_permille: int) -> NDArray[np.uint8]:
-    """Pixels above the low threshold whose DAB is not the shadow of a dark nucleus."""
-    height, width = smooth.shape
-    out = np.zeros((height, width), np.uint8)
-    for y in range(height):
-        for x in range(width):
-            value = np.int64(smooth[y, x])
-            if value >= low_mod and value * 1000 >= ratio_permille * np.int64(hematoxylin[y, x]):
-                out[y, x] = 1
+def brown_mod(smooth: Int16, hematoxylin: Int16, ratio_permille: int) -> Int16:
+    """DAB that is not the shadow of a dark nucleus.
+
+    Parameters
+    ----------
+    smooth, hematoxylin : ndarray of int16, shape (h, w)
+        Smoothed DAB and haematoxylin in thousandths of optical density.
+    ratio_permille : int
+        Least DAB per haematoxylin, in thousandths.
+
+    Returns
+    -------
+    ndarray of int16, shape (h, w)
+        Below every threshold elsewhere.
+    """
+    out = np.empty_like(smooth)
+    for y in range(smooth.shape[0]):
+        dab, blue, to = smooth[y], hematoxylin[y], out[y]
+        for x in range(to.size):
+            held = 1000 * np.int32(dab[x]) >= np.int32(ratio_permille) * np.int32(blue[x])
+            to[x] = dab[x] if held else _NOT_BROWN
     return out
 
 
 @njit(cache=True, nogil=True)
-def _reached(brown: NDArray[np.uint8], smooth: Int16, high_mod: int, steps: int) -> NDArray[np.uint8]:
-    """Brown pixels that 8-connected growth through brown from the threshold reaches in so many steps."""
-    height, width = brown.shape
-    out = np.zeros((height, width), np.uint8)
-    queue = np.empty(height * width, np.int64)
-    end = 0
-    for y in range(height):
-        for x in range(width):
-            if brown[y, x] and smooth[y, x] >= high_mod:
-                out[y, x] = 1
-                queue[end] = y * width + x
-                end += 1
-    first = 0
-    for _ in range(steps):
-        last = end
-        for k in range(first, last):
-            y, x = queue[k] // width, queue[k] % width
-            for ny in range(max(y - 1, 0), min(y + 2, height)):
-                for nx in range(max(x - 1, 0), min(x + 2, width)):
-                    if brown[ny, nx] and not out[ny, nx]:
-                        out[ny, nx] = 1
-                        queue[end] = ny * width + nx
-                        end += 1
-        first = last
+def _strong_px(rows: Int64, spans: Int32, of_run: Int32, count: int, brown: Int16, high_mod: int) -> Int64:
+    """Pixels at or above the threshold of each component."""
+    out = np.zeros(count, np.int64)
+    for y in range(rows.size - 1):
+        for i in range(rows[y], rows[y + 1]):
+            for x in range(spans[i, 0], spans[i, 1]):
+                out[of_run[i]] += brown[y, x] >= high_mod
     return out
-
-
-@njit(cache=True, nogil=True)
-def _piece_table(labels: Int32, smooth: Int16, high_mod: int, count: int) -> NDArray[np.int64]:
-    """Per label: first_y, first_x, y0, x0, y1, x1, area, pixels at or above the threshold."""
-    table = np.zeros((count, 8), np.int64)
-    for y in range(labels.shape[0]):
-        for x in range(labels.shape[1]):
-            label = labels[y, x]
-            if label == 0:
-                continue
-            row = table[label - 1]
-            if row[6] == 0:
-                row[0], row[1], row[2], row[3], row[5] = y, x, y, x, x + 1
-            row[3] = min(row[3], x)
-            row[4] = y + 1
-            row[5] = max(row[5], x + 1)
-            row[6] += 1
-            if smooth[y, x] >= high_mod:
-                row[7] += 1
-    return table
 
 
 def trusted_rim(
@@ -194,7 +174,7 @@ def find_pieces(planes: StainWindow, params: VesselParams, mpp: float) -> Pieces
     Parameters
     ----------
     planes : StainWindow
-        Smoothed DAB and haematoxylin of the window.
+        Smoothed DAB of the window.
     params : VesselParams
         Thresholds and least areas.
     mpp : float
@@ -208,37 +188,27 @@ def find_pieces(planes: StainWindow, params: VesselParams, mpp: float) -> Pieces
     """
     high_mod = round(params.threshold_od * 1000)
     low_mod = round(params.threshold_od * params.low_fraction * 1000)
-    brown = _brown(planes.smooth, planes.hematoxylin, low_mod, round(params.hematoxylin_ratio * 1000))
-    stained = _reached(brown, planes.smooth, high_mod, pixels(params.grow_um, mpp))
-    part = inside_rim(planes.rim, brown.shape)
-    stained, smooth = np.ascontiguousarray(stained[part]), planes.smooth[part]
-    if stained.size == 0:
-        return _no_pieces(stained.shape)
-    count, labels = cv2.connectedComponents(stained, connectivity=8, ltype=cv2.CV_32S)
-    table = _piece_table(labels, smooth, high_mod, count - 1)
-    cut = _cut(table, smooth.shape, planes.open_edges)
+    state = strong_and_beside(planes.brown, low_mod, high_mod, pixels(params.grow_um, mpp))[1:-1, 1:-1]
+    part = inside_rim(planes.rim, state.shape)
+    runs = Runs.of_mask(state[part], STRONG)
+    found = runs.components(8)
+    strong = _strong_px(runs.rows, runs.spans, found.of_run, len(found.pixels), planes.brown[part], high_mod)
+    x0, y0, width, height = found.boxes.astype(np.int64).T
+    box = np.stack([y0, x0, y0 + height, x0 + width], axis=1)
+    cut = _cut(box, state[part].shape, planes.open_edges)
     pixel_um2 = mpp * mpp
-    real = (table[:, 7] * pixel_um2 >= params.seed_um2) & (table[:, 6] * pixel_um2 >= params.fragment_um2)
+    real = (strong * pixel_um2 >= params.seed_um2) & (found.pixels * pixel_um2 >= params.fragment_um2)
     kept = np.flatnonzero(cut | real)
-    # the library may number components in any order: raster order is ours
-    kept = kept[np.lexsort((table[kept, 1], table[kept, 0]))]
-    renumber = np.zeros(count, np.int32)
-    renumber[kept + 1] = np.arange(1, len(kept) + 1, dtype=np.int32)
-    rows = table[kept]
-    return Pieces(renumber[labels], rows[:, :2], rows[:, 2:6], rows[:, 6], rows[:, 7], cut[kept])
+    number = np.full(len(cut), -1, np.int32)
+    number[kept] = np.arange(len(kept), dtype=np.int32)
+    labels = runs.labels(number[found.of_run])
+    first = found.first[kept].astype(np.int64)
+    return Pieces(labels, first, box[kept], found.pixels[kept], strong[kept], cut[kept])
 
 
-def _cut(
-    table: NDArray[np.int64], shape: tuple[int, int], open_edges: tuple[bool, bool, bool, bool]
-) -> NDArray[np.bool_]:
+def _cut(box: Int64, shape: tuple[int, int], open_edges: tuple[bool, bool, bool, bool]) -> NDArray[np.bool_]:
     """Whether each piece meets an edge beyond which the slide goes on."""
     top, left, bottom, right = open_edges
-    y0, x0, y1, x1 = table[:, 2], table[:, 3], table[:, 4], table[:, 5]
+    y0, x0, y1, x1 = box.T
     before = (top & (y0 == 0)) | (left & (x0 == 0))
     return np.asarray(before | (bottom & (y1 == shape[0])) | (right & (x1 == shape[1])))
-
-
-def _no_pieces(shape: tuple[int, ...]) -> Pieces:
-    empty = np.zeros(0, np.int64)
-    two, four = np.zeros((0, 2), np.int64), np.zeros((0, 4), np.int64)
-    return Pieces(np.zeros(shape, np.int32), two, four, empty, empty, np.zeros(0, bool))

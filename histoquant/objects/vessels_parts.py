@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from histoquant.objects.bit_rows import unpacked
 from histoquant.objects.vessels_glass import Glass, Lumens
-from histoquant.objects.vessels_join import Group
+from histoquant.objects.vessels_join import Group, box_around
 from histoquant.objects.vessels_masks import Patch, Rules, copy_label, copy_part, find_masks
 from histoquant.objects.vessels_nodes import Pieces
 from histoquant.objects.vessels_params import VesselParams, pixels
@@ -95,8 +95,7 @@ class Parts:
 
 def _patch(scene: Scene, pieces: Pieces, lumens: Lumens, group: Group, pad: int) -> tuple[Patch, int, int]:
     """What is seen of a group in a padded crop, and the corner of the crop; outside the window all is 0."""
-    boxes = np.concatenate([pieces.box[list(group.members)], lumens.box[list(group.lumens)]])
-    (y0, x0), (y1, x1) = boxes[:, :2].min(axis=0).tolist(), boxes[:, 2:].max(axis=0).tolist()
+    y0, x0, y1, x1 = box_around([group.box, *(tuple(lumens.box[lumen].tolist()) for lumen in group.lumens)])
     corner, shape = (y0 - pad, x0 - pad), (y1 - y0 + 2 * pad, x1 - x0 + 2 * pad)
     planes = np.zeros((5, *shape), np.int16)
     for k, plane in enumerate((scene.smooth, scene.dab, scene.hematoxylin, scene.total, scene.clear)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, BinaryIO
@@ -35,23 +36,33 @@ def write_parquet(sink: BinaryIO, parts: Iterable[pa.Table | pd.DataFrame]) -> N
         At least one; each but the last of a multiple of `GROUP_ROWS` rows.
     """
     writer: pq.ParquetWriter | None = None
-    for part in parts:
-        table = _as_arrow(part)
-        if writer is None:
-            writer = pq.ParquetWriter(
-                sink,
-                table.schema,
-                compression="zstd",
-                compression_level=1,
-                # measurements hardly repeat: a dictionary of them makes a table of cells 15 % larger
-                use_dictionary=[field.name for field in table.schema if _is_text(field.type)],
-                # first bytes of numbers are alike, last ones are noise: a level less packs them as well
-                use_byte_stream_split=[path for field in table.schema for path in _float_paths(field)],
-            )
-        writer.write_table(table, row_group_size=GROUP_ROWS)
-        del part, table  # before the next is made
+    try:
+        for part in parts:
+            table = _as_arrow(part)
+            writer = writer or _writer(sink, table.schema)
+            writer.write_table(table, row_group_size=GROUP_ROWS)
+            del part, table  # before the next is made
+    except BaseException:
+        if writer is not None:
+            # it would close itself once the file is shut, which Python can but print
+            with contextlib.suppress(Exception):
+                writer.close()
+        raise
     if writer is not None:
         writer.close()
+
+
+def _writer(sink: BinaryIO, schema: pa.Schema) -> pq.ParquetWriter:
+    return pq.ParquetWriter(
+        sink,
+        schema,
+        compression="zstd",
+        compression_level=1,
+        # measurements hardly repeat: a dictionary of them makes a table of cells 15 % larger
+        use_dictionary=[field.name for field in schema if _is_text(field.type)],
+        # first bytes of numbers are alike, last ones are noise: a level less packs them as well
+        use_byte_stream_split=[path for field in schema for path in _float_paths(field)],
+    )
 
 
 def _as_arrow(table: pa.Table | pd.DataFrame) -> pa.Table:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -119,3 +121,19 @@ def test_a_file_that_is_not_finished_is_not_there(tmp_path: Path):
         raise ValueError("halfway")
     assert (tmp_path / "x").read_bytes() == b"old"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_table_that_is_not_finished_leaves_nothing_and_says_nothing(tmp_path: Path):
+    rows = pd.DataFrame({"x": np.arange(GROUP_ROWS) / 7})
+
+    def parts() -> Iterator[pd.DataFrame]:
+        yield rows
+        raise StoreError("the second part is gone")
+
+    with (
+        pytest.raises(StoreError, match="the second part is gone"),
+        atomic.replacing(tmp_path / "a.parquet") as file,
+    ):
+        write_parquet(file, parts())
+    gc.collect()  # what a writer has to say when it is let go would be a warning
+    assert not list(tmp_path.iterdir())

@@ -48,14 +48,21 @@ class Regions(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def packed(mask: UInt8Array) -> Bits:
-    """Pixels that are not 0."""
+    """Pixels that are not 0, of a mask at least one pixel wide."""
     height, width = mask.shape
-    out = np.empty((height, (width + WORD - 1) // WORD), np.uint64)
-    row = np.zeros(width + WORD, np.uint8)
+    words = (width + WORD - 1) // WORD
+    out, flat = np.empty((height, words), np.uint64), mask.ravel()
+    row, tail = np.zeros(words * WORD, np.uint8), _covered(0, width - (words - 1) * WORD)
+    # a word may hold pixels of the next row, too; past the last row there is nothing to read
+    together = (flat.size - words * WORD) // width + 1
     for y in range(height):
-        row[:width] = mask[y]
-        for k in range(out.shape[1]):
-            out[y, k] = word_of(row, np.uint64(k * WORD))
+        start, source = y * width, flat
+        if y >= together:
+            row[:width] = mask[y]
+            start, source = 0, row
+        for k in range(words):
+            out[y, k] = word_of(source, np.uint64(start + k * WORD))
+        out[y, words - 1] &= tail
     return out
 
 
@@ -101,6 +108,11 @@ def _covered(begin: int, end: int) -> np.uint64:
 def _widened(bits: Bits, out: Bits) -> None:
     """Set pixels beside those that are set in a row, too."""
     last = bits.shape[1] - 1
+    if last == 0:
+        flat, to = bits.ravel(), out.ravel()
+        for y in range(to.size):
+            to[y] = flat[y] | (flat[y] << _ONE) | (flat[y] >> _ONE)
+        return
     for y in range(bits.shape[0]):
         for k in range(last + 1):
             word = bits[y, k]
@@ -110,6 +122,18 @@ def _widened(bits: Bits, out: Bits) -> None:
             if k < last:
                 word |= bits[y, k + 1] << _TOP
             out[y, k] = word
+
+
+@njit(cache=True, nogil=True)
+def _join(bits: Bits, out: Bits, dy: int) -> None:
+    """Set the pixels so many rows above and below those that are set, too."""
+    flat, to = bits.ravel(), out.ravel()
+    count = np.uint64(to.size - dy * bits.shape[1])
+    below, after = to[dy * bits.shape[1] :], flat[dy * bits.shape[1] :]
+    for i in range(np.uint64(0), count):
+        below[i] |= flat[i]
+    for i in range(np.uint64(0), count):
+        to[i] |= after[i]
 
 
 @njit(cache=True, nogil=True)
@@ -132,8 +156,7 @@ def dilated(bits: Bits, width: int, radius: int) -> Bits:
             wide, wider = wider, wide
         for dy in range(min(radius, height - 1) + 1):
             if half_width(radius, dy) == half:
-                out[dy:] |= wide[: height - dy]
-                out[: height - dy] |= wide[dy:]
+                _join(wide, out, dy)
     out[:, -1] &= _covered(0, width - (bits.shape[1] - 1) * WORD)
     return out
 

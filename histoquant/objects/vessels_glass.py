@@ -31,6 +31,9 @@ LEVELS_MOD = (30, 20, 12)
 so the highest level is tried first; where stroma is as pale, lumen and stroma run together and a lower one
 parts them."""
 
+# Walls are looked for in squares of a window at first
+_BLOCK_PX = 16
+
 
 @dataclass(frozen=True)
 class Glass:
@@ -88,6 +91,30 @@ def _around(radius: int) -> Int64:
 
 
 @njit(cache=True, nogil=True)
+def _blocks(pieces: Int64, shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """Squares of a window that boxes of pieces lie in."""
+    out = np.zeros((shape[0] // _BLOCK_PX + 1, shape[1] // _BLOCK_PX + 1), np.uint8)
+    for i in range(pieces.shape[0]):
+        y0, x0, y1, x1 = pieces[i] // _BLOCK_PX
+        out[y0 : y1 + 1, x0 : x1 + 1] = 1
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _meets(box: Int32, margin: int, blocks: NDArray[np.uint8]) -> bool:
+    """Whether a box with a margin lies in any of the squares."""
+    for y in range(
+        max(box[0] - margin, 0) // _BLOCK_PX, min((box[2] + margin) // _BLOCK_PX + 1, blocks.shape[0])
+    ):
+        for x in range(
+            max(box[1] - margin, 0) // _BLOCK_PX, min((box[3] + margin) // _BLOCK_PX + 1, blocks.shape[1])
+        ):
+            if blocks[y, x]:
+                return True
+    return False
+
+
+@njit(cache=True, nogil=True)
 def _wall_in(box: Int32, walls: Int32, margin: int) -> NDArray[np.uint8]:
     """Whether each pixel of a box with a margin is wall; outside the window none is."""
     out = np.zeros((box[2] - box[0] + 2 * margin, box[3] - box[1] + 2 * margin), np.uint8)
@@ -122,7 +149,7 @@ def _nearest(y: int, x: int, walls: Int32, steps: Int64) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _borders(runs: LabelRuns, box: Int32, walls: Int32, radius: int) -> tuple[Int64, Int64]:
+def _borders(runs: LabelRuns, box: Int32, pieces: Int64, walls: Int32, radius: int) -> tuple[Int64, Int64]:
     """What borders each area that a wall comes near.
 
     Returns
@@ -135,8 +162,10 @@ def _borders(runs: LabelRuns, box: Int32, walls: Int32, radius: int) -> tuple[In
     """
     steps, sums = _around(radius), np.zeros((box.shape[0], 4), np.int64)
     beside, count = np.empty(1024, np.int64), 0
-    margin = radius + 1
+    margin, blocks = radius + 1, _blocks(pieces, walls.shape)
     for area in range(box.shape[0]):
+        if not _meets(box[area], margin, blocks):
+            continue
         wall = _wall_in(box[area], walls, margin)
         if not wall.any():
             continue
@@ -198,7 +227,7 @@ def _walls(
     glass: Glass, pieces: Pieces, params: VesselParams, mpp: float
 ) -> dict[int, tuple[tuple[int, ...], bool]]:
     """Pieces that border each area that any borders, and whether wall surrounds enough of it."""
-    sums, beside = _borders(glass.runs, glass.box, pieces.labels, pixels(NEAR_UM, mpp))
+    sums, beside = _borders(glass.runs, glass.box, pieces.box, pieces.labels, pixels(NEAR_UM, mpp))
     border, walled, to_y, to_x = sums.T
     one_sided = np.hypot(to_y, to_x) > 1000 * ONE_SIDED * walled
     enough = (walled >= params.glass_wall_share * border) & ~one_sided

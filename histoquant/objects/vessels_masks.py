@@ -23,6 +23,7 @@ from histoquant.objects.bit_rows import (
 )
 from histoquant.objects.label_runs import add_run
 from histoquant.objects.marks import WORD
+from histoquant.objects.prefetch import prefetch
 from histoquant.objects.vessels_glass import LEVELS_MOD
 from histoquant.objects.vessels_params import SMOOTHING_RADIUS_PX
 
@@ -33,6 +34,10 @@ Int64 = NDArray[np.int64]
 
 FRINGE_STEPS = 3
 """Blur is at most this many pixels wide on either side of a wall."""
+
+
+# Rows fetched before they are copied
+_AHEAD = 12
 
 
 class Rules(NamedTuple):
@@ -75,6 +80,10 @@ def copy_part(plane: Plane, y0: int, x0: int, out: Plane) -> None:
     top, left = max(y0, 0), max(x0, 0)
     bottom, right = min(y0 + out.shape[0], plane.shape[0]), min(x0 + out.shape[1], plane.shape[1])
     for y in range(top, bottom):
+        # rows lie far apart in memory
+        ahead = min(y + _AHEAD, bottom - 1)
+        prefetch(plane, ahead, left)
+        prefetch(plane, ahead, right - 1)
         out[y - y0, left - x0 : right - x0] = plane[y, left:right]
 
 
@@ -88,40 +97,45 @@ def copy_label(labels: Int32, box: Int64, label: int, y0: int, x0: int, out: Mas
 
 
 @njit(cache=True, nogil=True)
-def _peaks(smooth: Plane, stained: Mask, radius: int) -> Plane:
-    """Highest stain within a disc of each pixel, at least 0."""
-    height, width = smooth.shape
-    held, peaks = np.zeros((height, width), np.int16), np.zeros((height, width), np.int16)
-    for y in range(height):
-        for x in range(width):
-            held[y, x] = smooth[y, x] if stained[y, x] else 0
-    wide = held.copy()
-    for half in range(radius + 1):
-        for y in range(height if half > 0 else 0):
-            row, out = held[y], wide[y]
-            for x in range(max(width - half, 0)):
-                out[x] = max(out[x], row[x + half])
-            before = out[half:]
-            for x in range(before.size):
-                before[x] = max(before[x], row[x])
-        for dy in range(-radius, radius + 1):
-            if half_width(radius, dy) != half:
-                continue
-            for y in range(max(dy, 0), height + min(dy, 0)):
-                row, out = wide[y - dy], peaks[y]
-                for x in range(width):
-                    out[x] = max(out[x], row[x])
-    return peaks
+def _raise(to: Plane, source: Plane, shift: int) -> None:
+    """Raise each value to those so many places before and after it."""
+    count = np.uint64(to.size - shift)
+    after, source_after = to[shift:], source[shift:]
+    for i in range(np.uint64(0), count):
+        after[i] = max(after[i], source[i])
+    for i in range(np.uint64(0), count):
+        to[i] = max(to[i], source_after[i])
 
 
 @njit(cache=True, nogil=True)
-def _fringe(patch: Patch, levels: Int32, radius: int) -> Bits:
+def _peaks(smooth: Plane, stained: Mask, radius: int) -> Plane:
+    """Highest stain within a disc of each stained pixel, at least 0; other pixels hold anything.
+
+    The margin is as wide as the disc, so that what is moved out of a row meets no stain in the next one.
+    """
+    held, mask = np.empty(stained.size, np.int16), stained.ravel()
+    values = smooth.ravel()
+    for i in range(held.size):
+        held[i] = values[i] if mask[i] else 0
+    wide, peaks = held.copy(), np.zeros_like(held)
+    for half in range(radius + 1):
+        if half > 0:
+            _raise(wide, held, half)
+        for dy in range(radius + 1):
+            if half_width(radius, dy) == half:
+                _raise(peaks, wide, dy * stained.shape[1])
+    return peaks.reshape(stained.shape)
+
+
+@njit(cache=True, nogil=True)
+def _fringe(patch: Patch, stained: Bits, levels: Int32, radius: int) -> Bits:
     """Stained pixels too weak beside their own wall's peak: blur of the wall, not wall."""
     peaks, dab = _peaks(patch.planes[0], patch.stained, radius), patch.planes[1]
     weak = np.zeros_like(patch.stained)
+    rows, spans = spans_of(stained)
     for y in range(weak.shape[0]):
-        for x in range(weak.shape[1]):
-            if patch.stained[y, x]:
+        for i in range(rows[y], rows[y + 1]):
+            for x in range(spans[i, 0], spans[i, 1]):
                 weak[y, x] = dab[y, x] < levels[peaks[y, x]]
     out: Bits = packed(weak)
     return out
@@ -130,12 +144,12 @@ def _fringe(patch: Patch, levels: Int32, radius: int) -> Bits:
 @njit(cache=True, nogil=True)
 def _pale(patch: Patch, rules: Rules) -> Bits:
     """Pixels that let light through."""
-    hematoxylin, total = patch.planes[2], patch.planes[3]
+    hematoxylin, total = patch.planes[2].ravel(), patch.planes[3].ravel()
+    blue_mod, total_mod = np.int32(rules.pale_hematoxylin_mod), np.int32(rules.pale_total_mod)
     pale = np.empty_like(patch.stained)
-    for y in range(pale.shape[0]):
-        for x in range(pale.shape[1]):
-            light = hematoxylin[y, x] < rules.pale_hematoxylin_mod
-            pale[y, x] = light & (total[y, x] < rules.pale_total_mod)
+    to = pale.ravel()
+    for i in range(to.size):
+        to[i] = (np.int32(hematoxylin[i]) < blue_mod) & (np.int32(total[i]) < total_mod)
     out: Bits = packed(pale)
     return out
 
@@ -195,8 +209,9 @@ def _close_and_fill(bridged: Bits, solid: Bits, pale: Bits, width: int, rules: R
 @njit(cache=True, nogil=True)
 def _bulk(stained: Bits, width: int, rules: Rules) -> Bits:
     """Stain in which a disc of a cell body's radius fits (opening)."""
-    out: Bits = dilated(eroded(stained, width, rules.body_px), width, rules.body_px)
-    return out
+    out: Bits = eroded(stained, width, rules.body_px)
+    # walls are too thin, as a rule
+    return dilated(out, width, rules.body_px) if out.any() else out
 
 
 @njit(cache=True, nogil=True)
@@ -232,7 +247,7 @@ def find_masks(patch: Patch, levels: Int32, rules: Rules) -> tuple[Bits, Bits, I
     """
     width = patch.stained.shape[1]
     stained, bridged, clear = packed(patch.stained), packed(patch.bridged), packed(patch.clear)
-    fringe = _fringe(patch, levels, rules.edge_px)
+    fringe = _fringe(patch, stained, levels, rules.edge_px)
     solid = bridged & ~fringe
     filled, lumen = _close_and_fill(bridged, solid, _pale(patch, rules), width, rules)
     if clear.any():

@@ -166,7 +166,7 @@ def vessel_parts(scene: Scene, pieces: Pieces, lumens: Lumens, group: Group, par
     Parts
     """
     rules = _rules(params, scene.mpp)
-    patch, y0, x0 = _patch(scene, pieces, lumens, group, rules.wide_px + 2)
+    patch, y0, x0 = _patch(scene, pieces, lumens, group, max(rules.wide_px, rules.edge_px) + 2)
     outer, lumen, counts, moments = find_masks(patch, _edge_levels(), rules)
     wall_px, lumen_px, bulk_px, clear_px, wall_mod = counts.tolist()
     shape = Shape(*moments.tolist())

@@ -51,18 +51,20 @@ def _by_pixel(labels: np.ndarray, walls: np.ndarray, radius: int) -> tuple[np.nd
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_borders_and_walls_are_counted_as_defined(shape: tuple[int, int], seed: int) -> None:
     pale = _field(seed, shape, 2.0, 0.3)
-    walls = cv2.connectedComponents(np.uint8(_field(seed + 9, shape, 1.2, 0.8) & ~pale), connectivity=8)[1]
+    stained = np.uint8(_field(seed + 9, shape, 1.2, 0.8) & ~pale)
+    _, walls, stats, _ = cv2.connectedComponentsWithStats(stained, connectivity=8)
+    x0, y0, width, height = stats[1:, :4].astype(np.int64).T
     clear = np.where(pale, LEVELS_MOD[0] - 1, LEVELS_MOD[0]).astype(np.int16)
     glass, *lower = find_glass(clear, (True, False, False, True), VesselParams(), MPP)
     assert all(len(level.box) == 0 for level in lower)
     assert len(glass.box) > (3 if min(shape) > 1 else 0)
     labels = np.zeros(shape, np.int32)
     glass.runs.paint(labels, np.arange(1, len(glass.box) + 1, dtype=np.int32))
-    for area, (y0, x0, y1, x1) in enumerate(glass.box, 1):
+    for area, box in enumerate(glass.box, 1):
         y, x = np.nonzero(labels == area)
-        assert (y0, x0, y1, x1) == (y.min(), x.min(), y.max() + 1, x.max() + 1)
-        assert glass.cut[area - 1] == (y0 == 0 or x1 == shape[1])
-    sums, beside = _borders(glass.runs, glass.box, walls, 3)
+        assert tuple(box) == (y.min(), x.min(), y.max() + 1, x.max() + 1)
+        assert glass.cut[area - 1] == (box[0] == 0 or box[3] == shape[1])
+    sums, beside = _borders(glass.runs, glass.box, np.stack([y0, x0, y0 + height, x0 + width], 1), walls, 3)
     wanted, pairs = _by_pixel(labels, walls, 3)
     walled = wanted[:, 1] > 0
     assert np.array_equal(sums[walled], wanted[walled])

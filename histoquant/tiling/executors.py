@@ -222,7 +222,9 @@ class DaskExecutor:
                     "fewer --workers."
                 )
             with self._completed.thread_condition:
-                self._completed.thread_condition.wait(timeout=1.0)
+                # word that came since would not be heard
+                if not self._completed.has_ready():
+                    self._completed.thread_condition.wait(timeout=1.0)
         return next(self._completed)
 
     def _note(self, key: str) -> str:

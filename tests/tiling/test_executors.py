@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pytest
 
 from histoquant.errors import StoreError, UsageError
 from histoquant.tiling.addresses import check_scheduler_address
-from histoquant.tiling.executors import open_executor
+from histoquant.tiling.executors import DaskExecutor, open_executor
 from histoquant.tiling.limits import WorkerDiedError
 
 
@@ -41,6 +42,28 @@ def test_results_and_errors_come_back_by_name(workers: int):
         f"task {value}": 2 * value for value in (0, 1, 2, 4, 5)
     }
     assert isinstance(done["task 3"].error, ValueError)
+
+
+class _DoneMeanwhile:
+    """A task that is done after one has looked and before one listens: nobody tells again."""
+
+    def __init__(self) -> None:
+        self.thread_condition = threading.Condition()
+        self._looks = iter([False, True, True])
+
+    def has_ready(self) -> bool:
+        return next(self._looks)
+
+    def __next__(self) -> str:
+        return "done"
+
+
+def test_a_task_that_is_done_before_one_listens_is_not_waited_for():
+    executor = DaskExecutor(1)
+    executor._completed = _DoneMeanwhile()
+    started_s = time.monotonic()
+    assert executor._next_future() == "done"
+    assert time.monotonic() - started_s < 0.5
 
 
 def _sleep(seconds: float) -> float:

@@ -214,13 +214,14 @@ def _trusted(
         raise UsageError("vessels are found by what their lumens let through; give planes with total density")
     clear = smooth_mod(planes.total, planes.valid)
     clear[~planes.valid] = LEVELS_MOD[0]
+    clear = np.ascontiguousarray(clear[part])
     scene = Scene(
         window.smooth[part],
         planes.dab[part],
         planes.hematoxylin[part],
         planes.total[part],
-        clear[part],
-        find_glass(clear[part], core.open_edges, params, planes.mpp),
+        clear,
+        find_glass(clear, core.open_edges, params, planes.mpp),
         seeds,
         planes.mpp,
     )

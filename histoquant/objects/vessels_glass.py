@@ -223,19 +223,18 @@ def _areas(clear: Int16, level: int, open_edges: Edges, params: VesselParams, mp
     return Glass(LabelRuns.of_runs(pale, number[found.of_run]), box, cut[kept])
 
 
-def _walls(
-    glass: Glass, pieces: Pieces, params: VesselParams, mpp: float
-) -> dict[int, tuple[tuple[int, ...], bool]]:
-    """Pieces that border each area that any borders, and whether wall surrounds enough of it."""
+def _walls(glass: Glass, pieces: Pieces, params: VesselParams, mpp: float) -> dict[int, tuple[int, ...]]:
+    """Pieces that border each area that wall surrounds enough of, or that the window shows in part."""
     sums, beside = _borders(glass.runs, glass.box, pieces.box, pieces.labels, pixels(NEAR_UM, mpp))
     border, walled, to_y, to_x = sums.T
     one_sided = np.hypot(to_y, to_x) > 1000 * ONE_SIDED * walled
     enough = (walled >= params.glass_wall_share * border) & ~one_sided
     pairs, lengths = np.unique(beside, return_counts=True)
+    told = (lengths >= pixels(LEAST_BORDER_UM, mpp)) & (enough | glass.cut)[pairs >> 32]
     rows: dict[int, list[int]] = {}
-    for pair in pairs[lengths >= pixels(LEAST_BORDER_UM, mpp)].tolist():
+    for pair in pairs[told].tolist():
         rows.setdefault(pair >> 32, []).append((pair & 0xFFFFFFFF) - 1)
-    return {area: (tuple(walls), bool(enough[area])) for area, walls in rows.items()}
+    return {area: tuple(walls) for area, walls in rows.items()}
 
 
 def lumens_between(levels: tuple[Glass, ...], pieces: Pieces, params: VesselParams, mpp: float) -> Lumens:
@@ -264,14 +263,14 @@ def lumens_between(levels: tuple[Glass, ...], pieces: Pieces, params: VesselPara
     members: list[tuple[int, ...]] = []
     doubtful: set[int] = set()
     for glass in levels if len(pieces) else ():
-        for area, (rows, surrounded) in _walls(glass, pieces, params, mpp).items():
+        for area, rows in _walls(glass, pieces, params, mpp).items():
             spans = glass.runs.spans[glass.runs.start[area] : glass.runs.start[area + 1]]
             y, x = spans[0, :2]
             if found[y, x] > 0:
                 continue  # part of a lumen found at a higher level, which holds all of it
             if glass.cut[area]:
                 doubtful.update(rows)  # only its full border could tell
-            elif surrounded:
+            else:
                 boxes.append(glass.box[area])
                 members.append(rows)
                 paint_runs(spans, len(boxes), found)

@@ -278,14 +278,15 @@ def group_pieces(
         joints.setdefault(root[a], []).append(bridge)
     for lumen, row in gapped:
         hollows.setdefault(root[row], []).append(lumen)
-    unsure, boxes, starts = doubt.tolist(), pieces.box.tolist(), pieces.first.tolist()
+    unsure = doubt.tolist()
+    boxes, starts = (list(map(tuple, places.tolist())) for places in (pieces.box, pieces.first))
     return [
         Group(
             tuple(rows),
             tuple(joints.get(first, ())),
             tuple(hollows.get(first, ())),
             any(unsure[row] for row in rows),
-            tuple(starts[first]),
+            starts[first],
             box_around([boxes[row] for row in rows]),
         )
         for first, rows in sorted(members.items())
@@ -294,5 +295,7 @@ def group_pieces(
 
 def box_around(boxes: list[Box]) -> Box:
     """The box of several boxes."""
+    if len(boxes) == 1:
+        return boxes[0]
     y0, x0, y1, x1 = zip(*boxes, strict=True)
     return min(y0), min(x0), max(y1), max(x1)

@@ -75,16 +75,32 @@ class Patch(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def copy_part(plane: Plane, y0: int, x0: int, out: Plane) -> None:
-    """Copy what a plane holds of a crop that may reach beyond it."""
+def copy_parts(planes: tuple[Plane, ...], y0: int, x0: int, out: Plane) -> None:
+    """Copy what five planes of a window hold of a crop (5, h, w) that may reach beyond it."""
+    a, b, c, d, e = planes
     top, left = max(y0, 0), max(x0, 0)
-    bottom, right = min(y0 + out.shape[0], plane.shape[0]), min(x0 + out.shape[1], plane.shape[1])
+    bottom, right = min(y0 + out.shape[1], a.shape[0]), min(x0 + out.shape[2], a.shape[1])
     for y in range(top, bottom):
         # rows lie far apart in memory
         ahead = min(y + _AHEAD, bottom - 1)
-        prefetch(plane, ahead, left)
-        prefetch(plane, ahead, right - 1)
-        out[y - y0, left - x0 : right - x0] = plane[y, left:right]
+        for x in (left, right - 1):
+            prefetch(a, ahead, x)
+            prefetch(b, ahead, x)
+            prefetch(c, ahead, x)
+            prefetch(d, ahead, x)
+            prefetch(e, ahead, x)
+        to = out[:, y - y0, left - x0 : right - x0]
+        _copy_row(a[y, left:right], to[0])
+        _copy_row(b[y, left:right], to[1])
+        _copy_row(c[y, left:right], to[2])
+        _copy_row(d[y, left:right], to[3])
+        _copy_row(e[y, left:right], to[4])
+
+
+@njit(cache=True, nogil=True)
+def _copy_row(row: Plane, to: Plane) -> None:
+    for x in range(to.size):
+        to[x] = row[x]
 
 
 @njit(cache=True, nogil=True)

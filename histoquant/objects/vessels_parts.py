@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from histoquant.objects.bit_rows import unpacked
 from histoquant.objects.vessels_glass import Glass, Lumens
 from histoquant.objects.vessels_join import Group, box_around
-from histoquant.objects.vessels_masks import Patch, Rules, copy_label, copy_part, find_masks
+from histoquant.objects.vessels_masks import Patch, Rules, copy_label, copy_parts, find_masks
 from histoquant.objects.vessels_nodes import Pieces
 from histoquant.objects.vessels_params import VesselParams, pixels
 from histoquant.objects.vessels_shape import Mask, Shape
@@ -98,8 +98,7 @@ def _patch(scene: Scene, pieces: Pieces, lumens: Lumens, group: Group, pad: int)
     y0, x0, y1, x1 = box_around([group.box, *(tuple(lumens.box[lumen].tolist()) for lumen in group.lumens)])
     corner, shape = (y0 - pad, x0 - pad), (y1 - y0 + 2 * pad, x1 - x0 + 2 * pad)
     planes = np.zeros((5, *shape), np.int16)
-    for k, plane in enumerate((scene.smooth, scene.dab, scene.hematoxylin, scene.total, scene.clear)):
-        copy_part(plane, *corner, planes[k])
+    copy_parts((scene.smooth, scene.dab, scene.hematoxylin, scene.total, scene.clear), *corner, planes)
     stained, clear = np.zeros((2, *shape), np.uint8)
     for row in group.members:
         copy_label(pieces.labels, pieces.box[row], row + 1, *corner, stained)

@@ -32,6 +32,8 @@ def outer_contours(mask: Mask) -> list[NDArray[np.int32]]:
     """Outer borders as pixel centres (x, y), longest first, ties in raster order of their first pixel."""
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     flat = [np.asarray(c, np.int32).reshape(-1, 2) for c in contours]
+    if len(flat) == 1:
+        return flat
     return sorted(flat, key=lambda c: (-len(c), int(c[:, 1].min()), int(c[:, 0].min())))
 
 

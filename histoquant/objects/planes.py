@@ -42,7 +42,7 @@ class Planes:
     Raises
     ------
     UsageError
-        If the shapes or types differ or the resolution cannot show nuclei.
+        If the shapes or types differ, there are no pixels, or the resolution cannot show nuclei.
     """
 
     hematoxylin: Int16Array
@@ -63,6 +63,8 @@ class Planes:
                 )
         if self.valid.dtype != np.bool_:
             raise UsageError(f"the validity plane must be bool, got {self.valid.dtype}")
+        if self.valid.size == 0:
+            raise UsageError(f"a window of {self.valid.shape} pixels shows nothing; read one that has some")
         if not MPP_RANGE[0] <= self.mpp <= MPP_RANGE[1]:
             raise UsageError(
                 f"nuclei cannot be told at {self.mpp:g} um/px; read the slide at "

@@ -184,6 +184,10 @@ def test_rules_are_checked() -> None:
         NucleiParams(dab_weight=2.0)
     with pytest.raises(UsageError, match="um/px"):
         planes(np.zeros((9, 9)), mpp=5.0)
+    # kernels look at the first and last pixel of a row
+    for shape in ((9, 0), (0, 9)):
+        with pytest.raises(UsageError, match="shows nothing"):
+            planes(np.zeros(shape))
 
 
 @pytest.mark.parametrize(("name", "least"), [("Bladder1", 0.80), ("Lung1", 0.85)])

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from histoquant.objects.bit_rows import unpacked
 from histoquant.objects.vessels_glass import Glass, Lumens
 from histoquant.objects.vessels_join import Group, box_around
-from histoquant.objects.vessels_masks import Patch, Rules, copy_label, copy_parts, find_masks
+from histoquant.objects.vessels_masks import Rules, find_masks
 from histoquant.objects.vessels_nodes import Pieces
 from histoquant.objects.vessels_params import VesselParams, pixels
+from histoquant.objects.vessels_patch import Patch, copy_label, copy_parts
 from histoquant.objects.vessels_shape import Mask, Shape
 
 BRIDGE_PX = 3

@@ -46,8 +46,19 @@ def give_back_freed_memory() -> bool:
         As of `keep_freed_memory`.
     """
     pa.default_memory_pool().release_unused()
+    return _told(_GIVEN_BACK) and trim()
+
+
+def trim() -> bool:
+    """Return what is free just now to the system, whatever becomes of what is freed later.
+
+    Returns
+    -------
+    bool
+        As of `keep_freed_memory`.
+    """
     library = _glibc()
-    return _told(_GIVEN_BACK) and library is not None and library.malloc_trim(0) in {0, 1}
+    return library is not None and library.malloc_trim(0) in {0, 1}
 
 
 def _told(parameters: tuple[tuple[int, int], ...]) -> bool:

@@ -11,6 +11,7 @@ from histoquant._version import __version__
 from histoquant.errors import SlideRefusedError
 from histoquant.markers.definition import MarkerDefinition
 from histoquant.objects.segmenter import NOT_EXACT, Segmenter
+from histoquant.run.heap import trim
 from histoquant.run.slide_stains import read_stains
 from histoquant.run.source import SourceFacts
 from histoquant.slides import Slide, working_plane
@@ -156,6 +157,9 @@ def plan_of(
     """
     plane = working_plane(slide, working_mpp_um)
     surveyed = survey(plane)
+    # decoded tiles and windows: maps are not to come on top of them
+    slide.forget_rest()
+    trim()
     white = white_point(surveyed)
     tissue = map_tissue(surveyed, white, dab=marker.stains == "H-DAB")
     if not tissue.quantifiable.any():

@@ -15,7 +15,7 @@ MAX_TAGS: Final = 4096  # per IFD; real files hold about 30
 MAX_TAG_BYTES: Final = 32 << 20  # an offset table of 4 million tiles: 128-px tiles on the largest slide
 MAX_TABLE_BYTES: Final = 192 << 20  # all tags read from one file together: bounds time as well as memory
 MAX_TEXT_BYTES: Final = 16 << 20  # OME-XML with every annotation of a large study
-TILE_CACHE_BYTES: Final = 64 << 20  # decoded tiles per slide: the halo of one row of cores
+TILE_CACHE_BYTES: Final = 56 << 20  # decoded tiles per slide: the halo of one row of cores
 
 
 def check_dimensions(name: str, width: int, height: int) -> None:

@@ -77,6 +77,9 @@ class Slide(Protocol):
     def plane(self, mpp: float) -> Plane:
         """See the slide on a pixel grid of ``mpp`` um/px."""
 
+    def forget_rest(self) -> None:
+        """Release cached tiles of a slide too large for the cache: the next reader begins elsewhere."""
+
     def close(self) -> None:
         """Release file handles and cached tiles."""
 
@@ -268,6 +271,9 @@ class BaseSlide:
     def read(self, x_px: int, y_px: int, width: int, height: int, mpp: float | None = WORKING_MPP) -> RGB:
         """Read a window at any resolution; :meth:`read_with_valid` without the validity."""
         return self.read_with_valid(x_px, y_px, width, height, mpp)[0]
+
+    def forget_rest(self) -> None:
+        """Release cached tiles of a slide too large for the cache: the next reader begins elsewhere."""
 
     def close(self) -> None:
         """Release file handles and cached tiles."""

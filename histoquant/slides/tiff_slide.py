@@ -65,6 +65,10 @@ class TiffSlide(BaseSlide):
         self._release()
         self._cache.clear()
 
+    def forget_rest(self) -> None:
+        """Release cached tiles; see :meth:`BaseSlide.forget_rest`."""
+        self._cache.drop_rest()
+
     def read_level0(self, x: int, y: int, width: int, height: int) -> tuple[RGB, Valid]:
         """Read full-resolution pixels; see :meth:`BaseSlide.read_level0`."""
         slide_w, slide_h = self.size_px

@@ -24,6 +24,7 @@ class TileCache:
     def __init__(self, limit_bytes: int) -> None:
         self._limit = limit_bytes
         self._bytes = 0
+        self._overflowed = False
         self._tiles: OrderedDict[tuple[int, int], Tile] = OrderedDict()
         self._lock = Lock()
 
@@ -43,7 +44,13 @@ class TileCache:
             self._tiles[key] = tile
             self._bytes += _size(tile)
             while self._bytes > self._limit and len(self._tiles) > 1:
+                self._overflowed = True
                 self._bytes -= _size(self._tiles.popitem(last=False)[1])
+
+    def drop_rest(self) -> None:
+        """Drop all tiles, unless none was dropped before: then they are the whole slide."""
+        if self._overflowed:
+            self.clear()
 
     def clear(self) -> None:
         """Drop all tiles."""

@@ -13,6 +13,7 @@ from histoquant.tiling.focus import blurred
 from histoquant.tiling.folds import folded
 from histoquant.tiling.ink import bubbles, pen, pigment
 from histoquant.tiling.maps import BoolMap, closed, grown, opened
+from histoquant.tiling.mean_od import MeanOd
 from histoquant.tiling.survey import Survey
 from histoquant.tiling.tissue import flat_blocks, with_small_holes, without_debris
 
@@ -75,7 +76,7 @@ def find_artefacts(
         Where reasons meet, the gravest is given: ink, bubble, fold, blur, pigment, edge effect,
         crushed cells.
     """
-    od = mean_od(survey, white)
+    od = MeanOd(survey, white)
     ink = pen(survey, od, um)
     bubble = bubbles(survey, um)
     cover = ink | bubble
@@ -100,25 +101,3 @@ def find_artefacts(
     for name, mask in reasons.items():
         excluded[mask & whole] = _CODES[name]
     return Found(whole, excluded)
-
-
-def mean_od(survey: Survey, white: tuple[float, float, float]) -> npt.NDArray[np.float32]:
-    """Optical density of mean colours.
-
-    Parameters
-    ----------
-    survey : Survey
-        Of the working plane.
-    white : tuple of 3 float
-        Intensity of glass.
-
-    Returns
-    -------
-    ndarray of float32, shape (h, w, 3)
-        0 where nothing is counted.
-    """
-    counted = np.maximum(survey.counted, 1).astype(np.float32)[..., None]
-    mean = np.maximum(survey.sums / counted, np.float32(1.0))
-    od = np.log10(np.asarray(white, dtype=np.float32) / mean)
-    od[survey.counted == 0] = 0.0
-    return np.asarray(od, dtype=np.float32)

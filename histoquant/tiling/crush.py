@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from histoquant.tiling.maps import BoolMap, band_sums, grown, opened, parts
+from histoquant.tiling.maps import BoolMap, band_sums, bands, box_sum, grown, opened, parts
+from histoquant.tiling.mean_od import MeanOd
 from histoquant.tiling.survey import CELLS, Survey
-
-FloatMap = npt.NDArray[np.float32]
 
 _REACH_UM = 28.0  # half-width of the area over which direction and density are pooled: several cells
 # Coherence of the structure tensor, 0 to 1, and haematoxylin against the median of the slide's tissue, in per
@@ -24,14 +25,14 @@ _RIM_UM = 20.0  # beside sound tissue the pooled direction fades early
 _RED, _BLUE = 0.78, 0.27
 
 
-def crushed(survey: Survey, od: FloatMap, tissue: BoolMap, um: float) -> BoolMap:
+def crushed(survey: Survey, od: MeanOd, tissue: BoolMap, um: float) -> BoolMap:
     """Tissue in which nuclei cannot be told apart because they were crushed.
 
     Parameters
     ----------
     survey : Survey
         Of the working plane.
-    od : ndarray of float32, shape (h, w, 3)
+    od : MeanOd
         Mean optical density of map pixels.
     tissue : ndarray of bool, shape (h, w)
         Where to look.
@@ -48,53 +49,61 @@ def crushed(survey: Survey, od: FloatMap, tissue: BoolMap, um: float) -> BoolMap
     if not inner.any():
         return np.zeros_like(tissue)
     reach = max(1, round(_REACH_UM / um))
-    blue = np.maximum(_RED * od[..., 0] - _BLUE * od[..., 2], 0.0)
-    amount = np.where(inner, np.rint(1000.0 * blue), 0).astype(np.int32)
+    amount = np.empty(inner.shape, np.int32)
+    for band in bands(len(inner)):
+        red, _, blue = np.moveaxis(od[band], -1, 0)
+        blue = np.maximum(_RED * red - _BLUE * blue, 0.0)
+        amount[band] = np.where(inner[band], np.rint(1000.0 * blue), 0)
     sums = zip(band_sums(amount.copy(), reach), band_sums(inner, reach), strict=True)
     for (band, total), (_, number) in sums:
         amount[band] = total // np.maximum(number, 1)
     usual = int(np.sort(amount[inner])[np.count_nonzero(inner) // 2])
-    one_way = _coherence(survey, inner, reach)
-    possible, sure = (
-        opened(inner & (one_way >= least) & (100 * amount >= percent * max(usual, 1)), 3)
-        for least, percent in zip(_ONE_WAY, _DARKER_PERCENT, strict=True)
-    )
-    labels, boxes = parts(possible)
-    surely = np.bincount(labels[sure], minlength=len(boxes))
+    found = [np.zeros_like(inner) for _ in _ONE_WAY]
+    for band, one_way in _coherence(survey, inner, reach):
+        for mask, least, percent in zip(found, _ONE_WAY, _DARKER_PERCENT, strict=True):
+            mask[band] = inner[band] & (one_way >= least) & (100 * amount[band] >= percent * max(usual, 1))
+    labels, boxes = parts(opened(found[0], 3))
+    surely = np.bincount(labels[opened(found[1], 3)], minlength=len(boxes))
     px_mm2 = um * um * 1e-6
     keep = (boxes[:, 4] * px_mm2 >= _MIN_MM2) & (surely * px_mm2 >= _MIN_SURE_MM2)
     keep[0] = False
     return np.asarray(tissue & grown(np.asarray(keep[labels]), round(_RIM_UM / um)))
 
 
-def _coherence(survey: Survey, inner: BoolMap, reach: int) -> npt.NDArray[np.float64]:
-    """How far gradients of 2 um cells around each map pixel agree in direction, exactly; 0 off ``inner``."""
-    tensor = np.empty((3, *survey.shape), np.int32)
-    _tensor_sums(survey.light, CELLS, tensor)
-    tensor[:, ~inner] = 0
-    coherence = np.zeros(inner.shape)
-    for sums in zip(*(band_sums(part, reach) for part in tensor), strict=True):
-        band = sums[0][0]
-        here = inner[band]
-        xx, yy, xy = (part[here].astype(np.float64) for _, part in sums)
+def _coherence(survey: Survey, inner: BoolMap, reach: int) -> Iterator[tuple[slice, npt.NDArray[np.float64]]]:
+    """How far gradients of 2 um cells around each map pixel agree in direction, exactly; 0 off ``inner``.
+
+    A band of rows at a time.
+    """
+    for band in bands(len(inner)):
+        top, bottom = max(band.start - reach, 0), min(band.stop + reach, len(inner))
+        tensor = np.empty((3, bottom - top, inner.shape[1]), np.int32)
+        _tensor_sums(survey.light, CELLS, top, tensor)
+        tensor[:, ~inner[top:bottom]] = 0
+        rows, here = slice(band.start - top, band.stop - top), inner[band]
+        xx, yy, xy = (box_sum(part, reach)[rows][here].astype(np.float64) for part in tensor)
         length = np.sqrt((xx - yy) ** 2 + 4.0 * xy**2)
-        coherence[band][here] = length / np.maximum(xx + yy, 1.0)
-    return coherence
+        coherence = np.zeros(here.shape)
+        coherence[here] = length / np.maximum(xx + yy, 1.0)
+        yield band, coherence
 
 
 @njit(cache=True, nogil=True)
-def _tensor_sums(light, scale, tensor):  # type: ignore[no-untyped-def]
-    """Products of central differences (xx, yy, xy), summed over each map pixel of scale x scale values."""
+def _tensor_sums(light, scale, top, tensor):  # type: ignore[no-untyped-def]
+    """Products of central differences (xx, yy, xy), summed over each map pixel of scale x scale values.
+
+    From map row ``top`` on, as many rows as the sums have.
+    """
     bottom, right = light.shape[0] - 1, light.shape[1] - 1
     tensor[:] = 0
-    for y in range(light.shape[0]):
+    for y in range(top * scale, (top + tensor.shape[1]) * scale):
         for x in range(light.shape[1]):
             across = down = np.int32(0)
             if 0 < x < right:
                 across = np.int32(light[y, x + 1]) - np.int32(light[y, x - 1])
             if 0 < y < bottom:
                 down = np.int32(light[y + 1, x]) - np.int32(light[y - 1, x])
-            row, column = y // scale, x // scale
+            row, column = y // scale - top, x // scale
             tensor[0, row, column] += across * across
             tensor[1, row, column] += down * down
             tensor[2, row, column] += across * down

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from histoquant.tiling.maps import BoolMap, at_least, band_sums, grown
+from histoquant.tiling.maps import BoolMap, at_least, bands, box_sum, grown
 from histoquant.tiling.survey import CELLS, Survey
 
 FloatMap = npt.NDArray[np.float64]
@@ -22,6 +23,7 @@ _LEAST_TO_8UM = 0.06
 _LEAST_ENERGY = 6.0  # grey levels squared at 8 um: flatter tissue says nothing about focus
 _MIN_MM2 = 0.01
 _RIM_UM = 40.0  # the sharp side of a border hides the blurred side over half the pooling width
+_UNIT = float(CELLS**4)  # energies are sums over so many cells
 _LEAST_FLAT = 16  # map pixels of glass from which noise can be read
 
 
@@ -44,40 +46,59 @@ def blurred(survey: Survey, tissue: BoolMap, glass: BoolMap, um: float) -> BoolM
     ndarray of bool, shape (h, w)
         The ratio of energies does not depend on contrast, so pale tissue in focus stays.
     """
-    reach = round(_REACH_UM / um)
-    fine, middle, coarse = (_pooled(energy, tissue, glass, reach) for energy in _detail(survey))
     soft = np.zeros_like(tissue)
-    soft[tissue] = (fine < _LEAST_TO_4UM * middle) | (fine < _LEAST_TO_8UM * coarse)
-    soft[tissue] &= coarse > _LEAST_ENERGY
+    for band, fine, middle, coarse in _pooled(survey, tissue, glass, round(_REACH_UM / um)):
+        unsharp = (fine < _LEAST_TO_4UM * middle) | (fine < _LEAST_TO_8UM * coarse)
+        soft[band][tissue[band]] = unsharp & (coarse > _LEAST_ENERGY)
     soft = at_least(soft, _MIN_MM2 * 1e6 / (um * um))
     return np.asarray(tissue & grown(soft, round(_RIM_UM / um)))
 
 
-def _detail(survey: Survey) -> Iterator[npt.NDArray[np.int32]]:
-    """Squared Laplacian of green per map pixel at 2, 4 and 8 um, as means per cell times 256."""
-    light: npt.NDArray[np.unsignedinteger] = survey.light
-    scale = CELLS
-    while True:
-        energy = np.empty(survey.shape, dtype=np.int32)  # at most 256 (4 x 255)^2
-        _relief(light, scale, energy)
-        yield energy
-        if scale == 1:
-            return
+@dataclass(frozen=True, eq=False)
+class _Detail:
+    """Cells of one size, from which energies of detail are read a band at a time."""
+
+    light: npt.NDArray[np.unsignedinteger]
+    scale: int
+
+    def energy(self, top: int, bottom: int) -> npt.NDArray[np.int32]:
+        """Squared Laplacian of green per map pixel of these rows, as means per cell times 256."""
+        found = np.empty(
+            (bottom - top, self.light.shape[1] // self.scale), np.int32
+        )  # at most 256 (4 x 255)^2
+        _relief(self.light, self.scale, top, found)
+        return found
+
+    def noise(self, flat: BoolMap) -> float:
+        """Median energy of glass; 0 where too little of it is there."""
+        rows = [self.energy(band.start, band.stop)[flat[band]] for band in bands(len(flat))]
+        seen = np.concatenate(rows)
+        return float(np.median(seen)) / _UNIT if seen.size >= _LEAST_FLAT else 0.0
+
+
+def _details(survey: Survey) -> list[_Detail]:
+    """Detail of 2, 4 and 8 um."""
+    found = [_Detail(survey.light, CELLS)]
+    while found[-1].scale > 1:
+        light = found[-1].light
         coarser = light[::2, ::2].astype(np.uint16)
         for part in (light[1::2, ::2], light[::2, 1::2], light[1::2, 1::2]):
             coarser += part
-        light = coarser
-        scale //= 2
+        found.append(_Detail(coarser, found[-1].scale // 2))
+    return found
 
 
 @njit(cache=True, nogil=True)
-def _relief(light, scale, energy):  # type: ignore[no-untyped-def]
-    """Squared Laplacian with the edge repeated, summed over each map pixel of scale x scale values."""
+def _relief(light, scale, top, energy):  # type: ignore[no-untyped-def]
+    """Squared Laplacian with the edge repeated, summed over each map pixel of scale x scale values.
+
+    Of the map's rows from ``top`` on.
+    """
     bottom, right = light.shape[0] - 1, light.shape[1] - 1
     for y in range(energy.shape[0]):
         for x in range(energy.shape[1]):
             total = np.int64(0)
-            for cy in range(y * scale, (y + 1) * scale):
+            for cy in range((top + y) * scale, (top + y + 1) * scale):
                 for cx in range(x * scale, (x + 1) * scale):
                     column = np.int64(light[max(cy - 1, 0), cx]) + light[min(cy + 1, bottom), cx]
                     row = np.int64(light[cy, max(cx - 1, 0)]) + light[cy, min(cx + 1, right)]
@@ -87,20 +108,25 @@ def _relief(light, scale, energy):  # type: ignore[no-untyped-def]
             energy[y, x] = total * scale * scale
 
 
-def _pooled(energy: npt.NDArray[np.int32], tissue: BoolMap, glass: BoolMap, reach: int) -> FloatMap:
-    """Mean energy over tissue around each map pixel of it, without noise, in grey levels squared; 1-d."""
-    unit = float(CELLS**4)
-    inner = _inside(tissue)
-    flat = energy[_inside(glass)]
-    noise = float(np.median(flat)) / unit if flat.size >= _LEAST_FLAT else 0.0
-    pooled, filled = np.empty(np.count_nonzero(tissue)), 0
-    sums = zip(band_sums(np.where(inner, energy, 0), reach), band_sums(inner, reach), strict=True)
-    for (band, total), (_, number) in sums:
-        here = tissue[band]
-        mean = total[here] / (np.maximum(number[here], 1) * unit)
-        pooled[filled : filled + len(mean)] = np.maximum(mean - noise, 0.0)
-        filled += len(mean)
-    return pooled
+def _pooled(
+    survey: Survey, tissue: BoolMap, glass: BoolMap, reach: int
+) -> Iterator[tuple[slice, FloatMap, FloatMap, FloatMap]]:
+    """Mean energy of three details over tissue around each map pixel of it, in grey levels squared.
+
+    A band of rows at a time: fine, middle and coarse, 1-d over the band's tissue, without noise.
+    """
+    inner, flat = _inside(tissue), _inside(glass)
+    details = [(detail, detail.noise(flat)) for detail in _details(survey)]
+    for band in bands(len(tissue), 128):
+        top, bottom = max(band.start - reach, 0), min(band.stop + reach, len(tissue))
+        here, rows = tissue[band], slice(band.start - top, band.stop - top)
+        counts = inner[top:bottom]
+        area = np.maximum(box_sum(counts, reach)[rows][here], 1) * _UNIT
+        fine, middle, coarse = (
+            np.maximum(box_sum(detail.energy(top, bottom) * counts, reach)[rows][here] / area - noise, 0.0)
+            for detail, noise in details
+        )
+        yield band, fine, middle, coarse
 
 
 def _inside(mask: BoolMap) -> BoolMap:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from histoquant.tiling.maps import BoolMap, bands, closed, grown, parts, rod, window
+from histoquant.tiling.mean_od import MeanOd
 from histoquant.tiling.survey import CELLS, SCALE_PX, Survey
 
 FloatMap = npt.NDArray[np.float32]
@@ -48,7 +49,7 @@ class _Layers:
         Density of the lightest places over that of the tissue around; 0 off tissue.
     whole : ndarray of bool, shape (h, w)
         Tissue of complete map pixels.
-    od : ndarray of float32, shape (h, w, 3)
+    od : MeanOd
         Mean optical density.
     um : float
         Micrometres per map pixel.
@@ -56,18 +57,18 @@ class _Layers:
 
     number: FloatMap
     whole: BoolMap
-    od: FloatMap
+    od: MeanOd
     um: float
 
 
-def folded(survey: Survey, od: FloatMap, tissue: BoolMap, white_green: float, um: float) -> BoolMap:
+def folded(survey: Survey, od: MeanOd, tissue: BoolMap, white_green: float, um: float) -> BoolMap:
     """Tissue in folds.
 
     Parameters
     ----------
     survey : Survey
         Of the working plane.
-    od : ndarray of float32, shape (h, w, 3)
+    od : MeanOd
         Mean optical density of map pixels.
     tissue : ndarray of bool, shape (h, w)
         Where to look.
@@ -135,17 +136,24 @@ def _extent(part: BoolMap) -> tuple[float, float]:
     return length, widest
 
 
-def _layers(survey: Survey, od: FloatMap, whole: BoolMap, white_green: float, um: float) -> _Layers:
+def _layers(survey: Survey, od: MeanOd, whole: BoolMap, white_green: float, um: float) -> _Layers:
     floor = _floor_od(survey, white_green)
-    middle = max(float(np.median(floor[whole])), _LEAST_FLOOR_OD)
+    middle = max(float(np.median(floor[whole], overwrite_input=True)), _LEAST_FLOOR_OD)
     per_od = _MEDIAN_LEVEL / middle
-    levels = np.clip(np.rint(floor * per_od), 0, 255).astype(np.uint8)
     # where there is no tissue the slide's median stands, so that glass does not count
-    levels = np.where(whole, levels, np.uint8(min(255, round(middle * per_od)))).astype(np.uint8)
+    levels = np.full(whole.shape, min(255, round(middle * per_od)), np.uint8)
+    for band in bands(len(levels)):
+        told = np.clip(np.rint(floor[band] * per_od), 0, 255).astype(np.uint8)
+        np.copyto(levels[band], told, where=whole[band])
+    del floor
     around = cv2.medianBlur(levels, 2 * round(_AROUND_UM / um / 2) + 1)
     least = max(_LEAST_FLOOR_OD * per_od, 1.0)
-    number = _opened(levels) / np.maximum(around, least).astype(np.float32)
-    return _Layers(np.where(whole, number, np.float32(0.0)).astype(np.float32), whole, od, um)
+    levels = _opened(levels)
+    number = np.zeros(whole.shape, np.float32)
+    for band in bands(len(number)):
+        layers = levels[band] / np.maximum(around[band], least).astype(np.float32)
+        np.copyto(number[band], layers, where=whole[band])
+    return _Layers(number, whole, od, um)
 
 
 def _floor_od(survey: Survey, white_green: float) -> FloatMap:

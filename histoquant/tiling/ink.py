@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from histoquant.tiling.maps import BoolMap, at_least, band_sums, bands, closed, grown, parts, window
+from histoquant.tiling.mean_od import MeanOd
 from histoquant.tiling.survey import CELLS, Survey
 
 FloatMap = npt.NDArray[np.float32]
@@ -31,14 +32,14 @@ _RING_ROUND = 0.7  # filled area over that of the disc of its longest side
 _RING_HOLLOW = 0.25  # least share of hole in the filled area
 
 
-def pen(survey: Survey, od: FloatMap, um: float) -> BoolMap:
+def pen(survey: Survey, od: MeanOd, um: float) -> BoolMap:
     """Marker ink, on tissue or glass.
 
     Parameters
     ----------
     survey : Survey
         Of the working plane.
-    od : ndarray of float32, shape (h, w, 3)
+    od : MeanOd
         Mean optical density of map pixels in red, green and blue.
     um : float
         Micrometres per map pixel.
@@ -48,28 +49,37 @@ def pen(survey: Survey, od: FloatMap, um: float) -> BoolMap:
     ndarray of bool, shape (h, w)
         Strokes at least 0.004 mm2 large in blue, green, red or black, with their faded edges.
     """
-    red, green, blue = od[..., 0], od[..., 1], od[..., 2]
-    # numpy takes ten times as long for an axis of three
-    most, least = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
-    # haematoxylin: green at least 0.65 of red in strong stain, blue at least 0.17 of red and nearer 0.4
-    blue_ink = (blue <= 0.28 * red) & (green <= 0.8 * red) & (green >= 0.35 * red)
-    # no stain absorbs green less than both red and blue
-    green_ink = (green <= 0.6 * red) & (green <= 0.75 * blue)
-    # eosin and DAB leave more red out, or absorb blue less beside green
-    red_ink = (red <= 0.2 * green) & (blue >= 0.5 * green)
-    black_ink = (most - least <= _GREY_SPREAD * most) & (survey.brown == 0)
-    uniform = _is_uniform(survey, green)
+    inks, strong, edge, faint = _inks(survey, od)
     found = np.zeros(survey.shape, dtype=bool)
-    for ink, faded in ((blue_ink, True), (green_ink, True), (red_ink, True), (black_ink, False)):
-        strong = at_least(ink & uniform & (most >= _PEN_OD), _PEN_MIN_MM2 * 1e6 / (um * um))
-        if strong.any():
-            rim = grown(strong, round(_PEN_RIM_UM / um))
-            found |= strong | (rim & (most >= _PEN_EDGE_OD))
+    for ink, faded in zip(inks, (True, True, True, False), strict=True):
+        sure = at_least(ink & strong, _PEN_MIN_MM2 * 1e6 / (um * um))
+        if sure.any():
+            found |= sure | (grown(sure, round(_PEN_RIM_UM / um)) & edge)
             # coloured ink is told from tissue however thin it lies
-            found |= grown(strong, round(_PEN_FADE_UM / um)) & ink & (most >= _PEN_FADE_OD) & faded
+            found |= grown(sure, round(_PEN_FADE_UM / um)) & ink & faint & faded
     # dark tissue under a stroke is no hole in it, and its grey edge no pigment
     inside = closed(found, round(_PEN_HOLE_UM / um)) if found.any() else found
     return np.asarray(inside | (pigment(survey) & grown(found, 2)))
+
+
+def _inks(survey: Survey, od: MeanOd) -> tuple[tuple[BoolMap, ...], BoolMap, BoolMap, BoolMap]:
+    """Colours of blue, green, red and black ink; where it would be strong and whole, an edge, or faint."""
+    told = np.zeros((7, *survey.shape), dtype=bool)
+    for band in bands(len(survey.counted)):
+        red, green, blue = np.ascontiguousarray(np.moveaxis(od[band], -1, 0))
+        # numpy takes ten times as long for an axis of three
+        most, least = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
+        # haematoxylin: green at least 0.65 of red in strong stain, blue at least 0.17 of red and nearer 0.4
+        told[0, band] = (blue <= 0.28 * red) & (green <= 0.8 * red) & (green >= 0.35 * red)
+        # no stain absorbs green less than both red and blue
+        told[1, band] = (green <= 0.6 * red) & (green <= 0.75 * blue)
+        # eosin and DAB leave more red out, or absorb blue less beside green
+        told[2, band] = (red <= 0.2 * green) & (blue >= 0.5 * green)
+        told[3, band] = (most - least <= _GREY_SPREAD * most) & (survey.brown[band] == 0)
+        told[4, band] = _is_uniform(survey, green, band) & (most >= _PEN_OD)
+        told[5, band] = most >= _PEN_EDGE_OD
+        told[6, band] = most >= _PEN_FADE_OD
+    return tuple(told[:4]), told[4], told[5], told[6]
 
 
 def pigment(survey: Survey) -> BoolMap:
@@ -134,17 +144,14 @@ def _disc(ring: BoolMap) -> BoolMap | None:
     return filled > 0
 
 
-def _is_uniform(survey: Survey, green_od: FloatMap) -> BoolMap:
-    """Where the density of the lightest cell, from intensities, is near that of the mean."""
-    rows, columns = survey.shape
-    found = np.zeros(survey.shape, dtype=bool)
-    for band in bands(rows):
-        cells = survey.light[band.start * CELLS : band.stop * CELLS].reshape(-1, CELLS, columns, CELLS)
-        rows_of_four = cells.max(axis=1)
-        lightest = rows_of_four[..., 0].astype(np.float32)
-        for k in range(1, CELLS):
-            np.maximum(lightest, rows_of_four[..., k], out=lightest)
-        mean = np.maximum(survey.sums[band, :, 1] / np.maximum(survey.counted[band], 1), 1.0)
-        extra = np.log10(np.maximum(lightest, 1.0) / mean)
-        found[band] = 1.0 - extra / np.maximum(green_od[band], 1e-3) >= _PEN_UNIFORM
-    return found
+def _is_uniform(survey: Survey, green_od: FloatMap, band: slice) -> BoolMap:
+    """Where in a band the density of the lightest cell, from intensities, is near that of the mean."""
+    columns = survey.shape[1]
+    cells = survey.light[band.start * CELLS : band.stop * CELLS].reshape(-1, CELLS, columns, CELLS)
+    rows_of_four = cells.max(axis=1)
+    lightest = rows_of_four[..., 0].astype(np.float32)
+    for k in range(1, CELLS):
+        np.maximum(lightest, rows_of_four[..., k], out=lightest)
+    mean = np.maximum(survey.sums[band, :, 1] / np.maximum(survey.counted[band], 1), 1.0)
+    extra = np.log10(np.maximum(lightest, 1.0) / mean)
+    return np.asarray(1.0 - extra / np.maximum(green_od, 1e-3) >= _PEN_UNIFORM)

@@ -29,7 +29,7 @@ _BROWN_CHROMA = 25  # least excess of red over blue, so that no pixel is grey an
 # Optical density in thousandths of each intensity against 255.
 _MOD = np.rint(-1000.0 * np.log10(np.maximum(np.arange(256), 1) / 255.0)).astype(np.int32)
 _NO_HAZE = np.int16(-32768)
-_PLANES = 8  # red, green, blue, counted, black, grey, brown, relief
+_COUNTS = 7  # red, green, blue, counted, black, grey, brown
 
 
 class PlaneLike(Protocol):
@@ -152,7 +152,9 @@ def survey(plane: PlaneLike, *, band_px: int = 512, window_px: int = 8192) -> Su
     width, height = plane.size_px
     rows, columns = -(-height // SCALE_PX), -(-width // SCALE_PX)
     ledger = _Ledger(
-        counts=np.zeros((_PLANES, rows, columns), dtype=np.uint32),
+        sums=np.zeros((rows, columns, 3), dtype=np.uint16),
+        counts=np.zeros((4, rows, columns), dtype=np.uint16),
+        relief=np.zeros((rows, columns), dtype=np.uint32),
         light=np.full((rows * CELLS, columns * CELLS), 255, dtype=np.uint8),
         haze=np.full((rows, columns), 32767, dtype=np.int16),
         least=np.full((rows, columns, 3), 255, dtype=np.uint8),
@@ -163,15 +165,15 @@ def survey(plane: PlaneLike, *, band_px: int = 512, window_px: int = 8192) -> Su
     for x in range(0, width, window_px):
         for y in range(0, height, band_px):
             _survey_window(plane, (x, y), (min(window_px, width - x), min(band_px, height - y)), ledger)
-    counts = ledger.counts
+    counted, black, grey, brown = ledger.counts
     return Survey(
-        sums=np.ascontiguousarray(np.moveaxis(counts[:3], 0, -1).astype(np.uint16)),
-        counted=counts[3].astype(np.uint16),
-        black=counts[4].astype(np.uint16),
-        grey=counts[5].astype(np.uint16),
-        brown=counts[6].astype(np.uint16),
+        sums=ledger.sums,
+        counted=counted,
+        black=black,
+        grey=grey,
+        brown=brown,
         light=ledger.light,
-        relief=counts[7].copy(),
+        relief=ledger.relief,
         haze=np.where(ledger.haze == 32767, _NO_HAZE, ledger.haze),
         least_rgb=ledger.least,
         cell_colours=ledger.colours,
@@ -183,7 +185,9 @@ def survey(plane: PlaneLike, *, band_px: int = 512, window_px: int = 8192) -> Su
 
 @dataclass(frozen=True, eq=False)
 class _Ledger:
-    counts: npt.NDArray[np.uint32]
+    sums: npt.NDArray[np.uint16]  # at most 256 x 255
+    counts: npt.NDArray[np.uint16]  # counted, black, grey, brown
+    relief: npt.NDArray[np.uint32]
     light: npt.NDArray[np.uint8]
     haze: npt.NDArray[np.int16]
     least: npt.NDArray[np.uint8]
@@ -208,6 +212,7 @@ def _survey_window(
     )
     row, column = corner[1] // SCALE_PX, corner[0] // SCALE_PX
     green = np.empty(valid.shape, dtype=np.int16)
+    sums = ledger.sums[row : row + rows, column : column + columns]
     part = ledger.counts[:, row : row + rows, column : column + columns]
     cells = ledger.light[row * CELLS : (row + rows) * CELLS, column * CELLS : (column + columns) * CELLS]
     haze = ledger.haze[row : row + rows, column : column + columns]
@@ -217,8 +222,8 @@ def _survey_window(
     # one plane per colour: row loops over them become vector instructions, over pixels they do not
     planes = cv2.split(rgb)
     _split_kernel(*planes, np.ascontiguousarray(valid), green)
-    _count_kernel(*planes, green, part, cells, haze, least, ledger.colours)
-    _relief_kernel(green, part)
+    _count_kernel(*planes, green, sums, part, cells, haze, least, ledger.colours)
+    _relief_kernel(green, ledger.relief[row : row + rows, column : column + columns])
 
 
 @njit(cache=True, nogil=True)
@@ -235,17 +240,19 @@ def _split_kernel(red, grn, blue, valid, green):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _count_kernel(red, grn, blue, green, part, cells, haze, least, colours):  # type: ignore[no-untyped-def]
+def _count_kernel(red, grn, blue, green, sums, part, cells, haze, least, colours):  # type: ignore[no-untyped-def]
     """Sums and counts of each cell, and what each map pixel and the slide make of them."""
-    columns = np.empty((_PLANES - 1, cells.shape[1] * CELL_PX), np.int16)
-    totals = np.empty((_PLANES - 1, cells.shape[1]), np.uint16)
+    columns = np.empty((_COUNTS, cells.shape[1] * CELL_PX), np.int16)
+    totals = np.empty((_COUNTS, cells.shape[1]), np.uint16)
     for cy in range(cells.shape[0]):
         columns[:] = 0
         for y in range(cy * CELL_PX + _HALO_PX, (cy + 1) * CELL_PX + _HALO_PX):
             _add_row(red[y], grn[y], blue[y], green[y], columns)
         my = cy // CELLS
-        for k in range(_PLANES - 1):
-            _add_cells(columns[k], totals[k], part[k, my])
+        for k in range(3):
+            _add_cells(columns[k], totals[k], sums[my, :, k])
+        for k in range(3, _COUNTS):
+            _add_cells(columns[k], totals[k], part[k - 3, my])
         _describe(totals, cells[cy], haze[my], least[my], colours)
 
 
@@ -310,11 +317,11 @@ def _add_row(red, grn, blue, green, columns):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _relief_kernel(green, part):  # type: ignore[no-untyped-def]
+def _relief_kernel(green, relief):  # type: ignore[no-untyped-def]
     """Energy of each map pixel, 0 where one of its pixels or of those next to them does not count."""
-    energy = np.empty(part.shape[2] * SCALE_PX, np.int32)
+    energy = np.empty(relief.shape[1] * SCALE_PX, np.int32)
     least = np.empty(green.shape[1], np.int16)
-    for my in range(part.shape[1]):
+    for my in range(relief.shape[0]):
         top = my * SCALE_PX + _HALO_PX
         energy[:] = 0
         least[:] = 0
@@ -324,10 +331,10 @@ def _relief_kernel(green, part):  # type: ignore[no-untyped-def]
                 least[x] = min(least[x], row[x])
         for y in range(top, top + SCALE_PX):
             _add_relief(green[y - 1], green[y], green[y + 1], energy)
-        for mx in range(part.shape[2]):
+        for mx in range(relief.shape[1]):
             left = mx * SCALE_PX
             if least[left : left + SCALE_PX + 2].min() == 0:
-                part[7, my, mx] = energy[left : left + SCALE_PX].sum()
+                relief[my, mx] = energy[left : left + SCALE_PX].sum()
 
 
 @njit(cache=True, nogil=True)

@@ -22,9 +22,11 @@ PLAN = TableTrial(patients=8, tracts=10, seed=3, missing_share=0.05)
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run over a virtual trial, with a study file and the answers beside it."""
+    """A finished run over a virtual trial, with a study file and the answers beside it, once studied."""
     root = tmp_path_factory.mktemp("trial")
-    return finished_trial(root, "Virtual trial", *table_trial(PLAN))
+    finished = finished_trial(root, "Virtual trial", *table_trial(PLAN))
+    write_study(finished, finished.parent, None)
+    return finished
 
 
 def test_a_study_goes_into_the_report_and_outcomes_change_nothing_blind(out: Path) -> None:

@@ -17,6 +17,8 @@ Int64Array = npt.NDArray[np.int64]
 UInt8Array = npt.NDArray[np.uint8]
 
 _LARGEST = np.iinfo(np.int16).max
+# Unsigned, as places are: a signed one would be asked at each use whether it is negative.
+_ONE = np.uint64(1)
 
 
 class Outlines(NamedTuple):
@@ -79,7 +81,11 @@ def _trace_all(runs: LabelRuns, wanted: Int64Array) -> tuple[Int16Array, Int32Ar
     n = 0
     for i in range(wanted.size):
         spans = runs.spans[runs.start[wanted[i]] : runs.start[wanted[i] + 1]]
-        if spans.shape[0] > 0:
+        while n + 4 * spans.shape[0] > corners.shape[0]:
+            corners = np.concatenate((corners, np.empty_like(corners)))
+        if spans.shape[0] > 0 and _is_stack(spans):
+            n += _down_and_up(spans, corners[n:])
+        elif spans.shape[0] > 0:
             top, left, stride, room = _frame(spans)
             if room > mask.size:
                 mask = np.zeros(2 * room, np.uint8)
@@ -94,6 +100,45 @@ def _trace_all(runs: LabelRuns, wanted: Int64Array) -> tuple[Int16Array, Int32Ar
             _paint(spans, (top, left), stride, 0, mask)
         offsets[i + 1] = n
     return corners[:n].copy(), offsets
+
+
+@njit(cache=True, nogil=True)
+def _is_stack(spans: Int32Array) -> bool:
+    """Whether an object is one run in every row, each beside the one above, as most are."""
+    apart = 0
+    for k in range(np.uint64(1), np.uint64(spans.shape[0])):
+        above = k - _ONE
+        apart += spans[k, 0] != spans[above, 0] + 1
+        apart += min(spans[k, 2], spans[above, 2]) <= max(spans[k, 1], spans[above, 1])
+    return apart == 0
+
+
+@njit(cache=True, nogil=True)
+def _down_and_up(spans: Int32Array, corners: Int16Array) -> int:
+    """The path around such an object, down its right side and up its left one; how many corners it has.
+
+    Whether a side steps is asked of nobody: both corners of a step are written down, to be written over.
+    """
+    top, rows = spans[0, 0], np.uint64(spans.shape[0])
+    x = spans[0, 2]
+    corners[0, 0], corners[0, 1] = spans[0, 1], top
+    corners[1, 0], corners[1, 1] = x, top
+    n = np.uint64(2)
+    for k in range(_ONE, rows):
+        n = _step_aside(corners, n, x, spans[k, 2], spans[k, 0])
+        x = spans[k, 2]
+    n = _step_aside(corners, n, x, spans[rows - _ONE, 1], spans[rows - _ONE, 0] + 1)
+    for k in range(_ONE, rows):
+        below = rows - k
+        n = _step_aside(corners, n, spans[below, 1], spans[below - _ONE, 1], spans[below, 0])
+    return int(n)
+
+
+@njit(cache=True, nogil=True)
+def _step_aside(corners: Int16Array, n: np.uint64, x: int, to: int, y: int) -> np.uint64:
+    corners[n, 0], corners[n, 1] = x, y
+    corners[n + _ONE, 0], corners[n + _ONE, 1] = to, y
+    return np.uint64(n + np.uint64(2 * (x != to)))
 
 
 @njit(cache=True, nogil=True)

@@ -9,7 +9,6 @@ import numpy.typing as npt
 from numba import njit
 
 from histoquant.objects.marks import WORD, places
-from histoquant.objects.prefetch import prefetch
 from histoquant.objects.runs import Runs
 
 BoolArray = npt.NDArray[np.bool_]
@@ -21,11 +20,6 @@ IntpArray = npt.NDArray[np.intp]
 
 # Columns of moments
 PIXELS, SUM_X, SUM_Y, SUM_XX, SUM_YY, SUM_XY, CUT_STRAIGHT, CUT_DIAGONAL = range(8)
-
-# Below every darkness
-_NO_DARKNESS = -(1 << 40)
-# Runs ahead that are fetched: as many as arrive while that many are read
-_AHEAD = 8
 
 
 class LabelRuns(NamedTuple):
@@ -71,11 +65,11 @@ class LabelRuns(NamedTuple):
         there = np.flatnonzero(numbers >= 0)
         row = np.repeat(np.arange(len(runs.rows) - 1), np.diff(runs.rows))
         found = np.column_stack([numbers[there], row[there], runs.spans[there]]).astype(np.int32)
-        return cls(*_in_turn(found, int(numbers.max(initial=-1)) + 1))
+        return cls(*in_turn(found, int(numbers.max(initial=-1)) + 1))
 
     def taken(self, order: IntpArray) -> LabelRuns:
         """Runs of some of the objects, in this order."""
-        return LabelRuns(*_taken(self.start, self.spans, order))
+        return LabelRuns(*picked(self.start[:-1], self.start[1:], self.spans, order))
 
     def first(self) -> Int32Array:
         """Place (y, x) of each object's first pixel in raster order; shape (n, 2), -1 without pixels."""
@@ -94,29 +88,6 @@ class LabelRuns(NamedTuple):
         _boxes(self.start, self.spans, out)
         return out
 
-    def broken(self) -> BoolArray:
-        """Whether an object has two runs in one row: no other can have a hole; shape (n,)."""
-        again = np.concatenate([[0], np.cumsum(self.spans[1:, 0] == self.spans[:-1, 0]), [0]])
-        first, last = self.start[:-1], np.maximum(self.start[1:] - 1, 0)
-        there = self.start[1:] > first
-        return np.asarray(there & (again[last] > again[np.where(there, first, last)]), np.bool_)
-
-    def darkest(self, dark: IntArray) -> Int32Array:
-        """Place (y, x) of each object's darkest pixel, the first in raster order where several are.
-
-        Parameters
-        ----------
-        dark : ndarray of int16 or int32, shape (h, w)
-
-        Returns
-        -------
-        ndarray of int32, shape (n, 2)
-            (-1, -1) for objects without pixels.
-        """
-        out = np.full((len(self.start) - 1, 2), -1, np.int32)
-        _darkest(self.start, self.spans, dark, out)
-        return out
-
     def moments(self) -> Int64Array:
         """Area, moments and boundary of every object.
 
@@ -131,12 +102,6 @@ class LabelRuns(NamedTuple):
         _cuts(self.start, self.spans, out)
         return out
 
-    def sums(self) -> Int64Array:
-        """The first six of these, without the boundary; int64, shape (n, 6)."""
-        out = np.zeros((len(self.start) - 1, CUT_STRAIGHT), np.int64)
-        _sums(self.start, self.spans, out)
-        return out
-
 
 @njit(cache=True, nogil=True)
 def _find(labels: Int32Array, rows: Int32Array, count: int) -> tuple[Int64Array, Int32Array]:
@@ -147,7 +112,7 @@ def _find(labels: Int32Array, rows: Int32Array, count: int) -> tuple[Int64Array,
     n = 0
     for y in range(height):
         row = labels[y]
-        _mark_ends(row, ends)
+        mark_ends(row, ends)
         while n + width > found.shape[0]:
             found = np.concatenate((found, np.empty_like(found)))
         begin = 0
@@ -158,12 +123,12 @@ def _find(labels: Int32Array, rows: Int32Array, count: int) -> tuple[Int64Array,
             # what is not asked for is written over
             n += int(held >= 0)
             begin = last + 1
-    out: tuple[Int64Array, Int32Array] = _in_turn(found[:n], count)
+    out: tuple[Int64Array, Int32Array] = in_turn(found[:n], count)
     return out
 
 
 @njit(cache=True, nogil=True)
-def _in_turn(found: Int32Array, count: int) -> tuple[Int64Array, Int32Array]:
+def in_turn(found: Int32Array, count: int) -> tuple[Int64Array, Int32Array]:
     """Runs (object, row, first column, one past the last) object by object, else in their order."""
     n = found.shape[0]
     start = np.zeros(count + 1, np.int64)
@@ -180,18 +145,24 @@ def _in_turn(found: Int32Array, count: int) -> tuple[Int64Array, Int32Array]:
 
 
 @njit(cache=True, nogil=True)
-def _taken(start: Int64Array, spans: Int32Array, order: IntpArray) -> tuple[Int64Array, Int32Array]:
-    out_start = np.zeros(order.size + 1, np.int64)
+def picked(
+    first: Int64Array, last: Int64Array, spans: Int32Array, order: IntpArray
+) -> tuple[Int64Array, Int32Array]:
+    """Runs of some objects, in this order, of which each has those from ``first`` to before ``last``."""
+    start = np.zeros(order.size + 1, np.int64)
     for i in range(order.size):
-        out_start[i + 1] = out_start[i] + start[order[i] + 1] - start[order[i]]
-    out = np.empty((out_start[order.size], 3), np.int32)
+        start[i + 1] = start[i] + last[order[i]] - first[order[i]]
+    out = np.empty((start[order.size], 3), np.int32)
     for i in range(order.size):
-        out[out_start[i] : out_start[i + 1]] = spans[start[order[i]] : start[order[i] + 1]]
-    return out_start, out
+        n = start[i]
+        for k in range(first[order[i]], last[order[i]]):
+            out[n, 0], out[n, 1], out[n, 2] = spans[k, 0], spans[k, 1], spans[k, 2]
+            n += 1
+    return start, out
 
 
 @njit(cache=True, nogil=True)
-def _mark_ends(row: Int32Array, ends: UInt8Array) -> None:
+def mark_ends(row: Int32Array, ends: UInt8Array) -> None:
     """1 where the next pixel is another label's, and at the end of the row."""
     for x in range(row.size - 1):
         ends[x] = row[x] != row[x + 1]
@@ -277,24 +248,3 @@ def _boxes(start: Int64Array, spans: Int32Array, out: Int32Array) -> None:
         box[0], box[1], box[2], box[3] = spans[first, 0], spans[first, 1], spans[end - 1, 0] + 1, 0
         for k in range(first, end):
             box[1], box[3] = min(box[1], spans[k, 1]), max(box[3], spans[k, 2])
-
-
-@njit(cache=True, nogil=True)
-def _darkest(start: Int64Array, spans: Int32Array, dark: IntArray, out: Int32Array) -> None:
-    for i in range(out.shape[0]):
-        best, found = _NO_DARKNESS, -1
-        for k in range(start[i], start[i + 1]):
-            # objects lie in no order in the window; rows that are read soon are fetched meanwhile
-            ahead = min(k + _AHEAD, spans.shape[0] - 1)
-            prefetch(dark, spans[ahead, 0], spans[ahead, 1])
-            row = dark[spans[k, 0]]
-            most = best
-            for x in range(np.uint64(spans[k, 1]), np.uint64(spans[k, 2])):
-                most = max(most, int(row[x]))
-            if most > best:
-                best, found = most, k
-        if found >= 0:
-            row, x = dark[spans[found, 0]], spans[found, 1]
-            while row[x] < best:
-                x += 1
-            out[i, 0], out[i, 1] = spans[found, 0], x

@@ -2,57 +2,44 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from histoquant.objects.label_runs import PIXELS, SUM_X, SUM_XX, SUM_XY, SUM_Y, SUM_YY, LabelRuns
-from histoquant.objects.prefetch import prefetch_box
+from histoquant.objects.label_runs import LabelRuns
+from histoquant.objects.lanes import LARGE, draw, pieces
+from histoquant.objects.loose_runs import LooseRuns, box_of
 
 Int32Array = npt.NDArray[np.int32]
+IntArray = npt.NDArray[np.integer]
 Int64Array = npt.NDArray[np.int64]
 UInt8Array = npt.NDArray[np.uint8]
-BoolArray = npt.NDArray[np.bool_]
 IntpArray = npt.NDArray[np.intp]
 
 
-class Shapes(NamedTuple):
-    """Where objects lie and how they are shaped, by label from 1 on.
-
-    Attributes
-    ----------
-    boxes : ndarray of int32, shape (n, 4)
-        As `LabelRuns.boxes`.
-    moments : ndarray of int64, shape (n, 6)
-        As `LabelRuns.sums`; `fill_holes` keeps them up to date.
-    broken : ndarray of bool, shape (n,)
-        As `LabelRuns.broken`.
-    """
-
-    boxes: Int32Array
-    moments: Int64Array
-    broken: BoolArray
-
-    @classmethod
-    def of(cls, labels: Int32Array, count: int | None = None) -> Shapes:
-        """Shapes in an image with so many labels, counted where they are not."""
-        runs = LabelRuns.of_all(labels, count)
-        return cls(runs.boxes(), runs.sums(), runs.broken())
-
-
-def fill_holes(labels: Int32Array, shapes: Shapes) -> None:
+def fill_holes(labels: Int32Array, runs: LooseRuns, names: Int32Array) -> LooseRuns:
     """Give holes that lie inside one object to that object, in place.
 
     Parameters
     ----------
     labels : ndarray of int32, shape (h, w)
         Pixels of other objects inside a hole stay theirs.
-    shapes : Shapes
-        Of these labels.
+    runs : LooseRuns
+        Of these labels, each a connected set of pixels (along edges or corners).
+    names : ndarray of int32, shape (n,)
+        Label of each object: of a hole in a hole the lower one gets the pixels.
+
+    Returns
+    -------
+    LooseRuns
+        The same objects without their holes.
     """
-    _fill(labels, shapes.boxes, shapes.broken, shapes.moments)
+    holed = _holed(runs)
+    if holed.size == 0:
+        return runs
+    holed = holed[np.argsort(names[holed])]
+    more, counts = _fill(labels, runs, holed, names)
+    return runs.changed(holed, more, counts)
 
 
 def boxes(labels: Int32Array) -> Int32Array:
@@ -69,49 +56,76 @@ def boxes(labels: Int32Array) -> Int32Array:
     return LabelRuns.of_all(labels).boxes()
 
 
-def renumber(labels: Int32Array, runs: LabelRuns, seeds: Int32Array) -> IntpArray:
-    """Number objects by their seeds in raster order, in place, and drop labels without pixels.
-
-    Parameters
-    ----------
-    labels : ndarray of int32, shape (h, w)
-    runs : LabelRuns
-        Of all of them.
-    seeds : ndarray of int32, shape (n, 2)
-
-    Returns
-    -------
-    ndarray of intp, shape (m,)
-        Rows of the seeds in their new order.
-    """
-    there = np.flatnonzero(seeds[:, 0] >= 0)
-    order = there[np.lexsort((seeds[there, 1], seeds[there, 0]))]
-    numbers = np.zeros(len(seeds), dtype=np.int32)
-    numbers[order] = np.arange(1, len(order) + 1, dtype=np.int32)
-    runs.paint(labels, numbers)
-    return np.asarray(order, np.intp)
+def order_of(seeds: IntArray, width: int) -> IntpArray:
+    """Order in which places (y, x), of which no two are the same, lie in a window of this width."""
+    return np.argsort(seeds[:, 0].astype(np.int64) * width + seeds[:, 1])
 
 
 @njit(cache=True, nogil=True)
-def _fill(labels: Int32Array, box: Int32Array, broken: BoolArray, moments: Int64Array) -> None:
-    room = 1
-    for i in range(box.shape[0]):
-        room = max(room, (box[i, 2] - box[i, 0] + 4) * (box[i, 3] - box[i, 1] + 4))
-    patch, stack = np.empty(room, np.uint8), np.empty(room, np.int32)
-    tried = np.flatnonzero(broken)
-    for k in range(tried.size):
-        i = tried[k]
-        prefetch_box(labels, box[tried[min(k + 1, tried.size - 1)]])
-        y0, x0, y1, x1 = box[i]
+def _holed(runs: LooseRuns) -> Int64Array:
+    """Objects with a hole, and those too large to be sure."""
+    rows = np.empty((1, LARGE + 2), np.uint64)
+    holed, count = np.empty(runs.first.size, np.int64), 0
+    for i in range(runs.first.size):
+        own = runs.spans[runs.first[i] : runs.last[i]]
+        if _is_broken(own):
+            top, left, bottom, right = box_of(own)
+            fits = max(bottom - top, right - left) <= LARGE
+            if fits:
+                draw(own, top, left, rows[0])
+            holed[count] = i
+            count += int(not fits or pieces(rows, 0) != 1)
+    return holed[:count]
+
+
+@njit(cache=True, nogil=True)
+def _is_broken(own: Int32Array) -> bool:
+    """Whether two runs lie in one row: no other object has a hole."""
+    again = 0
+    for k in range(np.uint64(1), np.uint64(own.shape[0])):
+        again += own[k, 0] == own[k - np.uint64(1), 0]
+    return again > 0
+
+
+@njit(cache=True, nogil=True)
+def _fill(
+    labels: Int32Array, runs: LooseRuns, holed: Int64Array, names: Int32Array
+) -> tuple[Int32Array, Int64Array]:
+    """Fill; runs of the objects, one after the other, and how many each has."""
+    more, n, counts = np.empty((1024, 3), np.int32), 0, np.zeros(holed.size, np.int64)
+    for k in range(holed.size):
+        y0, x0, y1, x1 = box_of(runs.spans[runs.first[holed[k]] : runs.last[holed[k]]])
+        label, part = names[holed[k]], labels[y0:y1, x0:x1]
         size, stride = (y1 - y0 + 4) * (x1 - x0 + 4), x1 - x0 + 4
-        _draw(labels[y0:y1, x0:x1], i + 1, patch[:size])
-        if _flood_outside(patch[:size], stride, stack) == size:
-            continue
-        for y in range(y0, y1):
-            for x in range(x0, x1):
-                if patch[(y - y0 + 2) * stride + x - x0 + 2] == 0 and labels[y, x] == 0:
-                    labels[y, x] = i + 1
-                    _add_pixel(y, x, moments[i])
+        patch = np.zeros(size, np.uint8)
+        _draw(part, label, patch)
+        _flood_outside(patch, stride, np.empty(size, np.int32))
+        for y in range(part.shape[0]):
+            for x in range(part.shape[1]):
+                if patch[(y + 2) * stride + x + 2] == 0 and part[y, x] == 0:
+                    part[y, x] = label
+        while n + part.size > more.shape[0]:
+            more = np.concatenate((more, np.empty_like(more)))
+        counts[k] = runs_within(part, label, y0, x0, more[n:])
+        n += counts[k]
+    return more[:n].copy(), counts
+
+
+@njit(cache=True, nogil=True)
+def runs_within(part: Int32Array, label: int, y0: int, x0: int, out: Int32Array) -> int:
+    """Runs of a label in a part of an image that begins at ``y0``, ``x0``; how many."""
+    n = 0
+    for y in range(part.shape[0]):
+        before = False
+        for x in range(part.shape[1]):
+            here = part[y, x] == label
+            if here and not before:
+                out[n, 0], out[n, 1] = y0 + y, x0 + x
+                n += 1
+            if here:
+                out[n - 1, 2] = x0 + x + 1
+            before = here
+    return n
 
 
 @njit(cache=True, nogil=True)
@@ -130,8 +144,8 @@ def _draw(labels: Int32Array, label: int, patch: UInt8Array) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _flood_outside(patch: UInt8Array, stride: int, stack: Int32Array) -> int:
-    """Shut what is reached along edges from the free frame; returns how much then is shut."""
+def _flood_outside(patch: UInt8Array, stride: int, stack: Int32Array) -> None:
+    """Shut what is reached along edges from the free frame."""
     stack[0] = stride + 1
     patch[stride + 1] = 1
     top = 1
@@ -143,17 +157,3 @@ def _flood_outside(patch: UInt8Array, stride: int, stack: Int32Array) -> int:
                 patch[np.uint64(beside)] = 1
                 stack[top] = beside
                 top += 1
-    shut = 0
-    for place in range(patch.size):
-        shut += patch[place]
-    return shut
-
-
-@njit(cache=True, nogil=True)
-def _add_pixel(y: int, x: int, row: Int64Array) -> None:
-    row[PIXELS] += 1
-    row[SUM_X] += x
-    row[SUM_Y] += y
-    row[SUM_XX] += x * x
-    row[SUM_YY] += y * y
-    row[SUM_XY] += x * y

@@ -8,8 +8,6 @@ from numba import njit
 
 BoolArray = npt.NDArray[np.bool_]
 Int16Array = npt.NDArray[np.int16]
-Int32Array = npt.NDArray[np.int32]
-Int64Array = npt.NDArray[np.int64]
 IntArray = npt.NDArray[np.signedinteger]
 UInt8Array = npt.NDArray[np.uint8]
 UInt16Array = npt.NDArray[np.uint16]
@@ -49,13 +47,6 @@ def mix(
     out = np.empty(dab.shape, np.int16)
     _mix(hematoxylin, dab, percent, floor, compressed, np.empty(dab.shape[1], np.uint16), out)
     return out
-
-
-def sums_of(labels: Int32Array, count: int, blue: Int16Array, brown: Int16Array) -> Int64Array:
-    """Sums of two planes over the pixels of labels 1 to ``count``, negative ones as 0; shape (count, 2)."""
-    sums = np.zeros((count + 1, 2), np.int64)
-    _add_labels(labels.ravel(), blue.ravel(), brown.ravel(), sums)
-    return sums[1:]
 
 
 @_kernel
@@ -133,12 +124,3 @@ def _look_up(places: UInt16Array, table: Int16Array, out: Int16Array) -> None:
 def _share(plane: IntArray, percent: int, out: IntArray) -> None:
     for i in range(plane.size):
         out[i] = np.int32((plane[i] * percent + _HALF) * _PERCENT)
-
-
-@_kernel
-def _add_labels(labels: Int32Array, blue: Int16Array, brown: Int16Array, sums: Int64Array) -> None:
-    for i in range(np.uint64(labels.size)):
-        if labels[i] > 0:
-            label = np.uint64(labels[i])
-            sums[label, 0] += max(blue[i], 0)
-            sums[label, 1] += max(brown[i], 0)

@@ -15,8 +15,9 @@ from histoquant.objects.boundary import boundary_steps
 from histoquant.objects.flood import Seen, label_best
 from histoquant.objects.growing import grow
 from histoquant.objects.label_runs import LabelRuns
-from histoquant.objects.label_shapes import Shapes, fill_holes, renumber
-from histoquant.objects.lookup import clear_below, levels_above, mix, share_of, sums_of
+from histoquant.objects.label_shapes import fill_holes, order_of
+from histoquant.objects.lookup import clear_below, levels_above, mix, share_of
+from histoquant.objects.loose_runs import LooseRuns
 from histoquant.objects.margin import near
 from histoquant.objects.nuclei_params import NucleiParams
 from histoquant.objects.planes import Planes
@@ -139,11 +140,11 @@ def segment_nuclei(planes: Planes, marker: MarkerDefinition, params: NucleiParam
         clear_below(at, brown, blue, round(100 * rules.brown_share))
         count = _more(labels, count, Seen(at, seen, None, None, reach), bodies, planes.mpp)
     grow(labels, dark, levels, rules.grow_px(planes.mpp), count)
-    shapes = Shapes.of(labels, count)
-    fill_holes(labels, shapes)
+    runs, names = LooseRuns.met(labels, count)
+    runs = fill_holes(labels, runs, names)
     least_px = math.ceil(rules.area_min_um2 / planes.mpp**2)
-    count = split_necks(labels, _neck_shares(labels, count, planes, rules), least_px, shapes)
-    return _seeded(labels, count, dark, rules, planes.mpp)
+    runs = split_necks(runs, _neck_shares(runs, planes, rules), least_px)
+    return _seeded(labels, runs, dark, rules, planes.mpp)
 
 
 def nuclei_from_labels(labels: Int32Array, planes: Planes, marker: MarkerDefinition) -> Nuclei:
@@ -163,15 +164,18 @@ def nuclei_from_labels(labels: Int32Array, planes: Planes, marker: MarkerDefinit
     """
     rules = NucleiParams.of_marker(marker)
     dark, _ = _view(planes, rules)
-    return _seeded(labels, int(labels.max(initial=0)), dark, rules, planes.mpp)
+    runs, _ = LooseRuns.met(labels, int(labels.max(initial=0)))
+    return _seeded(labels, runs, dark, rules, planes.mpp)
 
 
-def _seeded(labels: Int32Array, count: int, dark: IntArray, rules: NucleiParams, mpp: float) -> Nuclei:
-    runs = LabelRuns.of_all(labels, count)
+def _seeded(labels: Int32Array, runs: LooseRuns, dark: IntArray, rules: NucleiParams, mpp: float) -> Nuclei:
+    """Number objects, in place, by their darkest pixels in raster order, and measure their edges."""
     seeds = runs.darkest(dark)
-    order = renumber(labels, runs, seeds)
+    order = order_of(seeds, dark.shape[1])
+    ordered = runs.taken(order)
+    ordered.paint(labels, np.arange(1, len(order) + 1, dtype=np.int32))
     edge_od = boundary_steps(labels, dark, rules.edge_reach_px(mpp), len(order)) / _MOD
-    return Nuclei(labels, np.ascontiguousarray(seeds[order]), edge_od, runs.taken(order))
+    return Nuclei(labels, np.ascontiguousarray(seeds[order]), edge_od, ordered)
 
 
 def _more(labels: Int32Array, last: int, seen: Seen, rules: NucleiParams, mpp: float) -> int:
@@ -180,11 +184,11 @@ def _more(labels: Int32Array, last: int, seen: Seen, rules: NucleiParams, mpp: f
     return label_best(labels, last, seen._replace(blocked=taken), ScoreRules.of(rules, mpp))
 
 
-def _neck_shares(labels: Int32Array, count: int, planes: Planes, rules: NucleiParams) -> FloatArray:
+def _neck_shares(runs: LooseRuns, planes: Planes, rules: NucleiParams) -> FloatArray:
     """How narrow a neck of each object must be to be cut."""
-    shares = np.full(count, rules.neck_share)
+    shares = np.full(len(runs.first), rules.neck_share)
     if rules.brown_neck_share != rules.neck_share:
-        blue, brown = sums_of(labels, count, planes.hematoxylin, planes.dab).T
+        blue, brown = runs.stains(planes.hematoxylin, planes.dab).T
         shares[brown >= rules.brown_share * blue] = rules.brown_neck_share
     return shares
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import njit
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
@@ -42,11 +39,3 @@ def prefetch(context: Any, plane: Any, y: Any, x: Any) -> Any:
         return target.get_dummy_value()
 
     return types.void(plane, y, x), generate
-
-
-@njit(cache=True, nogil=True)
-def prefetch_box(plane: npt.NDArray[np.int32], box: npt.NDArray[np.int32]) -> None:
-    """The same for both ends of every row of a box (y0, x0, y1, x1): objects lie in no order in a window."""
-    for y in range(box[0], box[2]):
-        prefetch(plane, y, box[1])
-        prefetch(plane, y, box[3] - 1)

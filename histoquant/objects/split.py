@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import math
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from histoquant.objects.label_runs import PIXELS, SUM_X, SUM_XX, SUM_XY, SUM_Y, SUM_YY
-from histoquant.objects.label_shapes import Shapes
-from histoquant.objects.prefetch import prefetch_box
+from histoquant.objects.label_shapes import runs_within
+from histoquant.objects.loose_runs import LooseRuns, box_of
+from histoquant.objects.necks import DIAGONAL, may_narrow
 from histoquant.objects.territory import UNIT
 
+IntArray = npt.NDArray[np.integer]
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
+UInt8Array = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float64]
 
-# Chamfer steps as in `territory`.
-_DIAGONAL = 7
-# Two blurred discs that overlap, as the tests draw them, fill 0.95 of their ellipse of inertia.
-_NECKLESS = 0.97
 # Rows of what is known of each pixel of an object; the order is not needed once parts are numbered.
 _ORDER, _PART, _UP, _PEAK, _SIZE, _BESIDE = range(6)
 _NUMBER = _ORDER
@@ -30,10 +28,20 @@ _NOBODY = 1 << 31
 _ONE = np.uint64(1)
 
 
-def split_necks(
-    labels: Int32Array, neck_share: float | FloatArray, least_px: int, shapes: Shapes | None = None
-) -> int:
-    """Cut objects where they narrow, in place.
+class _Room(NamedTuple):
+    """Where an object is drawn and flooded: its pixels, their depths, and what is known of each."""
+
+    inside: UInt8Array
+    depth: Int32Array
+    of_pixel: Int32Array
+
+    @classmethod
+    def of(cls, pixels: int) -> _Room:
+        return cls(np.zeros(pixels, np.uint8), np.empty(pixels, np.int32), np.empty(6 * pixels, np.int32))
+
+
+def split_necks(runs: LooseRuns, neck_share: float | FloatArray, least_px: int) -> LooseRuns:
+    """Cut objects where they narrow.
 
     The depth of a pixel is its distance to the object's edge. Flooded from the deepest pixels outwards,
     two parts that meet stay apart if the neck between them is no deeper than ``neck_share`` of the
@@ -41,81 +49,73 @@ def split_necks(
 
     Parameters
     ----------
-    labels : ndarray of int32, shape (h, w)
+    runs : LooseRuns
+        Objects, each a connected set of pixels (along edges or corners).
     neck_share : float, or ndarray of float64, shape (n,)
         0 to 1, for all objects or for each; 0 cuts nothing.
     least_px : int
         Smallest part, pixels.
-    shapes : Shapes, optional
-        Of these labels, where they are known already.
 
     Returns
     -------
-    int
-        The largest label: further parts are numbered from n + 1 on.
+    LooseRuns
+        The same objects; further parts follow from n + 1 on.
     """
-    if shapes is None:
-        shapes = Shapes.of(labels)
-    shares = np.array(np.broadcast_to(np.asarray(neck_share, np.float64), len(shapes.boxes)))
-    return int(_split_all(labels, shapes.boxes, shapes.moments, shares, least_px))
+    shares = np.array(np.broadcast_to(np.asarray(neck_share, np.float64), len(runs.first)))
+    waists, pixels = may_narrow(runs, shares, least_px)
+    rows, more, counts = _split_all(runs, waists, shares, least_px, _Room.of(pixels))
+    return runs.changed(rows, more, counts)
 
 
 @njit(cache=True, nogil=True)
 def _split_all(
-    labels: Int32Array, box: Int32Array, moments: Int64Array, neck_share: FloatArray, least_px: int
-) -> int:
-    fresh = int(box.shape[0])
-    room = 4
-    for i in range(box.shape[0]):
-        room = max(room, (box[i, 2] - box[i, 0] + 2) * (box[i, 3] - box[i, 1] + 2))
-    # of the largest object, for all of them: depth; order, parts, up, peak, size, beside
-    depths, parts = np.empty(room, np.int32), np.empty(6 * room, np.int32)
-    tried = _tried(moments, least_px)
-    for k in range(tried.size):
-        i = tried[k]
-        prefetch_box(labels, box[tried[min(k + 1, tried.size - 1)]])
-        part = labels[box[i, 0] : box[i, 2], box[i, 1] : box[i, 3]]
-        height, width = part.shape[0] + 2, part.shape[1] + 2
-        depth = depths[: height * width].reshape((height, width))
-        _set_depths(part, i + 1, depth)
-        of_pixel = parts[: 6 * height * width].reshape((6, height * width))
-        if _flood_depths(depth, neck_share[i], _count_peaks(depth), of_pixel) < 2:
-            continue
-        most = _number(of_pixel, least_px)
-        number = of_pixel[_NUMBER].reshape((height, width))
-        for y in range(part.shape[0]):
-            for x in range(part.shape[1]):
-                if number[y + 1, x + 1] > 1:
-                    part[y, x] = fresh + number[y + 1, x + 1] - 1
-        fresh += max(0, int(most) - 1)
-    return fresh
+    runs: LooseRuns, waists: Int64Array, neck_share: FloatArray, least_px: int, room: _Room
+) -> tuple[Int64Array, Int32Array, Int64Array]:
+    """Parts of those objects that are cut: their numbers, their runs, and how many each has."""
+    rows, counts, parts = np.empty(256, np.int64), np.empty(256, np.int64), 0
+    more, n, fresh = np.empty((1024, 3), np.int32), 0, runs.first.size
+    for i in waists:
+        own = runs.spans[runs.first[i] : runs.last[i]]
+        number = _cut(own, neck_share[i], least_px, room)
+        most = number.max()
+        while parts + most > rows.size:
+            rows, counts = np.concatenate((rows, rows)), np.concatenate((counts, counts))
+        while n + number.size > more.shape[0]:
+            more = np.concatenate((more, np.empty_like(more)))
+        for k in range(most if most > 1 else 0):
+            rows[parts] = i if k == 0 else fresh
+            fresh += int(k > 0)
+            # the frame is one pixel wide
+            top, left, _, _ = box_of(own)
+            counts[parts] = runs_within(number, k + 1, top - 1, left - 1, more[n:])
+            n += counts[parts]
+            parts += 1
+    return rows[:parts].copy(), more[:n].copy(), counts[:parts].copy()
 
 
 @njit(cache=True, nogil=True)
-def _tried(moments: Int64Array, least_px: int) -> Int64Array:
-    """Objects that are large enough and less than convex."""
-    tried = np.empty(moments.shape[0], np.int64)
-    count = 0
-    for i in range(moments.shape[0]):
-        if moments[i, PIXELS] >= 2 * least_px and _ellipse_share(moments[i]) <= _NECKLESS:
-            tried[count] = i
-            count += 1
-    return tried[:count]
+def _cut(own: Int32Array, neck_share: float, least_px: int, room: _Room) -> Int32Array:
+    """Number of the part of each pixel, 1 where there is but one, in a frame; 0 outside."""
+    y0, x0, y1, x1 = box_of(own)
+    height, width = y1 - y0, x1 - x0
+    inside = room.inside[: height * width].reshape((height, width))
+    inside[:] = 0
+    for k in range(own.shape[0]):
+        inside[own[k, 0] - y0, own[k, 1] - x0 : own[k, 2] - x0] = 1
+    size = (height + 2) * (width + 2)
+    depth = room.depth[:size].reshape((height + 2, width + 2))
+    _set_depths(inside, 1, depth)
+    of_pixel = room.of_pixel[: 6 * size].reshape((6, size))
+    number: Int32Array = of_pixel[_NUMBER].reshape(depth.shape)
+    if _flood_depths(depth, neck_share, _count_peaks(depth), of_pixel) < 2:
+        number[:] = 0
+    else:
+        _number(of_pixel, least_px)
+    return number
 
 
 @njit(cache=True, nogil=True)
-def _ellipse_share(row: Int64Array) -> float:
-    """Share of its ellipse of inertia that a shape fills."""
-    n, sx, sy = row[PIXELS], row[SUM_X], row[SUM_Y]
-    sxx, syy, sxy = row[SUM_XX], row[SUM_YY], row[SUM_XY]
-    vx = (n * sxx - sx * sx) / (n * n) + 1.0 / 12.0
-    vy = (n * syy - sy * sy) / (n * n) + 1.0 / 12.0
-    vxy = (n * sxy - sx * sy) / (n * n)
-    return float(n / (4.0 * math.pi * math.sqrt(vx * vy - vxy * vxy)))
-
-
-@njit(cache=True, nogil=True)
-def _set_depths(labels: Int32Array, label: int, depth: Int32Array) -> None:
+def _set_depths(labels: IntArray, label: int, depth: Int32Array) -> None:
     """Chamfer distance to the nearest pixel outside, in fifths of a pixel; 0 outside and in the frame."""
     height, width = labels.shape
     depth[0] = 0
@@ -124,7 +124,7 @@ def _set_depths(labels: Int32Array, label: int, depth: Int32Array) -> None:
         row, above, mine = depth[y], depth[y - 1], labels[y - 1]
         row[0] = row[width + 1] = beside = 0
         for x in range(_ONE, np.uint64(width + 1)):
-            best = min(above[x] + UNIT, min(above[x - _ONE], above[x + _ONE]) + _DIAGONAL)
+            best = min(above[x] + UNIT, min(above[x - _ONE], above[x + _ONE]) + DIAGONAL)
             beside = min(best, beside + UNIT) if mine[x - _ONE] == label else 0
             row[x] = beside
     for y in range(height, 0, -1):
@@ -132,7 +132,7 @@ def _set_depths(labels: Int32Array, label: int, depth: Int32Array) -> None:
         beside = 0
         for k in range(width):
             at = np.uint64(width - k)
-            best = min(below[at] + UNIT, min(below[at - _ONE], below[at + _ONE]) + _DIAGONAL)
+            best = min(below[at] + UNIT, min(below[at - _ONE], below[at + _ONE]) + DIAGONAL)
             beside = min(min(row[at], best), beside + UNIT)
             row[at] = beside
 

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 
 from histoquant.objects import Planes
+from histoquant.objects.loose_runs import LooseRuns
+from histoquant.objects.split import split_necks
 from histoquant.stains import H_DAB
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
@@ -40,6 +42,21 @@ def cut(window: Planes, y0: int, y1: int, x0: int, x1: int) -> Planes:
         for plane in (window.hematoxylin, window.dab, window.total, window.valid)
     ]
     return Planes(*kept, window.mpp)
+
+
+def split(labels: np.ndarray, neck_share: float | np.ndarray, least_px: int) -> np.ndarray:
+    """Labels whose objects are cut at their necks."""
+    runs, _ = LooseRuns.met(labels, int(labels.max()))
+    parts = split_necks(runs, neck_share, least_px)
+    return painted(parts, labels.shape)
+
+
+def painted(runs: LooseRuns, shape: tuple[int, int]) -> np.ndarray:
+    """Label image of objects, in their order."""
+    out = np.zeros(shape, np.int32)
+    count = len(runs.first)
+    runs.taken(np.arange(count)).paint(out, np.arange(1, count + 1, dtype=np.int32))
+    return out
 
 
 def of_rgb(rgb: np.ndarray, mpp: float = 0.5, white: float | tuple[float, ...] = GLASS) -> Planes:

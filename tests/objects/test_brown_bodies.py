@@ -10,11 +10,10 @@ import pytest
 
 from histoquant.markers import get_marker, score
 from histoquant.objects import is_countable, measure_cells, segment_nuclei
-from histoquant.objects.split import split_necks
 from histoquant.phantoms import render_field
 
 sys.path.insert(0, str(Path(__file__).parent))
-from nuclei_fields import discs, matched, of_rgb, planes
+from nuclei_fields import discs, matched, of_rgb, planes, split
 
 CD20, CD68, NUCLEAR = (get_marker(name) for name in ("CD20", "CD68", "nuclear"))
 
@@ -59,10 +58,10 @@ def test_each_object_is_cut_by_its_own_share() -> None:
     for label, left in ((1, 25), (2, 80)):
         for cy, cx, radius in ((30, left, 8), (34, left + 9, 6)):
             labels[(y - cy) ** 2 + (x - cx) ** 2 <= radius**2] = label
-    assert split_necks(labels.copy(), 0.8, 40) == 2
-    assert split_necks(labels.copy(), 0.95, 40) == 4
-    both = labels.copy()
-    assert split_necks(both, np.array([0.8, 0.95]), 40) == 3
+    assert split(labels, 0.8, 40).max() == 2
+    assert split(labels, 0.95, 40).max() == 4
+    both = split(labels, np.array([0.8, 0.95]), 40)
+    assert both.max() == 3
     assert (both[labels == 1] == 1).all()
     assert set(np.unique(both[labels == 2])) == {2, 3}
 

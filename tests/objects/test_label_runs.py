@@ -33,7 +33,6 @@ def test_moments_and_boundary_by_brute_force(seed: int) -> None:
     labels = _image(seed)
     runs = LabelRuns.of(labels, np.arange(-1, 4, dtype=np.int32))
     found = runs.moments()
-    assert (runs.sums() == found[:, :6]).all()
     for i in range(4):
         mask = labels == i + 1
         y, x = np.nonzero(mask)

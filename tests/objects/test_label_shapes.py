@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import ndimage
 
 from histoquant.objects.growing import grow
-from histoquant.objects.label_runs import LabelRuns
-from histoquant.objects.label_shapes import Shapes, boxes, fill_holes, renumber
+from histoquant.objects.label_shapes import boxes, fill_holes, order_of
+from histoquant.objects.loose_runs import LooseRuns
+
+sys.path.insert(0, str(Path(__file__).parent))
+from nuclei_fields import painted
 
 SIDES = ((-1, 0), (0, -1), (0, 1), (1, 0))
 
@@ -49,56 +55,46 @@ def test_growth_goes_uphill_from_every_free_pixel(seed: int, steps: int, shape: 
         assert (found > 0).sum() > (labels > 0).sum()
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_holes_of_ragged_objects_are_those_of_scipy(seed: int) -> None:
-    noise = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=(50, 61)), 0.8)
-    labels, _ = ndimage.label(noise > -0.05)
-    labels = labels.astype(np.int32)
-    wanted = labels.copy()
+def _filled_plainly(labels: np.ndarray) -> np.ndarray:
+    out = labels.copy()
     for i in range(1, labels.max() + 1):
-        wanted[ndimage.binary_fill_holes(labels == i) & (wanted == 0)] = i
-    shapes = Shapes.of(labels)
-    fill_holes(labels, shapes)
+        out[ndimage.binary_fill_holes(labels == i) & (out == 0)] = i
+    return out
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("shape", [(50, 61), (90, 20), (20, 90)])
+def test_holes_of_ragged_objects_are_those_of_scipy(seed: int, shape: tuple[int, int]) -> None:
+    noise = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=shape), 0.8)
+    labels, count = ndimage.label(noise > -0.05)
+    labels = labels.astype(np.int32)
+    wanted = _filled_plainly(labels)
+    runs, names = LooseRuns.met(labels, count)
+    filled = fill_holes(labels, runs, names)
     assert (labels == wanted).all()
-    assert (shapes.moments == Shapes.of(labels).moments).all()
+    assert (names[painted(filled, shape) - 1] * (wanted > 0) == wanted).all()
 
 
-def test_holes_are_filled_and_shapes_know_it() -> None:
+@pytest.mark.parametrize("numbers", [(1, 2), (2, 1)])
+def test_a_hole_in_a_hole_goes_to_the_lower_label(numbers: tuple[int, int]) -> None:
+    outer, inner = numbers
     labels = np.zeros((20, 24), np.int32)
-    labels[2:14, 2:16] = 1
+    labels[2:14, 2:16] = outer
     labels[4:12, 4:12] = 0
-    labels[6:9, 6:9] = 2
+    labels[6:9, 6:9] = inner
     labels[7, 7] = 0
     labels[2:8, 18:22] = 3
-    filled = labels.copy()
-    shapes = Shapes.of(labels)
-    fill_holes(filled, shapes)
-    wanted = labels.copy()
-    for i in (1, 2, 3):
-        wanted[ndimage.binary_fill_holes(labels == i) & (wanted == 0)] = i
-    assert (filled == wanted).all()
-    assert (filled == 2).sum() == 8
-    again = Shapes.of(filled)
-    # the boundary is not kept up to date
-    assert (shapes.moments == again.moments).all()
-    assert shapes.boxes.tolist() == boxes(labels).tolist() == [[2, 2, 14, 16], [6, 6, 9, 9], [2, 18, 8, 22]]
-    assert shapes.broken.tolist() == [True, True, False]
+    wanted = _filled_plainly(labels)
+    assert boxes(labels)[outer - 1].tolist() == [2, 2, 14, 16]
+    runs, names = LooseRuns.met(labels, 3)
+    filled = fill_holes(labels, runs, names)
+    assert names.tolist() == [outer, 3, inner]
+    assert (labels == wanted).all()
+    assert labels[7, 7] == 1
+    assert (names[painted(filled, labels.shape) - 1] * (wanted > 0) == wanted).all()
 
 
-def test_numbers_follow_the_darkest_pixels() -> None:
-    labels, dark, _ = _field(7, (23, 31))
-    labels[labels == 4] = 0
-    runs = LabelRuns.of_all(labels)
-    seeds = runs.darkest(dark)
-    found = labels.copy()
-    order = renumber(found, runs, seeds)
-    assert seeds[3].tolist() == [-1, -1]
-    assert len(order) == len(np.unique(labels)) - 1 == found.max()
-    keys = []
-    for number, row in enumerate(order, 1):
-        mask = labels == row + 1
-        assert ((found == number) == mask).all()
-        place = np.argmax(np.where(mask, dark, -1).ravel())
-        assert seeds[row].tolist() == list(np.unravel_index(place, labels.shape))
-        keys.append(place)
-    assert keys == sorted(keys)
+def test_numbers_follow_places_in_raster_order() -> None:
+    places = np.random.default_rng(3).permutation(23 * 31)[:100]
+    order = order_of(np.column_stack(np.divmod(places, 31)).astype(np.int32), 31)
+    assert (places[order] == np.sort(places)).all()

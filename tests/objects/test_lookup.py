@@ -8,7 +8,7 @@ import pytest
 
 from histoquant.markers import get_marker
 from histoquant.objects import NucleiParams, Planes
-from histoquant.objects.lookup import clear_below, levels_above, mix, share_of, sums_of
+from histoquant.objects.lookup import clear_below, levels_above, mix, share_of
 from histoquant.objects.nuclei import darkness, level_image
 from histoquant.objects.smoothing import smooth
 
@@ -69,15 +69,6 @@ def test_shares_round_down() -> None:
     plane = np.random.default_rng(3).integers(0, 9000, (20, 30)).astype(np.int32)
     assert (share_of(plane, 13) == plane * 13 // 100).all()
     assert (share_of(plane.astype(np.int16), 13) == plane * 13 // 100).all()
-
-
-def test_sums_of_labels_are_those_of_their_pixels() -> None:
-    planes = _planes(4)
-    labels = np.random.default_rng(4).integers(0, 9, planes.shape).astype(np.int32)
-    found = sums_of(labels, 10, planes.hematoxylin, planes.dab)
-    for label in range(1, 11):
-        for k, stain in enumerate((planes.hematoxylin, planes.dab)):
-            assert found[label - 1, k] == np.maximum(stain[labels == label].astype(int), 0).sum()
 
 
 def test_levels_stay_where_one_plane_has_its_share_of_another() -> None:

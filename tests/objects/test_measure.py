@@ -22,11 +22,10 @@ from histoquant.objects import (
 )
 from histoquant.objects.boundary import boundary_steps
 from histoquant.objects.label_runs import LabelRuns
-from histoquant.objects.split import split_necks
 from histoquant.objects.territory import UNIT, territories
 
 sys.path.insert(0, str(Path(__file__).parent))
-from nuclei_fields import planes
+from nuclei_fields import planes, split
 
 CD20, CD68, NUCLEAR = (get_marker(name) for name in ("CD20", "CD68", "nuclear"))
 
@@ -156,12 +155,6 @@ def test_outlines_need_coordinates_that_fit() -> None:
     assert len(outlines(np.zeros((5, 5), np.int32)).offsets) == 1
 
 
-def _cut(labels: np.ndarray, *how) -> np.ndarray:
-    out = labels.copy()
-    assert split_necks(out, *how) == out.max()
-    return out
-
-
 def _union(*centres: tuple[int, int], radius: float = 8) -> np.ndarray:
     mask = np.zeros((60, 80), bool)
     for at in centres:
@@ -170,26 +163,26 @@ def _union(*centres: tuple[int, int], radius: float = 8) -> np.ndarray:
 
 
 def test_necks_are_cut_and_convex_shapes_are_not() -> None:
-    pair = _cut(_union((30, 25), (30, 39)), 0.75, 40)
+    pair = split(_union((30, 25), (30, 39)), 0.75, 40)
     assert pair.max() == 2
     # the cut is at the neck, wherever it runs
     assert np.bincount(pair.ravel())[1:].min() > 0.4 * (pair > 0).sum()
-    slanted = _cut(_union((22, 30), (32, 40)), 0.75, 40)
+    slanted = split(_union((22, 30), (32, 40)), 0.75, 40)
     assert np.bincount(slanted.ravel())[1:].min() > 0.4 * (slanted > 0).sum()
-    assert _cut(_union((30, 20), (30, 34), (30, 48)), 0.75, 40).max() == 3
-    assert _cut(_union((30, 40)), 0.75, 40).max() == 1
+    assert split(_union((30, 20), (30, 34), (30, 48)), 0.75, 40).max() == 3
+    assert split(_union((30, 40)), 0.75, 40).max() == 1
     y, x = np.mgrid[:60, :80]
     spindle = (((y - 30) / 4.0) ** 2 + ((x - 40) / 25.0) ** 2 <= 1).astype(np.int32)
-    assert _cut(spindle, 0.75, 40).max() == 1
+    assert split(spindle, 0.75, 40).max() == 1
 
 
 def test_a_cut_loses_no_pixel_and_makes_no_crumbs() -> None:
     clump = _union((30, 20), (30, 34), (22, 44), radius=8)
     clump[30, 5:14] = 1
-    parts = _cut(clump, 0.75, 40)
+    parts = split(clump, 0.75, 40)
     assert ((parts > 0) == (clump > 0)).all()
     assert np.bincount(parts.ravel())[1:].min() >= 40
-    assert (_cut(clump, 0.0, 40) == clump).all()
+    assert (split(clump, 0.0, 40) == clump).all()
 
 
 def test_caps_are_told_by_what_the_slide_shows() -> None:

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from histoquant.objects.loose_runs import LooseRuns, box_of
+
+sys.path.insert(0, str(Path(__file__).parent))
+from nuclei_fields import painted
+
+SHAPES = [(23, 31), (1, 40), (40, 1), (1, 1), (9, 130)]
+
+
+def _field(seed: int, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    labels = np.where(rng.random(shape) < 0.5, rng.integers(1, 9, shape), 0).astype(np.int32)
+    labels[labels == 4] = 0
+    return labels, rng.integers(-2, 6, shape).astype(np.int16)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_objects_are_met_in_raster_order(shape: tuple[int, int]) -> None:
+    labels, _ = _field(1, shape)
+    runs, names = LooseRuns.met(labels, 8)
+    values, places = np.unique(labels, return_index=True)
+    wanted = values[np.argsort(places)]
+    assert names.tolist() == wanted[wanted > 0].tolist()
+    assert (np.append(names, 0)[painted(runs, shape) - 1] == labels).all()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("kind", [np.int16, np.int32])
+def test_darkest_pixels_stains_and_boxes_by_brute_force(shape: tuple[int, int], kind: type) -> None:
+    labels, dark = _field(2, shape)
+    runs, names = LooseRuns.met(labels, 8)
+    seeds, stains = runs.darkest(dark.astype(kind)), runs.stains(dark, -dark)
+    for i, name in enumerate(names):
+        y, x = np.nonzero(labels == name)
+        assert seeds[i].tolist() == [y[dark[y, x].argmax()], x[dark[y, x].argmax()]]
+        assert stains[i].tolist() == [np.maximum(dark[y, x], 0).sum(), np.maximum(-dark[y, x], 0).sum()]
+        box = box_of(runs.spans[runs.first[i] : runs.last[i]])
+        assert box == (y.min(), x.min(), y.max() + 1, x.max() + 1)
+
+
+def test_changed_objects_have_other_runs_and_further_ones_follow() -> None:
+    labels = np.zeros((4, 9), np.int32)
+    labels[1:3, 1:4], labels[2, 6:8] = 1, 2
+    runs, _ = LooseRuns.met(labels, 2)
+    more = np.array([[0, 0, 1], [3, 0, 2], [3, 8, 9]], np.int32)
+    changed = runs.changed(np.array([0, 2]), more, np.array([2, 1]))
+    wanted = np.zeros_like(labels)
+    wanted[0, 0] = wanted[3, :2] = 1
+    wanted[2, 6:8] = 2
+    wanted[3, 8] = 3
+    assert (painted(changed, labels.shape) == wanted).all()
+    assert (painted(runs, labels.shape) == labels).all()

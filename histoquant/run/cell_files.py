@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from histoquant.errors import SlideFailedError
 from histoquant.run.cell_order import CellOrder, JudgedPart, LazyColumns, judged
-from histoquant.run.object_tables import OUTLINE, CellRows, outline_series
+from histoquant.run.object_tables import HELD_GROUPS, OUTLINE, CellRows, outline_series
 from histoquant.run.plan import SlidePlan
 from histoquant.store.atomic import replacing
 from histoquant.store.batch_file import Batch, BatchFile
 from histoquant.store.parquet_table import GROUP_ROWS, write_parquet
 
 _CELLS = ("cells", "excluded_cells")
+_POLYGONS = "outline"
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,12 @@ class CellFiles:
     plan: SlidePlan
     paths: Sequence[Path]
     name: str
+    _kept: dict[int, pa.Table] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def read_judged(self) -> tuple[list[Batch], list[JudgedPart], list[JudgedPart]]:
         """Read everything but cells, and of cells what must be known of all at once.
+
+        Cells of a slide that has few of them are kept, so that they are not read twice.
 
         Returns
         -------
@@ -59,8 +63,7 @@ class CellFiles:
         for number in range(len(self.paths)):
             file = self._proven(number)
             for name, parts in judged_cells.items():
-                columns = LazyColumns(file.columns(name), partial(_column, file, name))
-                parts.append(judged(self.plan, columns))
+                parts.append(judged(self.plan, LazyColumns.of(self._first_read(file, name, number))))
             others = {name: file.table(name) for name in file.table_names if name not in _CELLS}
             batches.append(Batch(others, file.counts))
         return batches, judged_cells["cells"], judged_cells["excluded_cells"]
@@ -96,8 +99,19 @@ class CellFiles:
             write_parquet(file, groups())
         return outline_series(pa.concat_arrays(outlines))
 
+    def _first_read(self, file: BatchFile, name: str, number: int) -> pa.Table:
+        """A table of cells, with its polygons as long as all cells so far may be kept."""
+        if name != "cells" or len(self._kept) < number:
+            return file.table(name, [column for column in file.columns(name) if column != _POLYGONS])
+        table = file.table(name)
+        if table.num_rows + sum(map(len, self._kept.values())) <= HELD_GROUPS * GROUP_ROWS:
+            self._kept[number] = table
+        else:
+            self._kept.clear()
+        return table
+
     def _cells(self, number: int) -> pa.Table:
-        return self._proven(number).table("cells")
+        return self._kept.pop(number) if number in self._kept else self._proven(number).table("cells")
 
     def _proven(self, number: int) -> BatchFile:
         file = BatchFile.proven(self.paths[number])
@@ -117,7 +131,3 @@ def _only(lists: pa.ListArray, drawn: NDArray[np.bool_]) -> pa.ListArray:
     offsets = np.concatenate([[0], np.cumsum(np.where(drawn, sizes, 0))]).astype(np.int32)
     points = lists.flatten().to_numpy()[np.repeat(drawn, sizes)]
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(points))
-
-
-def _column(file: BatchFile, table: str, name: str) -> pa.ChunkedArray:
-    return file.table(table, [name])[name]

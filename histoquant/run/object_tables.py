@@ -24,6 +24,8 @@ from histoquant.tiling.tissue_map import TissueMap
 _CELL_PLACE = ("seed_x_px", "seed_y_px", "centroid_x_px", "centroid_y_px")
 _PLACE = ("x_px", "y_px", "x_um", "y_um")
 OUTLINE = "outline_xy_px"
+HELD_GROUPS = 2
+"""Cells of so many groups of rows may be held in memory as they lie in their batches."""
 _VESSEL_PLACE = ("first_", "centroid_", "box_")
 
 
@@ -80,7 +82,8 @@ class CellRows:
             at[to] = before + own
             before += table.num_rows
             # most parts reach into the next group, too; those of a very wide slide are too many to be held
-            if part in later and table.num_rows + sum(map(len, self._held.values())) <= 2 * GROUP_ROWS:
+            rows_held = table.num_rows + sum(map(len, self._held.values()))
+            if part in later and rows_held <= HELD_GROUPS * GROUP_ROWS:
                 self._held[part] = table
             del table
         return columns, _outlines(self._plan, outlines, at)

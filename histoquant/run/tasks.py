@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,7 +25,7 @@ from histoquant.run.tile import batches_of, quantify_tile, sum_tiles
 from histoquant.slides import Slide, open_slide, printable_name, working_plane
 from histoquant.slides.unread import Unread
 from histoquant.stains.uneven import HazeMap
-from histoquant.store.atomic import file_sha256, make_folder, write_bytes
+from histoquant.store.atomic import file_sha256, json_bytes, make_folder, write_bytes
 from histoquant.store.batch_file import read_batch, write_batch
 from histoquant.store.layout import OutputFolder
 from histoquant.store.parquet_table import parquet_bytes
@@ -33,6 +34,9 @@ from histoquant.tiling.tissue_map import TissueMap
 
 if TYPE_CHECKING:
     from histoquant.run.assemble import SlideResult
+
+_SEAL = "plan.seal"
+_BACKGROUND = "background-"
 
 
 class PlanReceipt(NamedTuple):
@@ -71,13 +75,9 @@ def plan_slide(job: SlideJob) -> PlanReceipt:
     if not _plan_is_whole(folder):
         make_folder(folder)
         planned = with_regions(_plan(job), job.annotations)
-        digests = [
-            write_bytes(folder / "tissue.npz", _npz_bytes(_maps(planned))),
-            write_bytes(folder / "backgrounds.npz", _npz_bytes(_backgrounds(planned).to_arrays())),
-            write_bytes(folder / "plan.json", planned.plan.model_dump_json(indent=1).encode()),
-        ]
+        digests = {name: write_bytes(folder / name, data) for name, data in _plan_files(planned)}
         # last, because it says that the plan is whole
-        write_bytes(folder / "plan.seal", " ".join(digests).encode())
+        write_bytes(folder / _SEAL, json_bytes(digests))
     planned = load_plan(job)
     batches = batches_of(planned, job.parameters)
     return PlanReceipt(len(batches), sum(map(len, batches)))
@@ -135,7 +135,7 @@ def commit_slide(job: SlideJob) -> CommitReceipt:
         out.drop_work(job.slide_id)
         return CommitReceipt(done["row"])
     planned = load_plan(job)
-    result = _write_tables(job, planned)
+    result, digests = _write_tables(job, planned)
     folder = out.slide(job.slide_id)
     give_back_freed_memory()
     with open_job(job, planned.plan.source.known_unread()) as slide:
@@ -143,20 +143,28 @@ def commit_slide(job: SlideJob) -> CommitReceipt:
         plane = working_plane(slide, job.parameters.working_mpp_um)
         kept = _load_backgrounds(job)
         for name, png in draw_pictures(slide, plane, planned, result, job.slide_id, kept).items():
-            write_bytes(folder / name, png)
-    write_bytes(folder / "plan.json", planned.plan.model_dump_json(indent=1).encode())
+            digests[name] = write_bytes(folder / name, png)
+    digests["plan.json"] = write_bytes(folder / "plan.json", _plan_bytes(planned))
     sources = source_files(job.path)
     refuse_other_bytes(job, sources)
     row = _row(job, planned.plan, result, sources)
     manifest = _manifest(job, row, result, sources)
     _refuse_if_changed(job)  # what the pictures were drawn from, and what was hashed, is what was quantified
-    out.write_manifest(job.slide_id, manifest)
+    out.write_manifest(job.slide_id, manifest, digests)
     out.drop_work(job.slide_id)
     return CommitReceipt(row)
 
 
-def _write_tables(job: SlideJob, planned: Planned) -> SlideResult:
-    """Write a slide's tables into its emptied folder; what is left of its cells is what pictures need."""
+def _write_tables(job: SlideJob, planned: Planned) -> tuple[SlideResult, dict[str, str]]:
+    """Write a slide's tables into its emptied folder.
+
+    Returns
+    -------
+    SlideResult
+        What is left of its cells is what pictures need.
+    dict of str to str
+        By file name, SHA-256 of what was written.
+    """
     from histoquant.run.assemble import order_cells, other_tables, summarise
     from histoquant.run.cell_files import CellFiles
     from histoquant.run.object_tables import OUTLINE
@@ -177,10 +185,10 @@ def _write_tables(job: SlideJob, planned: Planned) -> SlideResult:
     give_back_freed_memory()
     folder = out.clear_slide(job.slide_id)
     outlines = files.write_table(folder / "cells.parquet", ordered.cells, drawn)
-    for name, table in other_tables(result).items():
-        write_bytes(folder / f"{name}.parquet", parquet_bytes(table))
+    tables = {f"{name}.parquet": table for name, table in other_tables(result).items()}
+    digests = {name: write_bytes(folder / name, parquet_bytes(table)) for name, table in tables.items()}
     result.cells[OUTLINE] = outlines
-    return result
+    return result, digests
 
 
 def _row(job: SlideJob, plan: SlidePlan, result: SlideResult, files: list[dict[str, Any]]) -> dict[str, Any]:
@@ -240,24 +248,35 @@ def _backgrounds(planned: Planned) -> Backgrounds:
     return Backgrounds.of(planned.preview, planned.tissue, planned.plan.plane_mpp)
 
 
-def _npz_bytes(arrays: dict[str, Any]) -> bytes:
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    return buffer.getvalue()
+def _plan_files(planned: Planned) -> Iterator[tuple[str, bytes | memoryview]]:
+    """Files of a plan, each with its content."""
+    maps = io.BytesIO()
+    np.savez(maps, **_maps(planned))
+    yield "tissue.npz", maps.getbuffer()
+    # one by one: a zip archive would add up another checksum of each, when written and when read
+    for name, array in _backgrounds(planned).to_arrays().items():
+        pixels = io.BytesIO()
+        np.save(pixels, array)
+        yield f"{_BACKGROUND}{name}.npy", pixels.getbuffer()
+    yield "plan.json", _plan_bytes(planned)
+
+
+def _plan_bytes(planned: Planned) -> bytes:
+    return planned.plan.model_dump_json(indent=1).encode()
 
 
 def _load_backgrounds(job: SlideJob) -> Backgrounds:
     folder: Path = OutputFolder(job.out).work(job.slide_id, job.work_key)
-    with np.load(folder / "backgrounds.npz", allow_pickle=False) as arrays:
-        return Backgrounds.from_arrays({name: arrays[name] for name in arrays.files})
+    paths = folder.glob(f"{_BACKGROUND}*.npy")
+    return Backgrounds.from_arrays({path.stem.removeprefix(_BACKGROUND): np.load(path) for path in paths})
 
 
 def _plan_is_whole(folder: Path) -> bool:
     """Whether a plan is there that an earlier run finished, every byte as it was written."""
     try:
-        digests = [file_sha256(folder / name) for name in ("tissue.npz", "backgrounds.npz", "plan.json")]
-        return (folder / "plan.seal").read_bytes() == " ".join(digests).encode()
-    except FileNotFoundError:
+        digests: dict[str, str] = json.loads((folder / _SEAL).read_bytes())
+        return all(file_sha256(folder / name) == digest for name, digest in digests.items())
+    except (FileNotFoundError, ValueError):
         return False
 
 

@@ -70,14 +70,14 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         _sync_folder(path.parent)
 
 
-def write_bytes(path: Path, data: bytes) -> str:
+def write_bytes(path: Path, data: bytes | memoryview) -> str:
     """Write ``data`` so that ``path`` holds either its old or its new content, never a part.
 
     Parameters
     ----------
     path : Path
         Where to write; the folder must exist.
-    data : bytes
+    data : bytes or memoryview
         The whole content.
 
     Returns

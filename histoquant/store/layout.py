@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,19 @@ class OutputFolder:
             return None
         return loaded if isinstance(loaded, dict) else None
 
-    def write_manifest(self, slide_id: str, manifest: dict[str, Any]) -> None:
-        """Write a slide's manifest with its own checksum: the last step of a commit."""
-        body = {**manifest, "files": self._checksums(slide_id)}
+    def write_manifest(
+        self, slide_id: str, manifest: dict[str, Any], digests: Mapping[str, str] | None = None
+    ) -> None:
+        """Write a slide's manifest with the checksums of its files: the last step of a commit.
+
+        Parameters
+        ----------
+        slide_id : str
+        manifest : dict
+        digests : mapping of str to str, optional
+            By name, SHA-256 of files that were written just now; the others are read.
+        """
+        body = {**manifest, "files": self._checksums(slide_id, digests or {})}
         write_bytes(self.slide(slide_id) / "manifest.json", json_bytes(body))
 
     def clear_slide(self, slide_id: str) -> Path:
@@ -58,10 +69,12 @@ class OutputFolder:
                 path.unlink()
         return folder
 
-    def _checksums(self, slide_id: str) -> dict[str, str]:
+    def _checksums(self, slide_id: str, known: Mapping[str, str]) -> dict[str, str]:
         folder = self.slide(slide_id)
         names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("tmp."))
-        return {name: file_sha256(folder / name) for name in names if name != "manifest.json"}
+        return {
+            name: known.get(name) or file_sha256(folder / name) for name in names if name != "manifest.json"
+        }
 
     def changed_files(self, slide_id: str) -> list[str]:
         """Names of a committed slide's files that are missing or differ from its manifest."""

@@ -136,6 +136,25 @@ def test_groups_from_files_are_the_table_at_once(
     pd.testing.assert_frame_equal(ordered.cells.table[shared], whole[shared], check_exact=True)
 
 
+@pytest.mark.parametrize("group", [20, 19])
+def test_few_cells_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group: int) -> None:
+    paths = [tmp_path / f"batch-{number:06d}.hqb" for number in range(2)]
+    for path, part in zip(paths, cells_of_parts([23, 17]), strict=True):
+        write_batch(path, Batch({"cells": part, "excluded_cells": part.drop_columns(["outline"])[:0]}, {}))
+    monkeypatch.setattr(cell_files, "GROUP_ROWS", group)
+    files = CellFiles(CELLS_PLAN, paths, "a.tif")
+    _, counted, excluded = files.read_judged()
+    ordered = order_cells(CELLS_PLAN, counted, excluded).cells
+    for path in paths:
+        path.unlink()
+    drawn = np.ones(len(ordered.rows), bool)
+    if 2 * group < 40:
+        with pytest.raises(SlideFailedError, match="was written and is gone"):
+            files.write_table(tmp_path / "cells.parquet", ordered, drawn)
+    else:
+        assert len(files.write_table(tmp_path / "cells.parquet", ordered, drawn)) == len(ordered.rows)
+
+
 def test_a_batch_that_is_gone_is_told(tmp_path: Path) -> None:
     files = CellFiles(CELLS_PLAN, [tmp_path / "batch-000000.hqb"], "a.tif")
     with pytest.raises(SlideFailedError, match=r"a\.tif: batch 0 was written and is gone"):

@@ -24,6 +24,18 @@ def test_commit_is_believed_only_while_every_byte_holds(tmp_path: Path):
     assert out.changed_files("P01") == ["manifest.json"]
 
 
+def test_a_digest_at_hand_is_that_of_what_was_to_be_written(tmp_path: Path):
+    out = OutputFolder(tmp_path)
+    folder = out.clear_slide("P01")
+    digests = {"cells.parquet": write_bytes(folder / "cells.parquet", b"rows")}
+    (folder / "regions.parquet").write_bytes(b"areas")
+    out.write_manifest("P01", {"key": "k1", "row": {}}, digests)
+    assert out.is_committed("P01", "k1")
+    (folder / "cells.parquet").write_bytes(b"rowz")
+    out.write_manifest("P01", {"key": "k1", "row": {}}, digests)
+    assert out.changed_files("P01") == ["cells.parquet"]
+
+
 def test_sweeping_removes_what_no_run_finished_and_nothing_else(tmp_path: Path):
     out = OutputFolder(tmp_path)
     folder = out.clear_slide("P01")

@@ -161,7 +161,9 @@ def plan_of(
     slide.forget_rest()
     trim()
     white = white_point(surveyed)
+    trim()
     tissue = map_tissue(surveyed, white, dab=marker.stains == "H-DAB")
+    trim()
     if not tissue.quantifiable.any():
         raise SlideRefusedError(
             "NO_TISSUE",

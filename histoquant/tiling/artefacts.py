@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,18 +87,23 @@ def find_artefacts(
     rest = without_debris(rest, survey.map_mpp_xy)
     rest = with_small_holes(rest, cover, survey.map_mpp_xy)
     under = cover & closed(rest, round(_UNDER_UM / um)) & (survey.counted > 0)
-    reasons = {
-        "crush": crushed(survey, od, rest, um) if dab else np.zeros_like(rest),
-        "edge_dab": edge_dab(survey, rest, um) if dab else np.zeros_like(rest),
-        "pigment": pigment(survey),
-        "blur": blurred(survey, rest, flat_blocks(survey) & ~rest, um),
-        # the faded edge of a stroke is a dark band too
-        "fold": folded(survey, od, rest & ~grown(cover, _NEAR_COVER_PX), white[1], um),
-        "bubble": bubble,
-        "pen": ink,
-    }
     whole = rest | under
+    del under
     excluded = np.zeros(tissue.shape, dtype=np.uint8)
-    for name, mask in reasons.items():
+
+    # one after the other, the gravest last: masks of a large slide are not to be held together
+    def reasons() -> Iterator[tuple[str, BoolMap]]:
+        if dab:
+            yield "crush", crushed(survey, od, rest, um)
+            yield "edge_dab", edge_dab(survey, rest, um)
+        yield "pigment", pigment(survey)
+        yield "blur", blurred(survey, rest, flat_blocks(survey) & ~rest, um)
+        # the faded edge of a stroke is a dark band too
+        yield "fold", folded(survey, od, rest & ~grown(cover, _NEAR_COVER_PX), white[1], um)
+        yield "bubble", bubble
+        yield "pen", ink
+
+    for name, mask in reasons():
         excluded[mask & whole] = _CODES[name]
+        del mask
     return Found(whole, excluded)

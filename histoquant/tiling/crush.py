@@ -49,7 +49,7 @@ def crushed(survey: Survey, od: MeanOd, tissue: BoolMap, um: float) -> BoolMap:
     if not inner.any():
         return np.zeros_like(tissue)
     reach = max(1, round(_REACH_UM / um))
-    amount = np.empty(inner.shape, np.int32)
+    amount = np.empty(inner.shape, np.int16)  # at most 780 log10(255)
     for band in bands(len(inner)):
         red, _, blue = np.moveaxis(od[band], -1, 0)
         blue = np.maximum(_RED * red - _BLUE * blue, 0.0)
@@ -57,17 +57,25 @@ def crushed(survey: Survey, od: MeanOd, tissue: BoolMap, um: float) -> BoolMap:
     sums = zip(band_sums(amount.copy(), reach), band_sums(inner, reach), strict=True)
     for (band, total), (_, number) in sums:
         amount[band] = total // np.maximum(number, 1)
-    usual = int(np.sort(amount[inner])[np.count_nonzero(inner) // 2])
+    usual = _median(amount[inner])
     found = [np.zeros_like(inner) for _ in _ONE_WAY]
     for band, one_way in _coherence(survey, inner, reach):
         for mask, least, percent in zip(found, _ONE_WAY, _DARKER_PERCENT, strict=True):
-            mask[band] = inner[band] & (one_way >= least) & (100 * amount[band] >= percent * max(usual, 1))
+            mask[band] = (
+                inner[band] & (one_way >= least) & (amount[band] >= -(-percent * max(usual, 1) // 100))
+            )
     labels, boxes = parts(opened(found[0], 3))
     surely = np.bincount(labels[opened(found[1], 3)], minlength=len(boxes))
     px_mm2 = um * um * 1e-6
     keep = (boxes[:, 4] * px_mm2 >= _MIN_MM2) & (surely * px_mm2 >= _MIN_SURE_MM2)
     keep[0] = False
     return np.asarray(tissue & grown(np.asarray(keep[labels]), round(_RIM_UM / um)))
+
+
+def _median(values: npt.NDArray[np.int16]) -> int:
+    """The upper one of an even number; the values are put in another order."""
+    values.partition(len(values) // 2)
+    return int(values[len(values) // 2])
 
 
 def _coherence(survey: Survey, inner: BoolMap, reach: int) -> Iterator[tuple[slice, npt.NDArray[np.float64]]]:

@@ -64,12 +64,16 @@ def _depth_um(tissue: BoolMap, um: float) -> npt.NDArray[np.float32]:
     large = boxes[:, 4] * um * um >= _BORDER_UM2
     large[0] = False
     near = (~large[labels]).astype(np.uint8)
-    return np.asarray(cv2.distanceTransform(near, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) * um)
+    del labels
+    depth = np.asarray(cv2.distanceTransform(near, cv2.DIST_L2, cv2.DIST_MASK_PRECISE))
+    depth *= um
+    return depth
 
 
 def _least_around(haze: Int16Map, tissue: BoolMap) -> npt.NDArray[np.float32]:
     """Least brown excess over 3 x 3 map pixels; what is no tissue, or half glass, does not count."""
     inner = cv2.erode(tissue.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     known = np.where(inner & (haze > -32768), haze, np.int16(32767)).astype(np.float32)
-    least = cv2.erode(known, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_REPLICATE)
-    return np.where(least >= 32767, np.float32(-32768), least).astype(np.float32)
+    least = np.asarray(cv2.erode(known, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_REPLICATE))
+    least[least >= 32767] = -32768
+    return least

@@ -56,36 +56,49 @@ def blurred(survey: Survey, tissue: BoolMap, glass: BoolMap, um: float) -> BoolM
 
 @dataclass(frozen=True, eq=False)
 class _Detail:
-    """Cells of one size, from which energies of detail are read a band at a time."""
+    """Energies of detail of one size, read a band at a time.
 
-    light: npt.NDArray[np.unsignedinteger]
+    Parameters
+    ----------
+    light : ndarray of uint8, shape (4 h, 4 w)
+        As of the survey.
+    scale : int
+        Cells of this size along a map pixel.
+    """
+
+    light: npt.NDArray[np.uint8]
     scale: int
 
     def energy(self, top: int, bottom: int) -> npt.NDArray[np.int32]:
         """Squared Laplacian of green per map pixel of these rows, as means per cell times 256."""
-        found = np.empty(
-            (bottom - top, self.light.shape[1] // self.scale), np.int32
-        )  # at most 256 (4 x 255)^2
-        _relief(self.light, self.scale, top, found)
+        found = np.empty((bottom - top, self.light.shape[1] // CELLS), np.int32)  # at most 256 (4 x 255)^2
+        # a row more on either side; where there is none the kernel repeats the edge
+        above = min(top, 1)
+        _relief(self._cells(top - above, bottom + 1), self.scale, above, found)
         return found
+
+    def _cells(self, top: int, bottom: int) -> npt.NDArray[np.unsignedinteger]:
+        """Sums over squares of the finest cells, of these rows of the map."""
+        light = self.light[top * CELLS : bottom * CELLS]
+        step = CELLS // self.scale
+        if step == 1:
+            return light
+        coarse = np.zeros((len(light) // step, light.shape[1] // step), np.uint16)
+        for y in range(step):
+            for x in range(step):
+                coarse += light[y::step, x::step]
+        return coarse
 
     def noise(self, flat: BoolMap) -> float:
         """Median energy of glass; 0 where too little of it is there."""
         rows = [self.energy(band.start, band.stop)[flat[band]] for band in bands(len(flat))]
         seen = np.concatenate(rows)
-        return float(np.median(seen)) / _UNIT if seen.size >= _LEAST_FLAT else 0.0
+        return float(np.median(seen, overwrite_input=True)) / _UNIT if seen.size >= _LEAST_FLAT else 0.0
 
 
 def _details(survey: Survey) -> list[_Detail]:
     """Detail of 2, 4 and 8 um."""
-    found = [_Detail(survey.light, CELLS)]
-    while found[-1].scale > 1:
-        light = found[-1].light
-        coarser = light[::2, ::2].astype(np.uint16)
-        for part in (light[1::2, ::2], light[::2, 1::2], light[1::2, 1::2]):
-            coarser += part
-        found.append(_Detail(coarser, found[-1].scale // 2))
-    return found
+    return [_Detail(survey.light, CELLS >> k) for k in range(3)]
 
 
 @njit(cache=True, nogil=True)

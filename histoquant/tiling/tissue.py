@@ -105,12 +105,13 @@ def coverage(survey: Survey, white_green: float) -> npt.NDArray[np.float32]:
         0 to 1; cells with nothing counted are left out.
     """
     limit = white_green - glass_margin(survey, white_green)
-    rows, columns = survey.shape
-    light = survey.light.reshape(rows, CELLS, columns, CELLS)
-    dark = np.count_nonzero(light < limit, axis=(1, 3)).astype(np.float32)
-    whole = SCALE_PX * SCALE_PX
-    cells = np.maximum(np.float32(1.0), survey.counted * np.float32(CELLS * CELLS / whole))
-    return np.asarray(np.minimum(dark / cells, 1.0), dtype=np.float32)
+    share = np.empty(survey.shape, np.float32)
+    per_pixel = np.float32(CELLS * CELLS / (SCALE_PX * SCALE_PX))
+    for band in bands(len(share)):
+        light = survey.light[band.start * CELLS : band.stop * CELLS].reshape(-1, CELLS, share.shape[1], CELLS)
+        dark = np.count_nonzero(light < limit, axis=(1, 3)).astype(np.float32)
+        share[band] = np.minimum(dark / np.maximum(np.float32(1.0), survey.counted[band] * per_pixel), 1.0)
+    return share
 
 
 def tissue_blocks(survey: Survey, white_green: float, has_glass: bool) -> BoolMap:

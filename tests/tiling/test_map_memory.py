@@ -14,8 +14,8 @@ from histoquant.tiling.maps import box_sum
 from histoquant.tiling.survey import CELLS, Survey, survey
 from histoquant.tiling.tissue_map import map_tissue
 
-MOST_BYTES = 55
-"""Measured 40. One copy of the 2 um cells in four bytes, 16 cells to a map pixel, adds 64, densities 12."""
+MOST_BYTES = 38
+"""Measured 30. One copy of the 2 um cells in four bytes, 16 cells to a map pixel, adds 64, densities 12."""
 
 
 def _repeated(found: Survey, times: int) -> Survey:

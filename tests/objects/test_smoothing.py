@@ -22,7 +22,7 @@ def test_smoothing_does_not_know_the_window() -> None:
     assert (part[5:-5, 5:-5] == smooth(plane, 1.6)[16:75, 12:85]).all()
 
 
-@pytest.mark.parametrize("shape", [(23, 31), (1, 1), (1, 40), (40, 1), (3, 5)])
+@pytest.mark.parametrize("shape", [(23, 31), (1, 1), (1, 40), (40, 1), (3, 5), (2, 64), (5, 131)])
 @pytest.mark.parametrize("sigma", [0.3, 0.7, 1.3, 1.6, 2.4, 3.7])
 def test_smoothing_is_the_plain_sum_rounded_after_each_direction(
     sigma: float, shape: tuple[int, int]

@@ -76,9 +76,9 @@ def density_map(
     by_y, by_x = (max(1, round(PIXEL_UM / size)) for size in (tissue.um_y, tissue.um_x))
     height, width = tissue.mask.shape
     rows, columns = -(-height // by_y), -(-width // by_x)
-    padded = np.zeros((rows * by_y, columns * by_x), np.int64)
+    padded = np.zeros((rows * by_y, columns * by_x), np.bool_)
     padded[:height, :width] = tissue.mask
-    pixels = padded.reshape(rows, by_y, columns, by_x).sum(axis=(1, 3))
+    pixels = padded.reshape(rows, by_y, columns, by_x).sum(axis=(1, 3), dtype=np.int64)
     um_x, um_y = by_x * tissue.um_x, by_y * tissue.um_y
     inside = tissue.contains(x_um, y_um)
     # whole numbers per map pixel: no order of the objects enters

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
@@ -16,6 +18,8 @@ _KEPT: Final = ((-4, 0), (-1, 2**31 - 1), (-8, 1))
 # Much as glibc comes to have it by itself: blocks beyond 16 MiB from mmap (32 there), 64 kept at the heap's
 # end. A column of two million cells is such a block, a mask of a picture is not.
 _GIVEN_BACK: Final = ((-4, 65536), (-3, 16 << 20), (-1, 64 << 20))
+_COMPILER: Final = "libllvmlite"
+_DONTNEED: Final = 4  # of madvise(2)
 
 
 def keep_freed_memory() -> bool:
@@ -46,6 +50,7 @@ def give_back_freed_memory() -> bool:
         As of `keep_freed_memory`.
     """
     pa.default_memory_pool().release_unused()
+    _forget_compiler()
     return _told(_GIVEN_BACK) and trim()
 
 
@@ -59,6 +64,21 @@ def trim() -> bool:
     """
     library = _glibc()
     return library is not None and library.malloc_trim(0) in {0, 1}
+
+
+def _forget_compiler() -> None:
+    """Leave the compiler's code to the system, 50 MB: kernels come compiled from their cache.
+
+    Pages of a file that nobody has written to are read again when they are needed again.
+    """
+    library = _glibc()
+    if library is None or not hasattr(library, "madvise"):
+        return
+    with suppress(OSError):
+        for line in Path("/proc/self/maps").read_text().splitlines():
+            if _COMPILER in line and " r-xp " in line:
+                start, end = (int(edge, 16) for edge in line.split(maxsplit=1)[0].split("-"))
+                library.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), _DONTNEED)
 
 
 def _told(parameters: tuple[tuple[int, int], ...]) -> bool:

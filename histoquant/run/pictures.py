@@ -51,9 +51,10 @@ def draw_pictures(
     """
     caption = Caption(name, planned.plan.marker.name)
     overview, tissue = _overview(slide, planned, backgrounds), _tissue_marks(planned)
-    pictures = {
-        "thumbnail.png": draw_thumbnail(*overview, tissue, caption),
-        "overlay.png": overlay_rgb(slide, plane, planned, result, name, backgrounds),
+    # encoded at once: an overlay of a large slide is 50 MB
+    files = {
+        "thumbnail.png": encode_png(draw_thumbnail(*overview, tissue, caption)),
+        "overlay.png": encode_png(overlay_rgb(slide, plane, planned, result, name, backgrounds)),
     }
 
     def read(x: int, y: int, width: int, height: int) -> NDArray[np.uint8]:
@@ -62,8 +63,7 @@ def draw_pictures(
     marks = _marks(planned, result, planned.plan.plane_mpp)
     fields = draw_fields(read, plane.size_px, planned.plan.plane_mpp, marks, caption)
     if fields is not None:
-        pictures["fields.png"] = fields
-    files = {file: encode_png(picture) for file, picture in pictures.items()}
+        files["fields.png"] = encode_png(fields)
     return files | density_files(overview, planned, result, tissue, caption)
 
 

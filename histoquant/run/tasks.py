@@ -135,6 +135,7 @@ def commit_slide(job: SlideJob) -> CommitReceipt:
         out.drop_work(job.slide_id)
         return CommitReceipt(done["row"])
     planned = load_plan(job)
+    give_back_freed_memory()
     result, digests = _write_tables(job, planned)
     folder = out.slide(job.slide_id)
     give_back_freed_memory()

@@ -44,3 +44,30 @@ def test_a_second_block_lies_where_the_first_one_lay() -> None:
     given_back, pages = _pages("give back")
     assert given_back == "True"
     assert pages >= as_delivered // 2
+
+
+CODE = """
+from pathlib import Path
+import numpy as np
+from numba import njit
+from histoquant.run.heap import give_back_freed_memory
+def resident():
+    kib = 0
+    for mapped in Path("/proc/self/smaps").read_text().split("VmFlags"):
+        if "libllvmlite" in mapped and " r-xp " in mapped:
+            kib += int(mapped.split("Rss:")[1].split()[0])
+    return kib
+njit(lambda x: x + 1)(1)
+give_back_freed_memory()
+first = resident()
+njit(lambda x: x * 2)(1)
+print(first, resident(), njit(lambda x: x - 1)(3))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_code_of_the_compiler_leaves_and_comes_back() -> None:
+    done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
+    left, compiling, found = map(int, done.stdout.split())
+    assert left < 1000 < compiling
+    assert found == 2

@@ -14,6 +14,8 @@ Int32Array = npt.NDArray[np.int32]
 IntArray = npt.NDArray[np.signedinteger]
 UInt8Array = npt.NDArray[np.uint8]
 
+# In one byte each, as sums of Python's numbers would be reckoned in eight.
+_OPENS, _CLOSES, _NONE = np.int8(1), np.int8(-1), np.int8(0)
 # Rows are views, and nobody counts who holds them: ten of them are handed over for every row of the window.
 _kernel = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 
@@ -111,11 +113,11 @@ def _compare(here: UInt8Array, there: UInt8Array, shut: Plane, shut_there: Plane
     """1 for edges that open with the pixel here, -1 for those that close, 0 for none."""
     if shut is None or shut_there is None:
         for x in range(sign.size):
-            sign[x] = np.int8(here[x] > there[x]) - np.int8(here[x] < there[x])
+            sign[x] = _OPENS if here[x] > there[x] else (_CLOSES if here[x] < there[x] else _NONE)
     else:
         for x in range(sign.size):
-            edge = np.int8(here[x] > there[x]) - np.int8(here[x] < there[x])
-            sign[x] = 0 if (shut[x] | shut_there[x]) > 0 else edge
+            edge = _OPENS if here[x] > there[x] else (_CLOSES if here[x] < there[x] else _NONE)
+            sign[x] = _NONE if (shut[x] | shut_there[x]) > 0 else edge
 
 
 @_kernel

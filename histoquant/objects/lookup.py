@@ -13,8 +13,11 @@ UInt8Array = npt.NDArray[np.uint8]
 UInt16Array = npt.NDArray[np.uint16]
 
 # Vectors of whole numbers have no division. A whole number and a half times the inverse lies half a divisor's
-# share off every quotient, which for numbers of 31 bits is far more than the product errs.
+# share off every quotient, which for numbers of 31 bits is far more than the product errs; for hundredths of
+# numbers of 16 bits it is even in single precision, 0.005 against 0.003, and of these twice as many are
+# reckoned at once.
 _HALF, _PERCENT = 0.5, 0.01
+_SINGLE_HALF, _SINGLE_PERCENT = np.float32(_HALF), np.float32(_PERCENT)
 _kernel = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 
 
@@ -34,9 +37,9 @@ def mix(
     ----------
     hematoxylin, dab : ndarray of int16, shape (h, w)
     percent : int
-        Of DAB, rounded down; may be negative.
+        Of DAB, rounded down; from -100 to 100.
     floor : int
-        What is taken off DAB; what is then below 0 counts as none.
+        What is taken off DAB, not negative; what is then below 0 counts as none.
     compressed : ndarray of int16, shape (n,)
         Of every sum from 0 on; those beyond it count as the last.
 
@@ -60,8 +63,8 @@ def clear_below(levels: UInt8Array, plane: IntArray, other: IntArray, percent: i
 
 @_kernel
 def levels_above(
-    dark: IntArray,
-    around: IntArray,
+    dark: Int16Array,
+    around: Int16Array,
     valid: BoolArray,
     percent: int,
     floor: int,
@@ -72,24 +75,26 @@ def levels_above(
 
     Parameters
     ----------
-    dark, around : ndarray of int16 or int32, shape (h, w)
+    dark, around : ndarray of int16, shape (h, w)
         Not negative.
     valid : ndarray of bool, shape (h, w)
     percent : int
-        Of the surroundings, rounded down, that is taken off.
+        Of the surroundings, rounded down, that is taken off; up to 100.
     floor : int
         Taken off besides.
     step : int
         Between levels, of which the last is 255.
     out : ndarray of uint8, shape (h, w)
     """
-    part = 1.0 / step
+    shared, taken, part = np.float32(percent), np.float32(floor), np.float32(1.0 / step)
+    none, last = np.int32(0), np.float32(255)
     for y in range(out.shape[0]):
         here, there, known, row = dark[y], around[y], valid[y], out[y]
         for x in range(row.size):
-            above = here[x] - np.int32((there[x] * percent + _HALF) * _PERCENT) - floor
-            level = min(np.int32((above + _HALF) * part), 255)
-            row[x] = level if (above > 0) & known[x] else 0
+            share = np.floor((np.float32(there[x]) * shared + _SINGLE_HALF) * _SINGLE_PERCENT)
+            above = np.float32(here[x]) - share - taken
+            level = np.int32(min((above + _SINGLE_HALF) * part, last))
+            row[x] = max(level, none) if known[x] else none
 
 
 @_kernel
@@ -109,9 +114,11 @@ def _mix(
 
 @_kernel
 def _add(blue: Int16Array, brown: Int16Array, percent: int, floor: int, most: int, sums: UInt16Array) -> None:
+    none, taken, shared, last = np.float32(0.0), np.float32(floor), np.float32(percent), np.float32(most)
     for x in range(sums.size):
-        share = np.floor((max(int(brown[x]) - floor, 0) * percent + _HALF) * _PERCENT)
-        sums[x] = min(max(int(blue[x]) + int(share), 0), most)
+        more = max(np.float32(brown[x]) - taken, none)
+        share = np.floor((more * shared + _SINGLE_HALF) * _SINGLE_PERCENT)
+        sums[x] = np.int32(min(max(np.float32(blue[x]) + share, none), last))
 
 
 @_kernel

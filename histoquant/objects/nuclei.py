@@ -193,7 +193,7 @@ def _neck_shares(runs: LooseRuns, planes: Planes, rules: NucleiParams) -> FloatA
     return shares
 
 
-def _view(planes: Planes, rules: NucleiParams) -> tuple[IntArray, UInt8Array]:
+def _view(planes: Planes, rules: NucleiParams) -> tuple[Int16Array, UInt8Array]:
     """Smoothed darkness and its levels, as one pass weighs both stains."""
     dark = smooth(darkness(planes, rules), rules.detail_um / planes.mpp)
     return dark, level_image(dark, planes, rules)
@@ -219,12 +219,12 @@ def darkness(planes: Planes, params: NucleiParams) -> Int16Array:
     return mix(planes.hematoxylin, planes.dab, percent, floor, compressed)
 
 
-def level_image(dark: IntArray, planes: Planes, params: NucleiParams) -> UInt8Array:
+def level_image(dark: Int16Array, planes: Planes, params: NucleiParams) -> UInt8Array:
     """Levels at which regions are formed; 0 where no nucleus can be.
 
     Parameters
     ----------
-    dark : ndarray of int16 or int32, shape (h, w)
+    dark : ndarray of int16, shape (h, w)
         Smoothed darkness.
     planes : Planes
     params : NucleiParams

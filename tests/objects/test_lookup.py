@@ -57,12 +57,15 @@ def test_every_share_of_every_value_rounds_down() -> None:
 
 @pytest.mark.parametrize("step", [1, 3, 6, 7, 10, 49, 255])
 def test_every_level_rounds_down(step: int) -> None:
-    values = np.arange(2**17, dtype=np.int32).reshape(1, -1)
+    values = np.arange(2**15, dtype=np.int16).reshape(1, -1)
+    valid = np.ones(values.shape, bool)
     levels = np.empty(values.shape, np.uint8)
-    levels_above(values, np.zeros_like(values), np.ones(values.shape, bool), 100, 0, step, levels)
+    levels_above(values, np.zeros_like(values), valid, 100, 0, step, levels)
     assert (levels == np.minimum(values // step, 255)).all()
-    levels_above(values + 1, values, np.ones(values.shape, bool), 83, 0, step, levels)
-    assert (levels == np.minimum((values + 1 - values * 83 // 100) // step, 255)).all()
+    for percent in (0, 29, 57, 70, 83, 99):
+        levels_above(values, values[:, ::-1].copy(), valid, percent, 8, step, levels)
+        wide = values.astype(int)
+        assert (levels == np.clip((wide - wide[:, ::-1] * percent // 100 - 8) // step, 0, 255)).all()
 
 
 def test_shares_round_down() -> None:

@@ -22,6 +22,7 @@ from histoquant.run.tasks import commit_slide, plan_slide, run_batch
 # stage, module that calls it, name there; a stage counts what is not in another one inside it
 _STAGES: Final = (
     ("read and decode", "histoquant.slides.plane", "Plane.read"),
+    ("read and decode", "histoquant.run.kept_plane", "KeptPlane.read"),
     ("unmix", "histoquant.objects.planes", "unmix_mod"),
     ("unmix", "histoquant.objects.planes", "total_od_mod"),
     ("unmix", "histoquant.objects.planes", "_scaled"),

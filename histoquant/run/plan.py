@@ -14,7 +14,7 @@ from histoquant.objects.segmenter import NOT_EXACT, Segmenter
 from histoquant.run.heap import trim
 from histoquant.run.slide_stains import read_stains
 from histoquant.run.source import SourceFacts
-from histoquant.slides import Slide, working_plane
+from histoquant.slides import Plane, Slide, working_plane
 from histoquant.stains import StainSettings, StainVectors, white_point
 from histoquant.stains.settings import ThresholdSource
 from histoquant.stains.uneven import HazeMap
@@ -131,7 +131,11 @@ class Planned(BaseModel):
 
 
 def plan_of(
-    slide: Slide, marker: MarkerDefinition, working_mpp_um: float, locked: StainSettings | None = None
+    slide: Slide,
+    marker: MarkerDefinition,
+    working_mpp_um: float,
+    locked: StainSettings | None = None,
+    plane: Plane | None = None,
 ) -> Planned:
     """Survey a slide and fix its white point, stain vectors and threshold.
 
@@ -145,6 +149,8 @@ def plan_of(
         Resolution of analysis in um/px.
     locked : StainSettings, optional
         Of a calibration; goes before anything the slide itself says about its stains.
+    plane : Plane, optional
+        The slide's working plane, where it is read in a way of its own.
 
     Returns
     -------
@@ -155,7 +161,7 @@ def plan_of(
     SlideRefusedError
         With code ``NO_TISSUE`` when the slide shows no tissue.
     """
-    plane = working_plane(slide, working_mpp_um)
+    plane = plane or working_plane(slide, working_mpp_um)
     surveyed = survey(plane)
     # decoded tiles and windows: maps are not to come on top of them
     slide.forget_rest()

@@ -10,9 +10,16 @@ from typing import Final, NamedTuple
 
 from histoquant.errors import SlideError, SlideFailedError
 from histoquant.run.job import SlideJob
-from histoquant.run.tasks import BatchReceipt, load_plan, open_job, quantified_megapixels, start_task
+from histoquant.run.kept_plane import plane_of
+from histoquant.run.tasks import (
+    BatchReceipt,
+    load_plan,
+    open_job,
+    quantified_megapixels,
+    start_task,
+)
 from histoquant.run.tile import batches_of, quantify_tile, sum_tiles
-from histoquant.slides import open_slide, working_plane
+from histoquant.slides import open_slide
 from histoquant.store.batch_file import join_batches, read_batch, write_batch
 from histoquant.store.layout import OutputFolder
 from histoquant.tiling.limits import WorkerDiedError
@@ -54,8 +61,7 @@ def run_part(job: SlideJob, number: int, index: int) -> PartReceipt:
         planned = load_plan(job)
         tile = batches_of(planned, job.parameters)[number][index]
         with open_job(job, planned.plan.source.known_unread()) as slide:
-            plane = working_plane(slide, job.parameters.working_mpp_um)
-            write_batch(path, sum_tiles([quantify_tile(plane, tile, planned)]))
+            write_batch(path, sum_tiles([quantify_tile(plane_of(job, slide), tile, planned)]))
     return PartReceipt(index)
 
 

@@ -14,6 +14,10 @@ from histoquant.slides import preflight
 PICTURES_BYTES: Final = 12_000_000
 TABLE_BYTES_PER_MM2: Final = 1_500_000
 TISSUE_SHARE: Final = 0.3  # of the scanned area; biopsies fill less, resections up to twice that
+# Pixels of a slide's working plane, kept until it is committed: 170 mm2 at 0.5 um/px, and never what others
+# would miss.
+KEPT_PIXELS_BYTES: Final = 2 << 30
+_KEPT_SHARE: Final = 16
 _LOOKED_AT: Final = 32  # slides whose headers are read; the others count as their mean
 
 
@@ -41,6 +45,14 @@ def _area_mm2(job: SlideJob) -> float | None:
     if found.size_px is None or found.mpp is None:
         return None
     return found.size_px[0] * found.size_px[1] * found.mpp**2 / 1e6
+
+
+def kept_pixels_bytes(folder: Path) -> int:
+    """What one slide's kept pixels may take of a disk: at most 2 GiB, and a sixteenth of what is free on it.
+
+    Estimates leave them out: they shrink with the room there is, and go with the slide's commit.
+    """
+    return min(KEPT_PIXELS_BYTES, shutil.disk_usage(folder).free // _KEPT_SHARE)
 
 
 def shortage(jobs: list[SlideJob], out: Path) -> str:

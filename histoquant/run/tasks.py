@@ -17,12 +17,13 @@ from histoquant.run.build import refuse_other_build
 from histoquant.run.cross_check import cross_check
 from histoquant.run.heap import give_back_freed_memory, keep_freed_memory
 from histoquant.run.job import SlideJob, file_state
+from histoquant.run.kept_plane import keeping, plane_of
 from histoquant.run.plan import Planned, SlidePlan, plan_of
 from histoquant.run.regions import with_regions
 from histoquant.run.segmenter import open_segmenter
 from histoquant.run.source import refuse_other_bytes, source_facts, source_files, source_sha256
 from histoquant.run.tile import batches_of, quantify_tile, sum_tiles
-from histoquant.slides import Slide, open_slide, printable_name, working_plane
+from histoquant.slides import Slide, open_slide, printable_name
 from histoquant.slides.unread import Unread
 from histoquant.stains.uneven import HazeMap
 from histoquant.store.atomic import file_sha256, json_bytes, make_folder, write_bytes
@@ -89,7 +90,8 @@ def _plan(job: SlideJob) -> Planned:
     parameters = job.parameters
     unread = Unread() if parameters.unread_limit_percent else None
     with open_job(job, unread) as slide:
-        planned = plan_of(slide, job.marker, parameters.working_mpp_um, job.locked)
+        with keeping(job, slide) as plane:
+            planned = plan_of(slide, job.marker, parameters.working_mpp_um, job.locked, plane)
         checked = None
         if parameters.cross_check_tiles:
             checked = cross_check(slide, planned.tissue, parameters.cross_check_tiles)
@@ -109,7 +111,7 @@ def run_batch(job: SlideJob, number: int) -> BatchReceipt:
     batch = read_batch(path)
     if batch is None:
         with open_job(job, planned.plan.source.known_unread()) as slide:
-            plane = working_plane(slide, job.parameters.working_mpp_um)
+            plane = plane_of(job, slide)
             results = [quantify_tile(plane, tile, planned) for tile in tiles]
         batch = sum_tiles(results)
         write_batch(path, batch)
@@ -141,7 +143,7 @@ def commit_slide(job: SlideJob) -> CommitReceipt:
     give_back_freed_memory()
     with open_job(job, planned.plan.source.known_unread()) as slide:
         _refuse_if_changed(job)
-        plane = working_plane(slide, job.parameters.working_mpp_um)
+        plane = plane_of(job, slide)
         kept = _load_backgrounds(job)
         for name, png in draw_pictures(slide, plane, planned, result, job.slide_id, kept).items():
             digests[name] = write_bytes(folder / name, png)

@@ -149,6 +149,7 @@ class WholeRun:
         self._interrupts.check()
         detail = without_folders("".join(traceback.format_exception(error)), job.path)
         self._log.write("slide_failed", slide_id=job.slide_id, traceback=detail)
+        self._out.drop_pixels(job.slide_id)
         self._settle_unusable(job.slide_id, self._intake.unusable_row(job.slide_id, error))
 
     def _settle_unusable(self, slide_id: str, row: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -114,6 +115,12 @@ class OutputFolder:
             for path in self.root.glob(pattern):
                 with writing(path):
                     path.unlink(missing_ok=True)
+
+    def drop_pixels(self, slide_id: str) -> None:
+        """Remove what was kept of a failed slide's pixels; its batches are for the next run to go on from."""
+        for path in (self.root / ".work" / slide_id).glob("*/pixels.*"):
+            with contextlib.suppress(OSError):
+                path.unlink()
 
     def drop_work(self, slide_id: str) -> None:
         """Remove a slide's batch files, of this plan and of older ones."""

@@ -57,3 +57,14 @@ def test_work_of_each_plan_lies_apart_and_goes_together(tmp_path: Path):
     out.drop_work("P01")
     assert list((tmp_path / ".work").iterdir()) == []
     out.drop_work("P01")  # nothing there is nothing to do
+
+
+def test_a_failed_slide_leaves_its_batches_and_no_pixels(tmp_path: Path) -> None:
+    out = OutputFolder(tmp_path)
+    work = out.work("A", "0" * 64)
+    work.mkdir(parents=True)
+    for name in ("pixels.host.rgb", "pixels.host.index", "batch-000000.hqb"):
+        (work / name).write_bytes(b"x")
+    out.drop_pixels("A")
+    out.drop_pixels("B")
+    assert [path.name for path in work.iterdir()] == ["batch-000000.hqb"]

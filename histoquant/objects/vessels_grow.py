@@ -57,6 +57,7 @@ def find_whole_vessels(
     while True:
         planes, core = read(box, halo)
         result = find_vessels(planes, core, params, counted=counted, excluded=excluded, only=only)
+        del planes  # before the next are read
         found.append(result)
         if not len(result.unclosed) or halo >= cap:
             return _together(found)

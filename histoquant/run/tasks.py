@@ -15,7 +15,7 @@ from histoquant.errors import SlideFailedError
 from histoquant.run.backgrounds import Backgrounds
 from histoquant.run.build import refuse_other_build
 from histoquant.run.cross_check import cross_check
-from histoquant.run.heap import give_back_freed_memory, keep_freed_memory
+from histoquant.run.heap import give_back_freed_memory, keep_freed_memory, trim
 from histoquant.run.job import SlideJob, file_state
 from histoquant.run.kept_plane import keeping, plane_of
 from histoquant.run.plan import Planned, SlidePlan, plan_of
@@ -81,6 +81,8 @@ def plan_slide(job: SlideJob) -> PlanReceipt:
         write_bytes(folder / _SEAL, json_bytes(digests))
     planned = load_plan(job)
     batches = batches_of(planned, job.parameters)
+    # a survey's blocks are not a tile's, which would come on top of them
+    trim()
     return PlanReceipt(len(batches), sum(map(len, batches)))
 
 

@@ -23,6 +23,7 @@ from histoquant.objects import (
     nuclei_halo_px,
     outlines,
     segment_nuclei,
+    vessels_halo_px,
 )
 from histoquant.objects.columns import to_arrow, to_numpy
 from histoquant.objects.outline_steps import steps_of
@@ -61,14 +62,20 @@ class TileResult:
 
 
 def batches_of(planned: Planned, parameters: RunParameters) -> list[list[Tile]]:
-    """Tiles with something to quantify, in reading order, cut into batches."""
+    """Tiles with something to quantify, cut into batches; neighbours of a row are in one where they may."""
     tissue, plan = planned.tissue, planned.plan
     near = widen(tissue.tissue, round(_REACH_UM / plan.plane_mpp), tissue.scale_px)
-    tiles = tissue_tiles(plan.plane_size_px, parameters.tile_size_px, near, tissue.scale_px)
+    halo = _widest_halo_px(planned)
+    tiles = tissue_tiles(plan.plane_size_px, parameters.tile_size_px, halo, near, tissue.scale_px)
     # of large tiles fewer: no batch holds more area than so many of 1024 px
-    size = min(parameters.batch_tiles, parameters.batch_tiles * 1024**2 // parameters.tile_size_px**2)
-    size = max(1, size)
-    return [tiles[start : start + size] for start in range(0, len(tiles), size)]
+    most, batches, area = parameters.batch_tiles * 1024**2, [tiles[:0]], 0
+    for tile in tiles:
+        if batches[-1] and (len(batches[-1]) == parameters.batch_tiles or area + tile.area_px > most):
+            batches.append([])
+            area = 0
+        batches[-1].append(tile)
+        area += tile.area_px
+    return batches if tiles else []
 
 
 @dataclass(frozen=True)
@@ -161,6 +168,14 @@ def _halo_px(planned: Planned) -> int:
     if planned.segmenter is not None:
         nuclei = segmenter_halo_px(planned.segmenter, mpp, marker)
     return max(nuclei, stained_halo_px(mpp, marker)) if counts_area(marker) else nuclei
+
+
+def _widest_halo_px(planned: Planned) -> int:
+    """Of a tile's windows, that for vessels as it is read at first."""
+    marker, mpp = planned.plan.marker, planned.plan.plane_mpp
+    if not isinstance(marker, VesselMarkerDefinition):
+        return _halo_px(planned)
+    return max(_halo_px(planned), vessels_halo_px(mpp, marker.vessel_params(planned.plan.threshold_od)))
 
 
 def _nuclei(planes: Planes, plane: Plane, window: _Window, planned: Planned) -> Nuclei:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,16 @@ class Level0(Protocol):
         self, x: int, y: int, width: int, height: int
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
         """Read full-resolution pixels."""
+
+
+@runtime_checkable
+class Averaging(Protocol):
+    """A slide that may average as it decodes."""
+
+    def read_means(
+        self, x: int, y: int, width: int, height: int, factor: int
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]] | None:
+        """Means of whole pixels; None where they must be made of a window."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +155,11 @@ class Plane:
             raise UsageError(f"A window cannot be {width} x {height} px.")
         if self.axis_x.whole == self.axis_y.whole == 1:
             return self.slide.read_level0(x, y, width, height)
+        whole = self.axis_x.whole
+        if whole and whole == self.axis_y.whole and isinstance(self.slide, Averaging):
+            means = self.slide.read_means(x, y, width, height, whole)
+            if means is not None:
+                return means
         rgb = np.full((height, width, 3), 255, np.uint8)
         valid = np.zeros((height, width), np.bool_)
         for top, bottom in _blocks(self.axis_y, y, height):

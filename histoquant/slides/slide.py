@@ -222,6 +222,13 @@ class BaseSlide:
         """
         raise NotImplementedError
 
+    def read_means(self, x: int, y: int, width: int, height: int, factor: int) -> tuple[RGB, Valid] | None:
+        """Read a window in means of ``factor`` x ``factor`` level-0 pixels, all counted in means.
+
+        The bytes that averaging :meth:`read_level0` gives; None where a reader has no faster way.
+        """
+        return None
+
     def plane(self, mpp: float | None) -> Plane:
         """See the slide on a pixel grid of a chosen resolution.
 

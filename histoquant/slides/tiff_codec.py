@@ -76,7 +76,14 @@ def decode_bytes(data: bytes, codec: int, shape: tuple[int, int, int], *, predic
     return samples
 
 
-def decode_jpeg(data: bytes, tables: bytes | None, shape: tuple[int, int, int], *, ycbcr: bool) -> Samples:
+def decode_jpeg(
+    data: bytes,
+    tables: bytes | None,
+    shape: tuple[int, int, int],
+    *,
+    ycbcr: bool,
+    out: Samples | None = None,
+) -> Samples:
     """Decode a JPEG tile, abbreviated or not.
 
     Parameters
@@ -89,6 +96,8 @@ def decode_jpeg(data: bytes, tables: bytes | None, shape: tuple[int, int, int], 
         Rows, columns, samples (1 or 3).
     ycbcr : bool
         Whether the stream holds luma and chroma; else its samples are taken as they are.
+    out : ndarray of uint8, optional
+        Where to decode to, of that shape, contiguous; what it holds after an error is undefined.
 
     Returns
     -------
@@ -107,7 +116,9 @@ def decode_jpeg(data: bytes, tables: bytes | None, shape: tuple[int, int, int], 
         raise DecodeError("the JPEG stream ends early")
     space, out_space = ("YCBCR" if ycbcr else "RGB", "RGB") if shape[2] == 3 else ("GRAYSCALE", "GRAYSCALE")
     try:
-        samples = imagecodecs.jpeg8_decode(data, tables=tables, colorspace=space, outcolorspace=out_space)
+        samples = imagecodecs.jpeg8_decode(
+            data, tables=tables, colorspace=space, outcolorspace=out_space, out=out
+        )
     except Exception as error:
         raise DecodeError(str(error)) from error
     return np.asarray(samples, np.uint8).reshape(shape)

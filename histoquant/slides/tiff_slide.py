@@ -7,6 +7,7 @@ which is the reference its pixels are tested against.
 from __future__ import annotations
 
 import os
+import threading
 import weakref
 
 import numpy as np
@@ -15,6 +16,7 @@ from histoquant.errors import SlideFailedError
 from histoquant.slides.alpha import over_white
 from histoquant.slides.limits import TILE_CACHE_BYTES
 from histoquant.slides.names import display_name
+from histoquant.slides.resample import EDGE_BITS, Axis, box, resample
 from histoquant.slides.slide import RGB, BaseSlide, SlideFacts, Valid
 from histoquant.slides.tiff_codec import (
     JPEG,
@@ -52,6 +54,7 @@ class TiffSlide(BaseSlide):
         self._layout = layout
         self._ycbcr = ycbcr
         self._cache = TileCache(TILE_CACHE_BYTES)
+        self._local = threading.local()
         try:
             self._fd = os.open(facts.path, os.O_RDONLY)
         except OSError as error:
@@ -71,7 +74,17 @@ class TiffSlide(BaseSlide):
 
     def read_level0(self, x: int, y: int, width: int, height: int) -> tuple[RGB, Valid]:
         """Read full-resolution pixels; see :meth:`BaseSlide.read_level0`."""
-        slide_w, slide_h = self.size_px
+        return self._read(x, y, width, height, 1)
+
+    def read_means(self, x: int, y: int, width: int, height: int, factor: int) -> tuple[RGB, Valid] | None:
+        """Read means tile by tile; see :meth:`BaseSlide.read_means`."""
+        if not self._layout.tiled or any(side % factor for side in self._layout.chunk_px):
+            return None
+        return self._read(x, y, width, height, factor)
+
+    def _read(self, x: int, y: int, width: int, height: int, factor: int) -> tuple[RGB, Valid]:
+        """A window in pixels of ``factor`` level-0 pixels, which divides the tiles."""
+        slide_w, slide_h = (Axis(side, factor << EDGE_BITS).size for side in self.size_px)
         left, top = max(x, 0), max(y, 0)
         right, bottom = min(x + width, slide_w), min(y + height, slide_h)
         rgb = np.empty((height, width, 3), np.uint8)
@@ -82,13 +95,13 @@ class TiffSlide(BaseSlide):
             if left >= right or top >= bottom:
                 return rgb, valid
             valid[top - y : bottom - y, left - x : right - x] = True
-        chunk_w, chunk_h = self._layout.chunk_px
+        chunk_w, chunk_h = (side // factor for side in self._layout.chunk_px)
         for row in range(top // chunk_h, (bottom - 1) // chunk_h + 1):
             y0, y1 = max(top, row * chunk_h), min(bottom, (row + 1) * chunk_h)
             for column in range(left // chunk_w, (right - 1) // chunk_w + 1):
                 x0, x1 = max(left, column * chunk_w), min(right, (column + 1) * chunk_w)
                 to = (slice(y0 - y, y1 - y), slice(x0 - x, x1 - x))
-                tile = self._tile(column, row)
+                tile = self._tile(column, row, factor)
                 if tile is None:
                     rgb[to], valid[to] = 255, False
                     continue
@@ -101,24 +114,38 @@ class TiffSlide(BaseSlide):
                     valid[to] = tile[1][at]
         return rgb, valid
 
-    def _tile(self, column: int, row: int) -> Tile:
-        found, tile = self._cache.get((column, row))
+    def _tile(self, column: int, row: int, factor: int) -> Tile:
+        found, tile = self._cache.get((column, row, factor))
         if not found:
             try:
-                tile = self._decode_tile(column, row)
+                tile = self._decode_tile(column, row, soon_gone=factor > 1)
             except SlideFailedError as error:
                 if not self.may_miss(self._window(column, row), error.message):
                     raise
                 tile = None
-            self._cache.put((column, row), tile)
+            if tile is not None and factor > 1:
+                tile = self._shrunk(tile, self._window(column, row), factor)
+            self._cache.put((column, row, factor), tile)
         return tile
+
+    def _shrunk(self, tile: tuple[RGB, Valid | None], window: Window, factor: int) -> Tile:
+        """Means of a tile while it is in the processor's cache; what lies beyond the slide does not count."""
+        (rgb, held), (_, _, width, height) = tile, window
+        if held is None and width % factor == height % factor == 0:
+            return box(np.ascontiguousarray(rgb), factor), None
+        valid = np.ones(rgb.shape[:2], np.bool_) if held is None else held.copy()
+        valid[height:], valid[:, width:] = False, False
+        across, down = (
+            Axis(side, factor << EDGE_BITS).taps(0, side // factor) for side in self._layout.chunk_px
+        )
+        return resample(rgb, valid, across, down)
 
     def _window(self, column: int, row: int) -> Window:
         (chunk_w, chunk_h), (slide_w, slide_h) = self._layout.chunk_px, self.size_px
         x, y = column * chunk_w, row * chunk_h
         return x, y, min(chunk_w, slide_w - x), min(chunk_h, slide_h - y)
 
-    def _decode_tile(self, column: int, row: int) -> Tile:
+    def _decode_tile(self, column: int, row: int, *, soon_gone: bool = False) -> Tile:
         layout = self._layout
         index = row * layout.grid[0] + column
         parts = []
@@ -127,7 +154,7 @@ class TiffSlide(BaseSlide):
             if offset == 0 or count == 0:
                 return None
             try:
-                parts.append(self._decode(self._bytes(offset, count), row))
+                parts.append(self._decode(self._bytes(offset, count), row, soon_gone=soon_gone))
             except (DecodeError, OSError) as error:
                 parts.append(self._second_try(column, row, (offset, count), error))
         samples = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
@@ -155,19 +182,27 @@ class TiffSlide(BaseSlide):
             raise DecodeError("the slide is closed")
         return _bytes_at(self._fd, offset, count)
 
-    def _decode(self, data: bytes, row: int) -> Samples:
+    def _decode(self, data: bytes, row: int, *, soon_gone: bool = False) -> Samples:
         layout = self._layout
         shape = (layout.chunk_rows(row), layout.chunk_px[0], layout.samples)
         if layout.codec == JPEG:
             frame = None if layout.tiled else jpeg_frame(data)
             if frame is not None and shape[0] < frame[1] <= layout.chunk_px[1]:
                 shape = (frame[1], *shape[1:])  # a last strip stored at full height
-            return decode_jpeg(data, layout.jpeg_tables, shape, ycbcr=self._ycbcr)
+            out = self._scratch(shape) if soon_gone and len(layout.planes) == 1 else None
+            return decode_jpeg(data, layout.jpeg_tables, shape, ycbcr=self._ycbcr, out=out)
         if layout.codec in JPEG2000:
             return decode_jpeg2000(data, shape, ycbcr=self._ycbcr)
         if layout.codec == WEBP:
             return decode_webp(data, shape)
         return decode_bytes(data, layout.codec, shape, predictor=layout.predictor)
+
+    def _scratch(self, shape: tuple[int, int, int]) -> Samples:
+        """One place for tiles that are averaged at once: it stays in the processor's cache."""
+        held: Samples | None = getattr(self._local, "scratch", None)
+        if held is None or held.shape != shape:
+            held = self._local.scratch = np.empty(shape, np.uint8)
+        return held
 
     def _failed(self, column: int, row: int, error: Exception) -> SlideFailedError:
         chunk_w, chunk_h = self._layout.chunk_px

@@ -25,10 +25,10 @@ class TileCache:
         self._limit = limit_bytes
         self._bytes = 0
         self._overflowed = False
-        self._tiles: OrderedDict[tuple[int, int], Tile] = OrderedDict()
+        self._tiles: OrderedDict[tuple[int, ...], Tile] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, key: tuple[int, int]) -> tuple[bool, Tile]:
+    def get(self, key: tuple[int, ...]) -> tuple[bool, Tile]:
         """Whether the tile is there, and the tile."""
         with self._lock:
             if key not in self._tiles:
@@ -36,7 +36,7 @@ class TileCache:
             self._tiles.move_to_end(key)
             return True, self._tiles[key]
 
-    def put(self, key: tuple[int, int], tile: Tile) -> None:
+    def put(self, key: tuple[int, ...], tile: Tile) -> None:
         """Keep a tile."""
         with self._lock:
             if key in self._tiles:

@@ -10,19 +10,19 @@ from numba import njit
 
 from histoquant.objects.label_runs import LabelRuns, in_turn, mark_ends, picked
 from histoquant.objects.marks import WORD, places
-from histoquant.objects.prefetch import prefetch
 
 Int16Array = npt.NDArray[np.int16]
 Int32Array = npt.NDArray[np.int32]
 IntArray = npt.NDArray[np.signedinteger]
 Int64Array = npt.NDArray[np.int64]
 UInt8Array = npt.NDArray[np.uint8]
+Bits = npt.NDArray[np.uint64]
 IntpArray = npt.NDArray[np.intp]
 
-# Below every darkness
-_NO_DARKNESS = -(1 << 40)
-# Runs ahead that are fetched: as many as arrive while that many are read
-_AHEAD = 8
+# Of a place in a row of bits: its word lies so many bits up, its bit in those below
+_SHIFT = np.uint64(6)
+_TOP = np.uint64(WORD - 1)
+_ALL = np.uint64(2**WORD - 1)
 
 
 class LooseRuns(NamedTuple):
@@ -86,19 +86,20 @@ class LooseRuns(NamedTuple):
         first[rows] = last[rows] - counts
         return LooseRuns(first, last, np.concatenate([self.spans, more]))
 
-    def darkest(self, dark: IntArray) -> Int32Array:
-        """Place (y, x) of each object's darkest pixel, the first in raster order where several are.
+    def bits(self, shape: tuple[int, int]) -> Bits:
+        """Which pixels of a window are in an object: bit ``x % 64`` of word ``x // 64``, and a word of zeros.
 
         Parameters
         ----------
-        dark : ndarray of int16 or int32, shape (h, w)
+        shape : tuple of int
+            Height and width.
 
         Returns
         -------
-        ndarray of int32, shape (n, 2)
+        ndarray of uint64, shape (h, words + 1)
         """
-        out = np.empty((len(self.first), 2), np.int32)
-        _darkest(self, dark, out)
+        out = np.zeros((shape[0], (shape[1] + WORD - 1) // WORD + 1), np.uint64)
+        _set_bits(self, out)
         return out
 
     def stains(self, blue: Int16Array, brown: Int16Array) -> Int64Array:
@@ -146,23 +147,19 @@ def box_of(own: Int32Array) -> tuple[int, int, int, int]:
 
 
 @njit(cache=True, nogil=True)
-def _darkest(runs: LooseRuns, dark: IntArray, out: Int32Array) -> None:
-    spans = runs.spans
-    for i in range(out.shape[0]):
-        best, found = _NO_DARKNESS, runs.first[i]
+def _set_bits(runs: LooseRuns, out: Bits) -> None:
+    for i in range(runs.first.size):
         for k in range(runs.first[i], runs.last[i]):
-            ahead = min(k + _AHEAD, spans.shape[0] - 1)
-            prefetch(dark, spans[ahead, 0], spans[ahead, 1])
-            row = dark[spans[k, 0]]
-            most = best
-            for x in range(np.uint64(spans[k, 1]), np.uint64(spans[k, 2])):
-                most = max(most, int(row[x]))
-            if most > best:
-                best, found = most, k
-        row, x = dark[spans[found, 0]], spans[found, 1]
-        while row[x] < best:
-            x += 1
-        out[i, 0], out[i, 1] = spans[found, 0], x
+            row, begin, last = out[runs.spans[k, 0]], runs.spans[k, 1], runs.spans[k, 2] - 1
+            first_word, last_word = np.uint64(begin) >> _SHIFT, np.uint64(last) >> _SHIFT
+            head, tail = _ALL << (np.uint64(begin) & _TOP), _ALL >> (_TOP - (np.uint64(last) & _TOP))
+            if first_word == last_word:
+                row[first_word] |= head & tail
+            else:
+                row[first_word] |= head
+                row[last_word] |= tail
+                for word in range(first_word + np.uint64(1), last_word):
+                    row[word] = _ALL
 
 
 @njit(cache=True, nogil=True)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     from histoquant.markers.definition import MarkerDefinition
-from histoquant.objects.boundary import boundary_steps
+from histoquant.objects.boundary import darkest_and_steps
 from histoquant.objects.flood import Seen, label_best
 from histoquant.objects.growing import grow
 from histoquant.objects.label_runs import LabelRuns
@@ -170,12 +170,11 @@ def nuclei_from_labels(labels: Int32Array, planes: Planes, marker: MarkerDefinit
 
 def _seeded(labels: Int32Array, runs: LooseRuns, dark: IntArray, rules: NucleiParams, mpp: float) -> Nuclei:
     """Number objects, in place, by their darkest pixels in raster order, and measure their edges."""
-    seeds = runs.darkest(dark)
+    seeds, steps = darkest_and_steps(runs, dark, rules.edge_reach_px(mpp))
     order = order_of(seeds, dark.shape[1])
     ordered = runs.taken(order)
     ordered.paint(labels, np.arange(1, len(order) + 1, dtype=np.int32))
-    edge_od = boundary_steps(labels, dark, rules.edge_reach_px(mpp), len(order)) / _MOD
-    return Nuclei(labels, np.ascontiguousarray(seeds[order]), edge_od, ordered)
+    return Nuclei(labels, np.ascontiguousarray(seeds[order]), steps[order] / _MOD, ordered)
 
 
 def _more(labels: Int32Array, last: int, seen: Seen, rules: NucleiParams, mpp: float) -> int:

@@ -32,17 +32,18 @@ def test_objects_are_met_in_raster_order(shape: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("kind", [np.int16, np.int32])
-def test_darkest_pixels_stains_and_boxes_by_brute_force(shape: tuple[int, int], kind: type) -> None:
+def test_stains_boxes_and_bits_by_brute_force(shape: tuple[int, int]) -> None:
     labels, dark = _field(2, shape)
     runs, names = LooseRuns.met(labels, 8)
-    seeds, stains = runs.darkest(dark.astype(kind)), runs.stains(dark, -dark)
+    stains = runs.stains(dark, -dark)
     for i, name in enumerate(names):
         y, x = np.nonzero(labels == name)
-        assert seeds[i].tolist() == [y[dark[y, x].argmax()], x[dark[y, x].argmax()]]
         assert stains[i].tolist() == [np.maximum(dark[y, x], 0).sum(), np.maximum(-dark[y, x], 0).sum()]
         box = box_of(runs.spans[runs.first[i] : runs.last[i]])
         assert box == (y.min(), x.min(), y.max() + 1, x.max() + 1)
+    bits = np.unpackbits(runs.bits(shape).view(np.uint8), axis=1, bitorder="little")
+    assert (bits[:, : shape[1]] == (labels > 0)).all()
+    assert not bits[:, shape[1] :].any()
 
 
 def test_changed_objects_have_other_runs_and_further_ones_follow() -> None:

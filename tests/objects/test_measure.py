@@ -20,7 +20,6 @@ from histoquant.objects import (
     nuclear_content,
     outlines,
 )
-from histoquant.objects.boundary import boundary_steps
 from histoquant.objects.label_runs import LabelRuns
 from histoquant.objects.territory import UNIT, territories
 
@@ -235,14 +234,6 @@ def test_a_shadow_is_told_by_an_edge_faint_beside_the_slides_sharp_ones() -> Non
     assert (is_cap(cells | {"edge_od": cells["edge_od"] / 4}, CD68) == is_cap(cells, CD68)).all()
     assert not is_cap(cells | {"edge_od": np.full(9, 0.02)}, CD68).any()
     assert not is_cap(cells | {"edge_od": np.full(9, np.nan)}, CD68).any()
-
-
-def test_the_step_across_an_edge_is_read_where_nothing_else_lies() -> None:
-    labels = np.zeros((24, 40), np.int32)
-    labels[8:16, 4:12], labels[8:16, 12:20], labels[8:16, 28:36] = 1, 2, 3
-    dark = np.choose(labels, [10, 110, 210, 60]).astype(np.int32)
-    assert boundary_steps(labels, dark, 1).tolist() == [100.0, 200.0, 50.0]
-    assert np.isnan(boundary_steps(np.ones((9, 9), np.int32), np.ones((9, 9), np.int32), 1)).all()
 
 
 def _stained(places: list[tuple[float, float]], inside: list[float]) -> dict[str, np.ndarray]:

@@ -1,0 +1,110 @@
+"""Rows of a plane under the rows of small masks: 32 or 64 pixels are compared, summed or maximised at once.
+
+Words are those of `lanes`: as many pixels are read, from the flat place of the first on, as a word has bits.
+They must lie in the plane, if not in one of its rows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba.core import types
+from numba.extending import intrinsic
+
+_SUM = ir.IntType(32)
+
+
+def _pixels(target: Any, builder: Any, signature: Any, given: Any, lanes: int) -> Any:
+    """Values of a plane, the first argument, from a flat place on, the second."""
+    plane, placed = signature.args[:2]
+    array = target.make_array(plane)(target, builder, given[0])
+    first = builder.gep(array.data, [target.cast(builder, given[1], placed, types.intp)])
+    values = ir.VectorType(ir.IntType(plane.dtype.bitwidth), lanes)
+    return builder.load(builder.bitcast(first, values.as_pointer()), align=plane.dtype.bitwidth // 8)
+
+
+def _lit(builder: Any, word: Any) -> Any:
+    """The bits of a word, a lane each."""
+    return builder.bitcast(word, ir.VectorType(ir.IntType(1), word.type.width))
+
+
+def _reduced(builder: Any, how: str, values: Any) -> Any:
+    vector = values.type
+    name = f"llvm.vector.reduce.{how}.v{vector.count}i{vector.element.width}"
+    kind = ir.FunctionType(vector.element, [vector])
+    return builder.call(builder.module.declare_intrinsic(name, (), kind), [values])
+
+
+@intrinsic
+def largest(context: Any, plane: Any, place: Any, word: Any) -> Any:
+    """Largest value of the pixels whose bits are set; the smallest number of the type without any.
+
+    Parameters
+    ----------
+    plane : ndarray of int16 or int32, flat
+    place : int
+    word : uint32 or uint64
+    """
+
+    def generate(target: Any, builder: Any, signature: Any, given: Any) -> Any:
+        lanes, bits = word.bitwidth, plane.dtype.bitwidth
+        held = _pixels(target, builder, signature, given, lanes)
+        least = ir.Constant(held.type, [-(1 << (bits - 1))] * lanes)
+        return _reduced(builder, "smax", builder.select(_lit(builder, given[2]), held, least))
+
+    return plane.dtype(plane, place, word), generate
+
+
+@intrinsic
+def same(context: Any, plane: Any, place: Any, value: Any, word: Any) -> Any:
+    """Bits that are set in a word and whose pixels have a value.
+
+    Parameters
+    ----------
+    plane : ndarray of int16 or int32, flat
+    place : int
+    value : int
+    word : uint32 or uint64
+    """
+
+    def generate(target: Any, builder: Any, signature: Any, given: Any) -> Any:
+        lanes = word.bitwidth
+        held = _pixels(target, builder, signature, given, lanes)
+        one = target.cast(builder, given[2], value, plane.dtype)
+        single = builder.insert_element(ir.Constant(held.type, ir.Undefined), one, _SUM(0))
+        spread = builder.shuffle_vector(single, single, ir.Constant(ir.VectorType(_SUM, lanes), [0] * lanes))
+        alike = builder.bitcast(builder.icmp_unsigned("==", held, spread), ir.IntType(lanes))
+        return builder.and_(alike, given[3])
+
+    return word(plane, place, value, word), generate
+
+
+@intrinsic
+def weighed(context: Any, plane: Any, place: Any, plus: Any, minus: Any) -> Any:
+    """Sum of the pixels of some words less that of others.
+
+    Parameters
+    ----------
+    plane : ndarray of int16 or int32, flat
+        Within +-2^20.
+    place : int
+    plus, minus : tuple of uint32 or uint64
+        A pixel counts once for each word that holds it.
+    """
+
+    def generate(target: Any, builder: Any, signature: Any, given: Any) -> Any:
+        lanes = plus.dtype.bitwidth
+        narrow = ir.VectorType(ir.IntType(8), lanes)
+        weight = ir.Constant(narrow, [0] * lanes)
+        for words, change in ((given[2], builder.sub), (given[3], builder.add)):
+            for word in range(len(words.type.elements)):
+                # a bit that is set is -1
+                lit = builder.sext(_lit(builder, builder.extract_value(words, word)), narrow)
+                weight = change(weight, lit)
+        wide = ir.VectorType(_SUM, lanes)
+        held = _pixels(target, builder, signature, given, lanes)
+        held = held if held.type == wide else builder.sext(held, wide)
+        return _reduced(builder, "add", builder.mul(held, builder.sext(weight, wide)))
+
+    return types.int32(plane, place, plus, minus), generate

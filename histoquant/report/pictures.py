@@ -15,7 +15,7 @@ from typing import Final
 
 import cv2
 import numpy as np
-from imagecodecs import deflate_encode
+from imagecodecs import deflate_crc32, deflate_encode, jpeg8_encode
 
 from histoquant.report.canvas import Picture, check_rgb, fit
 
@@ -31,7 +31,6 @@ _RGB_8: Final = struct.pack(
 # OpenCV's encoder at its own lowest, and 2 % fewer bytes.
 _FILTER_UP: Final = 2
 _DEFLATE_LEVEL: Final = 1
-_YUV_444: Final = 0x111111  # OpenCV's code for no chroma subsampling
 _QUALITIES: Final = (84, 74, 70, 66, 60)  # below 60 the thin outlines of negatives smear
 _MAX_BYTES: Final = 400_000_000  # no picture of ours comes near; anything larger is not ours
 
@@ -39,11 +38,7 @@ _MAX_BYTES: Final = 400_000_000  # no picture of ours comes near; anything large
 def encode_jpeg(rgb: Picture, quality: int) -> bytes:
     """Return a baseline JPEG of uint8 RGB."""
     # colour at full resolution: 4:2:0 smears one-pixel outlines
-    settings = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, _YUV_444]
-    done, data = cv2.imencode(".jpg", rgb[:, :, ::-1], settings)
-    if not done:
-        raise ValueError(f"picture of shape {rgb.shape} cannot be written as JPEG")
-    return bytes(data)
+    return bytes(jpeg8_encode(np.ascontiguousarray(rgb), quality, subsampling="444"))
 
 
 def encode_png(rgb: Picture) -> bytes:
@@ -53,29 +48,27 @@ def encode_png(rgb: Picture) -> bytes:
     """
     picture = check_rgb(rgb)
     height, width = picture.shape[:2]
-    chunks = [_chunk(b"IHDR", struct.pack(">II", width, height) + _RGB_8)]
+    parts = [_SIGNATURE, *_chunk(b"IHDR", struct.pack(">II", width, height) + _RGB_8)]
     if width * height >= _PREVIEW_FROM:
-        chunks.append(_chunk(_CHUNK, encode_jpeg(fit(picture, PREVIEW_PX), 90)))
-    chunks.append(_chunk(b"IDAT", bytes(deflate_encode(_filtered(picture), _DEFLATE_LEVEL))))
-    return b"".join((_SIGNATURE, *chunks, _chunk(b"IEND", b"")))
+        parts += _chunk(_CHUNK, encode_jpeg(fit(picture, PREVIEW_PX), 90))
+    parts += _chunk(b"IDAT", deflate_encode(_filtered(picture), _DEFLATE_LEVEL))
+    return b"".join((*parts, *_chunk(b"IEND", b"")))
 
 
-def _chunk(name: bytes, body: bytes) -> bytes:
-    """A chunk as PNG 1.2, section 3.2, lays it out."""
-    return b"".join(
-        (struct.pack(">I", len(body)), name, body, struct.pack(">I", zlib.crc32(body, zlib.crc32(name))))
-    )
+def _chunk(name: bytes, body: bytes) -> tuple[bytes, bytes, bytes, bytes]:
+    """A chunk as PNG 1.2, section 3.2, lays it out; in parts, which are joined with all others at once."""
+    # libdeflate's sum takes a tenth of zlib's time
+    return struct.pack(">I", len(body)), name, body, struct.pack(">I", deflate_crc32(body, deflate_crc32(name)))
 
 
-def _filtered(picture: Picture) -> bytearray:
+def _filtered(picture: Picture) -> Picture:
     """Rows as PNG deflates them: the filter's number, then the difference to the row above."""
     rows = picture.reshape(picture.shape[0], -1)
-    data = bytearray(rows.shape[0] * (rows.shape[1] + 1))
-    out = np.frombuffer(data, np.uint8).reshape(rows.shape[0], -1)
+    out = np.empty((rows.shape[0], rows.shape[1] + 1), np.uint8)
     out[:, 0] = _FILTER_UP
     out[0, 1:] = rows[0]
     np.subtract(rows[1:], rows[:-1], out=out[1:, 1:])
-    return data
+    return out
 
 
 def _preview_bytes(path: Path) -> bytes | None:

@@ -41,17 +41,16 @@ def labels_in_fields(
     if number == 0:
         return np.zeros((times, inside.shape[0]), np.int64)
     kinds, of_kind = _kinds(inside)
-    totals = np.bincount(kinds, minlength=of_kind.shape[0])
     source = _Stream(generator)
     found = np.empty((times, inside.shape[0]), np.int64)
     for deal in range(times):
-        left, beyond = kinds.copy(), np.zeros(len(totals), np.int64)
+        left = kinds.copy()
         last = len(kinds) - 1
         while last > 0:
-            last, source.used = _shuffle_on(source.numbers, source.used, left, last, number, beyond)
+            last, source.used = _shuffle_on(source.numbers, source.used, left, last, number)
             if last > 0:
                 source.go_on()
-        found[deal] = (totals - beyond) @ of_kind
+        found[deal] = _counts(left[:number], len(of_kind)) @ of_kind
     return found
 
 
@@ -87,17 +86,13 @@ class _Stream:
 
 @njit(cache=True, nogil=True)
 def _shuffle_on(
-    numbers: NDArray[np.uint32],
-    used: int,
-    left: NDArray[Any],
-    last: int,
-    number: int,
-    beyond: NDArray[np.int64],
+    numbers: NDArray[np.uint32], used: int, left: NDArray[Any], last: int, number: int
 ) -> tuple[int, int]:
     """Go on with a shuffle (Durstenfeld, from the end) until it or the random numbers end.
 
-    ``beyond`` counts kinds that come to lie past the first ``number`` places. A place is drawn by masking and
-    drawn again when it lies past the last one, without a branch, because nobody can guess it.
+    Only the first ``number`` places are of use, in any order: what is dealt to the others is not kept. A place
+    is drawn by masking and drawn again when it lies past the last one, without a branch, because nobody can
+    guess it.
     """
     at = np.uint64(used)
     end = np.uint64(numbers.size)
@@ -112,15 +107,20 @@ def _shuffle_on(
         while i >= stop and at < end:
             drawn = numbers[at] & mask
             at += one
-            fits = drawn <= i
-            place = np.uint64(min(drawn, i))
-            kind = left[place]
-            beyond[np.uint64(kind)] += np.int64(fits)
-            left[place] = left[np.uint64(i)]
-            i -= np.uint32(fits)
+            left[np.uint64(min(drawn, i))] = left[np.uint64(i)]
+            i -= np.uint32(drawn <= i)
         stop = lowest
         if i < np.uint32(max(number, 1)):
             while i >= stop and at < end:
                 i -= np.uint32(numbers[at] & mask <= i)
                 at += one
     return int(i), int(at)
+
+
+@njit(cache=True, nogil=True)
+def _counts(dealt: NDArray[Any], kinds: int) -> NDArray[np.int64]:
+    """How many there are of each kind; every other one on its own, because most are of the same kind."""
+    counts = np.zeros((2, kinds), np.int64)
+    for k in range(dealt.size):
+        counts[np.uint64(k) & np.uint64(1), np.uint64(dealt[k])] += 1
+    return counts[0] + counts[1]

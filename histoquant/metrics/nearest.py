@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -19,6 +20,7 @@ MIN_CELLS = 10
 _SAMPLED = 400  # nuclei from which the expectation is taken: its standard error is about 2 %
 _TAIL = 1e-3  # chance of no positive cell among the neighbours looked at
 _MAX_NEIGHBOURS = 5000
+_CELLS_ACROSS = 250  # so that all cells are numbered in 16 bits
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ def _expected_um(points: FloatArray, others: int, seed: int) -> float:
         none_yet *= 1.0 - here
     chance[-1] += none_yet  # what lies beyond the reach is at least that far
     distance = _sorted_distances(points, drawn, reach + 1)[:, 1:]
-    return math.fsum((distance * chance).sum(axis=1)) / len(drawn)
+    distance *= chance
+    return math.fsum(distance.sum(axis=1)) / len(drawn)
 
 
 def _sorted_distances(points: FloatArray, drawn: FloatArray, number: int) -> FloatArray:
@@ -99,36 +102,73 @@ def _sorted_distances(points: FloatArray, drawn: FloatArray, number: int) -> Flo
     A tree keeps a heap for each query, which for thousands of neighbours takes several times as long as
     sorting what lies in a circle that holds enough of them.
     """
-    order = np.argsort(points[:, 0])
-    x, y = points[order, 0], points[order, 1]
-    area = float(np.prod(np.maximum(np.ptp(points, axis=0), 1e-9)))
+    low, span = points.min(axis=0), np.ptp(points, axis=0)
+    area = float(np.prod(np.maximum(span, 1e-9)))
     likely = math.sqrt(1.3 * number * area / (math.pi * len(points)))
+    size = max(likely / 2, float(span.max()) / _CELLS_ACROSS)
+    column, row = ((points - low) / size).astype(np.uint16).T
+    across = int(column.max()) + 1
+    cell = row * np.uint16(across) + column
+    order = np.argsort(cell, kind="stable")  # of 16 bits: by counting
+    counts = np.bincount(cell, minlength=across * (int(row.max()) + 1))
+    grid = _Grid(
+        points[order, 0], points[order, 1], np.append(0, np.cumsum(counts)), across, low[0], low[1], size
+    )
     out = np.empty((len(drawn), number))
-    room = np.empty((2, len(points) + 1))
-    for row, (at_x, at_y) in enumerate(drawn.tolist()):
-        radius, found = likely, 0
-        while found < number:
-            first, end = np.searchsorted(x, (at_x - radius, at_x + radius))
-            limit = radius * radius
-            found = _squares_within(x[first:end], y[first:end], (at_x, at_y), limit, room[0])
-            radius *= 1.4
-        _sort_even(room[0, :found], limit, room[1, :found])
-        out[row] = np.sqrt(room[1, :number])
+    _fill_distances(grid, np.ascontiguousarray(drawn), likely, out)
     return out
+
+
+class _Grid(NamedTuple):
+    """Points by square cells: places, where each cell begins, cells in a row, corner and edge."""
+
+    x: FloatArray
+    y: FloatArray
+    starts: NDArray[np.int64]
+    across: int
+    left: float
+    top: float
+    size: float
+
+
+@njit(cache=True, nogil=True)
+def _fill_distances(grid: _Grid, drawn: FloatArray, likely: float, out: FloatArray) -> None:
+    """Fill each row with the distances to the points nearest to one."""
+    number = out.shape[1]
+    last_row = (grid.starts.size - 1) // grid.across - 1
+    squares, in_order = np.empty(grid.x.size + 1), np.empty(grid.x.size + 1)
+    for at in range(drawn.shape[0]):
+        x, y = drawn[at, 0], drawn[at, 1]
+        radius, limit, found = likely, 0.0, 0
+        while found < number:
+            found, limit = 0, radius * radius
+            reach = radius * (1.0 + 1e-9)  # whatever is rounded
+            left = int(max(0.0, (x - reach - grid.left) / grid.size))
+            right = min(grid.across - 1, int((x + reach - grid.left) / grid.size))
+            top = int(max(0.0, (y - reach - grid.top) / grid.size))
+            bottom = min(last_row, int((y + reach - grid.top) / grid.size))
+            for row in range(top, bottom + 1):
+                first, end = grid.starts[row * grid.across + left], grid.starts[row * grid.across + right + 1]
+                own = grid.x[first:end], grid.y[first:end]
+                found += _squares_within(own, (x, y), limit, squares[found:])
+            radius *= 1.4
+        _sort_even(squares[:found], limit, in_order)
+        out[at] = np.sqrt(in_order[:number])
 
 
 @njit(cache=True, nogil=True)
 def _squares_within(
-    x: FloatArray, y: FloatArray, at: tuple[float, float], limit: float, out: FloatArray
+    points: tuple[FloatArray, FloatArray], at: tuple[float, float], limit: float, out: FloatArray
 ) -> int:
-    """Squared distances up to a limit; how many there are."""
-    found = 0
+    """Squared distances up to a limit; how many there are. ``out`` has room for one more."""
+    x, y = points
+    found = np.uint64(0)
     for i in range(x.size):
         square = (x[i] - at[0]) ** 2 + (y[i] - at[1]) ** 2
         # what is too far is written over
         out[found] = square
-        found += int(square <= limit)
-    return found
+        found += np.uint64(square <= limit)
+    return np.int64(found)
 
 
 @njit(cache=True, nogil=True)
@@ -139,16 +179,15 @@ def _sort_even(values: FloatArray, most: float, out: FloatArray) -> None:
     """
     boxes = values.size
     last, scale = np.int32(boxes - 1), boxes / most
-    box = np.empty(boxes, np.int32)
     place = np.zeros(boxes + 1, np.int32)
     for i in range(boxes):
-        box[i] = min(np.int32(values[i] * scale), last)
-        place[box[i] + 1] += 1
+        place[np.uint32(min(np.int32(values[i] * scale), last)) + np.uint32(1)] += 1
     for i in range(boxes):
         place[i + 1] += place[i]
     for i in range(boxes):
-        out[np.uint32(place[box[i]])] = values[i]
-        place[box[i]] += 1
+        box = np.uint32(min(np.int32(values[i] * scale), last))
+        out[np.uint32(place[box])] = values[i]
+        place[box] += 1
     # what is out of order now lies in one box
     for i in range(1, boxes):
         value, at = out[i], i

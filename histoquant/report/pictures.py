@@ -58,7 +58,12 @@ def encode_png(rgb: Picture) -> bytes:
 def _chunk(name: bytes, body: bytes) -> tuple[bytes, bytes, bytes, bytes]:
     """A chunk as PNG 1.2, section 3.2, lays it out; in parts, which are joined with all others at once."""
     # libdeflate's sum takes a tenth of zlib's time
-    return struct.pack(">I", len(body)), name, body, struct.pack(">I", deflate_crc32(body, deflate_crc32(name)))
+    return (
+        struct.pack(">I", len(body)),
+        name,
+        body,
+        struct.pack(">I", deflate_crc32(body, deflate_crc32(name))),
+    )
 
 
 def _filtered(picture: Picture) -> Picture:

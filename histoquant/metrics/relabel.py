@@ -90,9 +90,9 @@ def _shuffle_on(
 ) -> tuple[int, int]:
     """Go on with a shuffle (Durstenfeld, from the end) until it or the random numbers end.
 
-    Only the first ``number`` places are of use, in any order: what is dealt to the others is not kept. A place
-    is drawn by masking and drawn again when it lies past the last one, without a branch, because nobody can
-    guess it.
+    Only the first ``number`` places are of use, in any order: what is dealt to the others is not kept. A
+    place is drawn by masking and drawn again when it lies past the last one, without a branch, because nobody
+    can guess it.
     """
     at = np.uint64(used)
     end = np.uint64(numbers.size)

@@ -168,7 +168,7 @@ def _squares_within(
         # what is too far is written over
         out[found] = square
         found += np.uint64(square <= limit)
-    return np.int64(found)
+    return int(found)
 
 
 @njit(cache=True, nogil=True)

@@ -123,4 +123,5 @@ def _counts(dealt: NDArray[Any], kinds: int) -> NDArray[np.int64]:
     counts = np.zeros((2, kinds), np.int64)
     for k in range(dealt.size):
         counts[np.uint64(k) & np.uint64(1), np.uint64(dealt[k])] += 1
-    return counts[0] + counts[1]
+    both: NDArray[np.int64] = counts[0] + counts[1]
+    return both

@@ -11,7 +11,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -51,7 +51,8 @@ def encode_png(rgb: Picture) -> bytes:
     parts = [_SIGNATURE, *_chunk(b"IHDR", struct.pack(">II", width, height) + _RGB_8)]
     if width * height >= _PREVIEW_FROM:
         parts += _chunk(_CHUNK, encode_jpeg(fit(picture, PREVIEW_PX), 90))
-    parts += _chunk(b"IDAT", deflate_encode(_filtered(picture), _DEFLATE_LEVEL))
+    filtered: Any = _filtered(picture)  # it takes any buffer, and says it takes bytes
+    parts += _chunk(b"IDAT", bytes(deflate_encode(filtered, _DEFLATE_LEVEL)))
     return b"".join((*parts, *_chunk(b"IEND", b"")))
 
 

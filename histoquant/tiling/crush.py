@@ -100,18 +100,33 @@ def _coherence(survey: Survey, inner: BoolMap, reach: int) -> Iterator[tuple[sli
 def _tensor_sums(light, scale, top, tensor):  # type: ignore[no-untyped-def]
     """Products of central differences (xx, yy, xy), summed over each map pixel of scale x scale values.
 
-    From map row ``top`` on, as many rows as the sums have.
+    From map row ``top`` on, as many rows as the sums have; no difference reaches beyond the map.
     """
-    bottom, right = light.shape[0] - 1, light.shape[1] - 1
-    tensor[:] = 0
-    for y in range(top * scale, (top + tensor.shape[1]) * scale):
-        for x in range(light.shape[1]):
-            across = down = np.int32(0)
-            if 0 < x < right:
-                across = np.int32(light[y, x + 1]) - np.int32(light[y, x - 1])
-            if 0 < y < bottom:
-                down = np.int32(light[y + 1, x]) - np.int32(light[y - 1, x])
-            row, column = y // scale - top, x // scale
-            tensor[0, row, column] += across * across
-            tensor[1, row, column] += down * down
-            tensor[2, row, column] += across * down
+    last = light.shape[0] - 1
+    lines = np.empty((3, light.shape[1]), np.int32)
+    for row in range(tensor.shape[1]):
+        lines[:] = 0
+        for y in range((top + row) * scale, (top + row + 1) * scale):
+            if 0 < y < last:
+                _add_products(light[y - 1], light[y], light[y + 1], lines)
+            else:
+                _add_products(light[y], light[y], light[y], lines)
+        for k in range(3):
+            for column in range(tensor.shape[2]):
+                tensor[k, row, column] = lines[k, column * scale : (column + 1) * scale].sum()
+
+
+@njit(cache=True, nogil=True)
+def _add_products(above, row, below, lines):  # type: ignore[no-untyped-def]
+    """Add the products of a row of cells to its columns."""
+    xx, yy, xy = lines[0], lines[1], lines[2]
+    last = row.size - 1
+    for x in range(1, last):
+        across = np.int32(row[x + 1]) - np.int32(row[x - 1])
+        down = np.int32(below[x]) - np.int32(above[x])
+        xx[x] += np.int32(across * across)
+        yy[x] += np.int32(down * down)
+        xy[x] += np.int32(across * down)
+    for x in (0, last):
+        down = np.int32(below[x]) - np.int32(above[x])
+        yy[x] += np.int32(down * down)

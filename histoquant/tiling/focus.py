@@ -83,22 +83,35 @@ class _Detail:
         step = CELLS // self.scale
         if step == 1:
             return light
-        coarse = np.zeros((len(light) // step, light.shape[1] // step), np.uint16)
-        for y in range(step):
-            for x in range(step):
-                coarse += light[y::step, x::step]
+        coarse = np.empty((len(light) // step, light.shape[1] // step), np.uint16)
+        _sum_squares(light, step, coarse)
         return coarse
 
     def noise(self, flat: BoolMap) -> float:
         """Median energy of glass; 0 where too little of it is there."""
-        rows = [self.energy(band.start, band.stop)[flat[band]] for band in bands(len(flat))]
-        seen = np.concatenate(rows)
-        return float(np.median(seen, overwrite_input=True)) / _UNIT if seen.size >= _LEAST_FLAT else 0.0
+        if np.count_nonzero(flat) < _LEAST_FLAT:
+            return 0.0
+        glassy = (band for band in bands(len(flat)) if flat[band].any())
+        seen = np.concatenate([self.energy(band.start, band.stop)[flat[band]] for band in glassy])
+        return float(np.median(seen, overwrite_input=True)) / _UNIT
 
 
 def _details(survey: Survey) -> list[_Detail]:
     """Detail of 2, 4 and 8 um."""
     return [_Detail(survey.light, CELLS >> k) for k in range(3)]
+
+
+@njit(cache=True, nogil=True)
+def _sum_squares(light, step, coarse):  # type: ignore[no-untyped-def]
+    """Sums over squares of ``step`` cells a side."""
+    columns = np.empty(light.shape[1], np.uint16)
+    for y in range(coarse.shape[0]):
+        columns[:] = 0
+        for row in light[y * step : (y + 1) * step]:
+            for x in range(columns.size):
+                columns[x] += row[x]
+        for x in range(coarse.shape[1]):
+            coarse[y, x] = columns[x * step : (x + 1) * step].sum()
 
 
 @njit(cache=True, nogil=True)
@@ -108,17 +121,31 @@ def _relief(light, scale, top, energy):  # type: ignore[no-untyped-def]
     Of the map's rows from ``top`` on.
     """
     bottom, right = light.shape[0] - 1, light.shape[1] - 1
+    line = np.empty(right + 1, np.int32)
+    # values are sums over (CELLS / scale)^2 cells, and there are scale^2 of them
+    weight = np.int32(scale * scale)
     for y in range(energy.shape[0]):
+        line[:] = 0
+        for cy in range((top + y) * scale, (top + y + 1) * scale):
+            row = light[cy]
+            _add_relief(light[max(cy - 1, 0)], row, light[min(cy + 1, bottom)], line)
         for x in range(energy.shape[1]):
-            total = np.int64(0)
-            for cy in range((top + y) * scale, (top + y + 1) * scale):
-                for cx in range(x * scale, (x + 1) * scale):
-                    column = np.int64(light[max(cy - 1, 0), cx]) + light[min(cy + 1, bottom), cx]
-                    row = np.int64(light[cy, max(cx - 1, 0)]) + light[cy, min(cx + 1, right)]
-                    relief = 4 * light[cy, cx] - column - row
-                    total += relief * relief
-            # values are sums over (CELLS / scale)^2 cells, and there are scale^2 of them
-            energy[y, x] = total * scale * scale
+            energy[y, x] = line[x * scale : (x + 1) * scale].sum() * weight
+
+
+@njit(cache=True, nogil=True)
+def _add_relief(above, row, below, line):  # type: ignore[no-untyped-def]
+    """Add the squared Laplacian of a row of cells to its columns; beyond its ends it goes on as it ends."""
+    last = row.size - 1
+    for x in range(1, last):
+        across = np.int32(row[x - 1]) + np.int32(row[x + 1])
+        relief = 4 * np.int32(row[x]) - np.int32(above[x]) - np.int32(below[x]) - across
+        line[x] += np.int32(relief * relief)
+    for end in range(min(2, row.size)):
+        x = end * last
+        across = np.int32(row[max(x - 1, 0)]) + np.int32(row[min(x + 1, last)])
+        relief = 4 * np.int32(row[x]) - np.int32(above[x]) - np.int32(below[x]) - across
+        line[x] += np.int32(relief * relief)
 
 
 def _pooled(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from histoquant.tiling.maps import BoolMap, bands, closed, grown, parts, rod, window
 from histoquant.tiling.mean_od import MeanOd
@@ -158,14 +159,31 @@ def _layers(survey: Survey, od: MeanOd, whole: BoolMap, white_green: float, um: 
 
 def _floor_od(survey: Survey, white_green: float) -> FloatMap:
     """Density of green at the third lightest cell of each map pixel: what even its gaps hold."""
-    rows, columns = survey.shape
-    rank = CELLS * CELLS - _LIGHTEST
     lightest = np.empty(survey.shape, np.uint8)
-    for band in bands(rows):  # sorted cells of a whole slide are two copies of them
-        light = survey.light[band.start * CELLS : band.stop * CELLS]
-        cells = light.reshape(-1, CELLS, columns, CELLS).transpose(0, 2, 1, 3).reshape(-1, columns, CELLS**2)
-        lightest[band] = np.partition(cells, rank, axis=-1)[..., rank]
+    _third_lightest(survey.light, lightest)
     return np.asarray(np.log10(white_green / np.maximum(lightest, 1).astype(np.float32)))
+
+
+@njit(cache=True, nogil=True)
+def _third_lightest(light, third):  # type: ignore[no-untyped-def]
+    """The third of the cells of each map pixel, the lightest first: of each column, then of them together."""
+    width = light.shape[1]
+    best = np.empty((3, width), np.uint8)
+    for y in range(third.shape[0]):
+        best[:] = 0
+        for row in light[y * CELLS : (y + 1) * CELLS]:
+            for x in range(width):
+                best[2, x] = max(best[2, x], min(best[1, x], row[x]))
+                best[1, x] = max(best[1, x], min(best[0, x], row[x]))
+                best[0, x] = max(best[0, x], row[x])
+        for x in range(third.shape[1]):
+            one = two = three = np.uint8(0)
+            for rank in range(3):
+                for cell in best[rank, x * CELLS : (x + 1) * CELLS]:
+                    three = max(three, min(two, cell))
+                    two = max(two, min(one, cell))
+                    one = max(one, cell)
+            third[y, x] = three
 
 
 def _angle_deg(one: FloatMap, other: FloatMap) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 BoolMap = npt.NDArray[np.bool_]
 Int64Map = npt.NDArray[np.int64]
@@ -45,19 +46,31 @@ def band_sums(values: npt.NDArray[np.integer | np.bool_], radius: int) -> Iterat
     rows : slice
     sums : ndarray of int64, shape (rows, w)
     """
-    width = 2 * radius + 1
-    rows, columns = values.shape
-    for band in bands(rows, 128):  # a whole slide's running sums are four times its map
-        top, bottom = max(band.start - radius, 0), min(band.stop + radius, rows)
-        total = np.zeros((band.stop - band.start + width, columns + width), np.int64)
-        below = top - band.start + radius + 1
-        total[below : below + bottom - top, radius + 1 : radius + 1 + columns] = values[top:bottom]
-        np.cumsum(total, axis=0, out=total)
-        np.cumsum(total, axis=1, out=total)
-        sums = total[width:, width:] - total[:-width, width:]
-        sums -= total[width:, :-width]
-        sums += total[:-width, :-width]
+    columns = np.zeros(values.shape[1], np.int64)
+    for row in values[:radius]:
+        columns += row
+    for band in bands(len(values), 128):  # a whole slide's sums are four times its map
+        sums = np.empty((band.stop - band.start, values.shape[1]), np.int64)
+        _slide(values, radius, band.start, columns, sums)
         yield band, sums
+
+
+@njit(cache=True, nogil=True)
+def _slide(values, radius, top, columns, sums):  # type: ignore[no-untyped-def]
+    """Sums of rows from ``top`` on; ``columns`` holds those of the rows around the one before."""
+    height, width = values.shape
+    for y in range(top, top + sums.shape[0]):
+        if y + radius < height:
+            columns += values[y + radius]
+        if y > radius:
+            columns -= values[y - radius - 1]
+        total = columns[:radius].sum()
+        for x in range(width):
+            if x + radius < width:
+                total += columns[x + radius]
+            if x > radius:
+                total -= columns[x - radius - 1]
+            sums[y - top, x] = total
 
 
 def bands(rows: int, height: int = 64) -> Iterator[slice]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -104,14 +106,27 @@ def coverage(survey: Survey, white_green: float) -> npt.NDArray[np.float32]:
     ndarray of float32, shape (h, w)
         0 to 1; cells with nothing counted are left out.
     """
-    limit = white_green - glass_margin(survey, white_green)
+    limit = min(math.ceil(white_green - glass_margin(survey, white_green)), 256)
     share = np.empty(survey.shape, np.float32)
     per_pixel = np.float32(CELLS * CELLS / (SCALE_PX * SCALE_PX))
     for band in bands(len(share)):
-        light = survey.light[band.start * CELLS : band.stop * CELLS].reshape(-1, CELLS, share.shape[1], CELLS)
-        dark = np.count_nonzero(light < limit, axis=(1, 3)).astype(np.float32)
+        dark = np.empty(share[band].shape, np.float32)
+        _dark_cells(survey.light[band.start * CELLS : band.stop * CELLS], np.int16(limit), dark)
         share[band] = np.minimum(dark / np.maximum(np.float32(1.0), survey.counted[band] * per_pixel), 1.0)
     return share
+
+
+@njit(cache=True, nogil=True)
+def _dark_cells(light, limit, dark):  # type: ignore[no-untyped-def]
+    """Cells of each map pixel below a level."""
+    columns = np.empty(light.shape[1], np.uint8)
+    for y in range(dark.shape[0]):
+        columns[:] = 0
+        for row in light[y * CELLS : (y + 1) * CELLS]:
+            for x in range(columns.size):
+                columns[x] += np.uint8(np.int16(row[x]) < limit)
+        for x in range(dark.shape[1]):
+            dark[y, x] = columns[x * CELLS : (x + 1) * CELLS].sum()
 
 
 def tissue_blocks(survey: Survey, white_green: float, has_glass: bool) -> BoolMap:

@@ -45,7 +45,9 @@ class _Look(NamedTuple):
     reach: int
 
 
-def darkest_and_steps(runs: LooseRuns, dark: IntArray, reach_px: int) -> tuple[Int32Array, FloatArray]:
+def darkest_and_steps(
+    runs: LooseRuns, held: Bits, dark: IntArray, reach_px: int
+) -> tuple[Int32Array, FloatArray]:
     """Darkest pixel of each object and mean step of darkness across its free boundary.
 
     The step is read from ``reach_px`` inside the inner pixel of an edge to ``reach_px`` outside the outer
@@ -55,6 +57,8 @@ def darkest_and_steps(runs: LooseRuns, dark: IntArray, reach_px: int) -> tuple[I
     ----------
     runs : LooseRuns
         All objects of the window.
+    held : ndarray of uint64, shape (h, words + 1)
+        Their pixels, as `LooseRuns.bits`.
     dark : ndarray of int16 or int32, shape (h, w)
         Within +-2^20.
     reach_px : int
@@ -69,7 +73,7 @@ def darkest_and_steps(runs: LooseRuns, dark: IntArray, reach_px: int) -> tuple[I
     count = len(runs.first)
     darkest, sums = np.empty((count, 2), np.int32), np.zeros((count, 2), np.int64)
     plane = np.ascontiguousarray(dark)
-    look = _Look(plane, plane.ravel(), runs.bits(dark.shape), reach_px + 1, reach_px)
+    look = _Look(plane, plane.ravel(), held, reach_px + 1, reach_px)
     _look_at_all(runs, look, darkest, sums)
     steps = np.divide(sums[:, 1], sums[:, 0], out=np.full(count, np.nan), where=sums[:, 0] > 0)
     return darkest, np.asarray(steps, np.float64)

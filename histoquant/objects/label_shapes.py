@@ -6,10 +6,13 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from histoquant.objects.growing import Grown
 from histoquant.objects.label_runs import LabelRuns
 from histoquant.objects.lanes import LARGE, draw, pieces
 from histoquant.objects.loose_runs import LooseRuns, box_of
+from histoquant.objects.marks import WORD
 
+Bits = npt.NDArray[np.uint64]
 Int32Array = npt.NDArray[np.int32]
 IntArray = npt.NDArray[np.integer]
 Int64Array = npt.NDArray[np.int64]
@@ -17,29 +20,26 @@ UInt8Array = npt.NDArray[np.uint8]
 IntpArray = npt.NDArray[np.intp]
 
 
-def fill_holes(labels: Int32Array, runs: LooseRuns, names: Int32Array) -> LooseRuns:
-    """Give holes that lie inside one object to that object, in place.
+def fill_holes(grown: Grown) -> LooseRuns:
+    """Give holes that lie inside one object to that object.
 
     Parameters
     ----------
-    labels : ndarray of int32, shape (h, w)
-        Pixels of other objects inside a hole stay theirs.
-    runs : LooseRuns
-        Of these labels, each a connected set of pixels (along edges or corners).
-    names : ndarray of int32, shape (n,)
-        Label of each object: of a hole in a hole the lower one gets the pixels.
+    grown : Grown
+        Objects, each a connected set of pixels (along edges or corners). Of a hole in a hole the lower label
+        gets the pixels; those of other objects inside a hole stay theirs. What is filled is marked as held.
 
     Returns
     -------
     LooseRuns
         The same objects without their holes.
     """
-    holed = _holed(runs)
+    holed = _holed(grown.runs)
     if holed.size == 0:
-        return runs
-    holed = holed[np.argsort(names[holed])]
-    more, counts = _fill(labels, runs, holed, names)
-    return runs.changed(holed, more, counts)
+        return grown.runs
+    holed = holed[np.argsort(grown.names[holed])]
+    more, counts = _fill(grown.runs, holed, grown.held)
+    return grown.runs.changed(holed, more, counts)
 
 
 def boxes(labels: Int32Array) -> Int32Array:
@@ -88,31 +88,40 @@ def _is_broken(own: Int32Array) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _fill(
-    labels: Int32Array, runs: LooseRuns, holed: Int64Array, names: Int32Array
-) -> tuple[Int32Array, Int64Array]:
+def _fill(runs: LooseRuns, holed: Int64Array, held: Bits) -> tuple[Int32Array, Int64Array]:
     """Fill; runs of the objects, one after the other, and how many each has."""
     more, n, counts = np.empty((1024, 3), np.int32), 0, np.zeros(holed.size, np.int64)
     for k in range(holed.size):
-        y0, x0, y1, x1 = box_of(runs.spans[runs.first[holed[k]] : runs.last[holed[k]]])
-        label, part = names[holed[k]], labels[y0:y1, x0:x1]
+        own = runs.spans[runs.first[holed[k]] : runs.last[holed[k]]]
+        y0, x0, y1, x1 = box_of(own)
+        part = np.zeros((y1 - y0, x1 - x0), np.uint8)
+        draw_runs(own, y0, x0, part)
         size, stride = (y1 - y0 + 4) * (x1 - x0 + 4), x1 - x0 + 4
         patch = np.zeros(size, np.uint8)
-        _draw(part, label, patch)
+        _frame(part, patch)
         _flood_outside(patch, stride, np.empty(size, np.int32))
         for y in range(part.shape[0]):
             for x in range(part.shape[1]):
-                if patch[(y + 2) * stride + x + 2] == 0 and part[y, x] == 0:
-                    part[y, x] = label
+                word, bit = (x0 + x) // WORD, np.uint64(1) << np.uint64((x0 + x) % WORD)
+                if patch[(y + 2) * stride + x + 2] == 0 and held[y0 + y, word] & bit == 0:
+                    part[y, x] = 1
+                    held[y0 + y, word] |= bit
         while n + part.size > more.shape[0]:
             more = np.concatenate((more, np.empty_like(more)))
-        counts[k] = runs_within(part, label, y0, x0, more[n:])
+        counts[k] = runs_within(part, 1, y0, x0, more[n:])
         n += counts[k]
     return more[:n].copy(), counts
 
 
 @njit(cache=True, nogil=True)
-def runs_within(part: Int32Array, label: int, y0: int, x0: int, out: Int32Array) -> int:
+def draw_runs(own: Int32Array, y0: int, x0: int, part: UInt8Array) -> None:
+    """Set the pixels of runs in a part of a window that begins at ``y0``, ``x0``."""
+    for k in range(own.shape[0]):
+        part[own[k, 0] - y0, own[k, 1] - x0 : own[k, 2] - x0] = 1
+
+
+@njit(cache=True, nogil=True)
+def runs_within(part: IntArray, label: int, y0: int, x0: int, out: Int32Array) -> int:
     """Runs of a label in a part of an image that begins at ``y0``, ``x0``; how many."""
     n = 0
     for y in range(part.shape[0]):
@@ -129,18 +138,15 @@ def runs_within(part: Int32Array, label: int, y0: int, x0: int, out: Int32Array)
 
 
 @njit(cache=True, nogil=True)
-def _draw(labels: Int32Array, label: int, patch: UInt8Array) -> None:
-    """1 for an object's pixels, in a free frame that a shut one surrounds."""
-    height, stride = labels.shape[0], labels.shape[1] + 4
-    patch[:] = 0
+def _frame(part: UInt8Array, patch: UInt8Array) -> None:
+    """An object's pixels in a free frame that a shut one surrounds."""
+    height, stride = part.shape[0], part.shape[1] + 4
     patch[:stride] = 1
     patch[patch.size - stride :] = 1
     for y in range(height + 4):
         patch[y * stride] = patch[(y + 1) * stride - 1] = 1
     for y in range(height):
-        row, inner = labels[y], patch[(y + 2) * stride + 2 : (y + 3) * stride - 2]
-        for x in range(inner.size):
-            inner[x] = row[x] == label
+        patch[(y + 2) * stride + 2 : (y + 3) * stride - 2] = part[y]
 
 
 @njit(cache=True, nogil=True)

@@ -24,18 +24,36 @@ _AT_ONCE = 4
 
 @intrinsic
 def word_of(context: Any, marks: Any, x: Any) -> Any:
-    """Bit ``i`` says whether ``marks[x + i]`` is not 0."""
+    """Bit ``i`` says whether ``marks[x + i]`` is not 0, of whole numbers of any width."""
 
     def generate(target: Any, builder: Any, signature: Any, given: Any) -> Any:
         kind, index = signature.args
         array = target.make_array(kind)(target, builder, given[0])
         start = builder.gep(array.data, [target.cast(builder, given[1], index, types.intp)])
-        bytes_of = ir.VectorType(ir.IntType(8), WORD)
-        held = builder.load(builder.bitcast(start, bytes_of.as_pointer()), align=1)
-        marked = builder.icmp_unsigned("!=", held, ir.Constant(bytes_of, [0] * WORD))
+        values = ir.VectorType(ir.IntType(kind.dtype.bitwidth), WORD)
+        held = builder.load(builder.bitcast(start, values.as_pointer()), align=1)
+        marked = builder.icmp_unsigned("!=", held, ir.Constant(values, [0] * WORD))
         return builder.bitcast(marked, ir.IntType(WORD))
 
     return types.uint64(marks, x), generate
+
+
+@intrinsic
+def turns_of(context: Any, row: Any, x: Any) -> Any:
+    """Bit ``i`` says whether ``row[x + i]`` is another number than ``row[x + i + 1]``."""
+
+    def generate(target: Any, builder: Any, signature: Any, given: Any) -> Any:
+        kind, index = signature.args
+        array = target.make_array(kind)(target, builder, given[0])
+        start = builder.gep(array.data, [target.cast(builder, given[1], index, types.intp)])
+        values = ir.VectorType(ir.IntType(kind.dtype.bitwidth), WORD)
+        here, after = (
+            builder.load(builder.bitcast(place, values.as_pointer()), align=1)
+            for place in (start, builder.gep(start, [ir.Constant(ir.IntType(64), 1)]))
+        )
+        return builder.bitcast(builder.icmp_unsigned("!=", here, after), ir.IntType(WORD))
+
+    return types.uint64(row, x), generate
 
 
 @intrinsic
@@ -77,12 +95,17 @@ def places(marks: UInt8Array, width: int, out: Int32Array) -> int:
     """
     count = _NOTHING
     for start in range(_NOTHING, np.uint64(width), np.uint64(WORD)):
-        word = word_of(marks, start)
-        last = count + bits_set(word)
-        while count < last:
-            for k in range(_AT_ONCE):
-                out[count + np.uint64(k)] = start + lowest_bit(word)
-                word &= word - _ONE
-            count += np.uint64(_AT_ONCE)
-        count = last
+        count = noted(word_of(marks, start), start, count, out)
     return int(count)
+
+
+@njit(cache=True, nogil=True)
+def noted(word: np.uint64, start: np.uint64, count: np.uint64, out: Int32Array) -> np.uint64:
+    """Note the places of the bits of a word, counted from ``start``, after so many; how many there are."""
+    last = count + bits_set(word)
+    while count < last:
+        for k in range(_AT_ONCE):
+            out[count + np.uint64(k)] = start + lowest_bit(word)
+            word &= word - _ONE
+        count += np.uint64(_AT_ONCE)
+    return np.uint64(last)

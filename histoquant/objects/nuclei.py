@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from histoquant.markers.definition import MarkerDefinition
 from histoquant.objects.boundary import darkest_and_steps
 from histoquant.objects.flood import Seen, label_best
-from histoquant.objects.growing import grow
+from histoquant.objects.growing import grown
 from histoquant.objects.label_runs import LabelRuns
 from histoquant.objects.label_shapes import fill_holes, order_of
 from histoquant.objects.lookup import clear_below, levels_above, mix, share_of
@@ -139,12 +139,12 @@ def segment_nuclei(planes: Planes, marker: MarkerDefinition, params: NucleiParam
         blue = smooth(planes.hematoxylin, rules.detail_um / planes.mpp)
         clear_below(at, brown, blue, round(100 * rules.brown_share))
         count = _more(labels, count, Seen(at, seen, None, None, reach), bodies, planes.mpp)
-    grow(labels, dark, levels, rules.grow_px(planes.mpp), count)
-    runs, names = LooseRuns.met(labels, count)
-    runs = fill_holes(labels, runs, names)
+    objects = grown(labels, dark, levels, rules.grow_px(planes.mpp), count)
+    runs = fill_holes(objects)
     least_px = math.ceil(rules.area_min_um2 / planes.mpp**2)
     runs = split_necks(runs, _neck_shares(runs, planes, rules), least_px)
-    return _seeded(labels, runs, dark, rules, planes.mpp)
+    seeds, steps = darkest_and_steps(runs, objects.held, dark, reach)
+    return _numbered(labels, runs, seeds, steps)
 
 
 def nuclei_from_labels(labels: Int32Array, planes: Planes, marker: MarkerDefinition) -> Nuclei:
@@ -165,13 +165,13 @@ def nuclei_from_labels(labels: Int32Array, planes: Planes, marker: MarkerDefinit
     rules = NucleiParams.of_marker(marker)
     dark, _ = _view(planes, rules)
     runs, _ = LooseRuns.met(labels, int(labels.max(initial=0)))
-    return _seeded(labels, runs, dark, rules, planes.mpp)
+    held = runs.bits(labels.shape)
+    return _numbered(labels, runs, *darkest_and_steps(runs, held, dark, rules.edge_reach_px(planes.mpp)))
 
 
-def _seeded(labels: Int32Array, runs: LooseRuns, dark: IntArray, rules: NucleiParams, mpp: float) -> Nuclei:
-    """Number objects, in place, by their darkest pixels in raster order, and measure their edges."""
-    seeds, steps = darkest_and_steps(runs, dark, rules.edge_reach_px(mpp))
-    order = order_of(seeds, dark.shape[1])
+def _numbered(labels: Int32Array, runs: LooseRuns, seeds: Int32Array, steps: FloatArray) -> Nuclei:
+    """Number objects, in place, by their darkest pixels in raster order."""
+    order = order_of(seeds, labels.shape[1])
     ordered = runs.taken(order)
     ordered.paint(labels, np.arange(1, len(order) + 1, dtype=np.int32))
     return Nuclei(labels, np.ascontiguousarray(seeds[order]), steps[order] / _MOD, ordered)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from histoquant.objects.label_shapes import runs_within
+from histoquant.objects.label_shapes import draw_runs, runs_within
 from histoquant.objects.loose_runs import LooseRuns, box_of
 from histoquant.objects.necks import DIAGONAL, may_narrow
 from histoquant.objects.territory import UNIT
@@ -100,8 +100,7 @@ def _cut(own: Int32Array, neck_share: float, least_px: int, room: _Room) -> Int3
     height, width = y1 - y0, x1 - x0
     inside = room.inside[: height * width].reshape((height, width))
     inside[:] = 0
-    for k in range(own.shape[0]):
-        inside[own[k, 0] - y0, own[k, 1] - x0 : own[k, 2] - x0] = 1
+    draw_runs(own, y0, x0, inside)
     size = (height + 2) * (width + 2)
     depth = room.depth[:size].reshape((height + 2, width + 2))
     _set_depths(inside, 1, depth)

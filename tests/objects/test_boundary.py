@@ -41,7 +41,7 @@ def test_darkest_pixels_and_edges_by_brute_force(
     # few values: many pixels are as dark as the darkest
     dark = rng.integers(-3, 9, shape).astype(kind)
     runs, names = LooseRuns.met(labels, count)
-    darkest, steps = darkest_and_steps(runs, dark, reach)
+    darkest, steps = darkest_and_steps(runs, runs.bits(labels.shape), dark, reach)
     wanted, _ = _plainly(labels, dark, reach)
     assert np.array_equal(steps, wanted[names - 1], equal_nan=True)
     for i, name in enumerate(names):
@@ -57,7 +57,7 @@ def test_objects_of_any_size_in_the_middle_of_a_window(side: int) -> None:
     labels[20, 15] = labels[9, 15] = 2
     dark = rng.integers(0, 1300, labels.shape).astype(np.int16)
     runs, names = LooseRuns.met(labels, 2)
-    darkest, steps = darkest_and_steps(runs, dark, 1)
+    darkest, steps = darkest_and_steps(runs, runs.bits(labels.shape), dark, 1)
     wanted, edges = _plainly(labels, dark, 1)
     assert edges[0] > side
     assert np.array_equal(steps, wanted[names - 1], equal_nan=True)
@@ -71,6 +71,7 @@ def test_the_step_across_an_edge_is_read_where_nothing_else_lies() -> None:
     labels[8:16, 4:12], labels[8:16, 12:20], labels[8:16, 28:36] = 1, 2, 3
     dark = np.choose(labels, [10, 110, 210, 60]).astype(np.int32)
     runs, _ = LooseRuns.met(labels, 3)
-    assert darkest_and_steps(runs, dark, 1)[1].tolist() == [100.0, 200.0, 50.0]
-    runs, _ = LooseRuns.met(np.ones((9, 9), np.int32), 1)
-    assert np.isnan(darkest_and_steps(runs, np.ones((9, 9), np.int32), 1)[1]).all()
+    assert darkest_and_steps(runs, runs.bits(labels.shape), dark, 1)[1].tolist() == [100.0, 200.0, 50.0]
+    full = np.ones((9, 9), np.int32)
+    runs, _ = LooseRuns.met(full, 1)
+    assert np.isnan(darkest_and_steps(runs, runs.bits(full.shape), full, 1)[1]).all()

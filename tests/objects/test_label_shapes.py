@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from histoquant.objects.growing import grow
+from histoquant.objects.growing import Grown, grown
 from histoquant.objects.label_shapes import boxes, fill_holes, order_of
 from histoquant.objects.loose_runs import LooseRuns
 
@@ -40,7 +40,7 @@ def _grown_plainly(labels: np.ndarray, dark: np.ndarray, levels: np.ndarray, low
 
 
 @pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("steps", [1, 2, 3])
+@pytest.mark.parametrize("steps", [0, 1, 2, 3])
 @pytest.mark.parametrize("shape", [(23, 31), (1, 40), (40, 1), (2, 3), (9, 130)])
 def test_growth_goes_uphill_from_every_free_pixel(seed: int, steps: int, shape: tuple[int, int]) -> None:
     labels, dark, levels = _field(seed, shape)
@@ -48,11 +48,17 @@ def test_growth_goes_uphill_from_every_free_pixel(seed: int, steps: int, shape: 
     wanted = labels
     for _ in range(steps):
         wanted = _grown_plainly(wanted, dark, levels, lowest)
-    found = labels.copy()
-    grow(found, dark, levels, steps)
-    assert (found == wanted).all()
-    if shape == (23, 31):
-        assert (found > 0).sum() > (labels > 0).sum()
+    before = labels.copy()
+    found = grown(labels, dark, levels, steps)
+    assert (_labels(found, shape) == wanted).all()
+    assert (found.held == found.runs.bits(shape)).all()
+    assert (labels == before).all()
+    if shape == (23, 31) and steps > 0:
+        assert (wanted > 0).sum() > (labels > 0).sum()
+
+
+def _labels(objects: Grown, shape: tuple[int, int]) -> np.ndarray:
+    return np.append(objects.names, 0)[painted(objects.runs, shape) - 1]
 
 
 def _filled_plainly(labels: np.ndarray) -> np.ndarray:
@@ -70,9 +76,10 @@ def test_holes_of_ragged_objects_are_those_of_scipy(seed: int, shape: tuple[int,
     labels = labels.astype(np.int32)
     wanted = _filled_plainly(labels)
     runs, names = LooseRuns.met(labels, count)
-    filled = fill_holes(labels, runs, names)
-    assert (labels == wanted).all()
-    assert (names[painted(filled, shape) - 1] * (wanted > 0) == wanted).all()
+    held = runs.bits(shape)
+    filled = fill_holes(Grown(runs, names, held))
+    assert (_labels(Grown(filled, names, held), shape) == wanted).all()
+    assert (held == filled.bits(shape)).all()
 
 
 @pytest.mark.parametrize("numbers", [(1, 2), (2, 1)])
@@ -87,11 +94,12 @@ def test_a_hole_in_a_hole_goes_to_the_lower_label(numbers: tuple[int, int]) -> N
     wanted = _filled_plainly(labels)
     assert boxes(labels)[outer - 1].tolist() == [2, 2, 14, 16]
     runs, names = LooseRuns.met(labels, 3)
-    filled = fill_holes(labels, runs, names)
+    held = runs.bits(labels.shape)
+    filled = _labels(Grown(fill_holes(Grown(runs, names, held)), names, held), labels.shape)
     assert names.tolist() == [outer, 3, inner]
-    assert (labels == wanted).all()
-    assert labels[7, 7] == 1
-    assert (names[painted(filled, labels.shape) - 1] * (wanted > 0) == wanted).all()
+    assert (filled == wanted).all()
+    assert filled[7, 7] == 1
+    assert labels[7, 7] == 0
 
 
 def test_numbers_follow_places_in_raster_order() -> None:

@@ -49,7 +49,9 @@ class Seen(NamedTuple):
     reach_px: int
 
 
-def label_best(labels: Int32Array, last: int, seen: Seen, rules: ScoreRules) -> int:
+def label_best(
+    labels: Int32Array, last: int, seen: Seen, rules: ScoreRules, lowest: list[UInt8Array] | None = None
+) -> int:
     """Label, in place, the disjoint regions with the largest total score, decided from the inside out.
 
     A region is taken if its score is at least that of the best choice inside it, which is credited with
@@ -66,6 +68,8 @@ def label_best(labels: Int32Array, last: int, seen: Seen, rules: ScoreRules) -> 
         that level.
     seen : Seen
     rules : ScoreRules
+    lowest : list of ndarray of uint8, optional
+        Receives one more array: the level of each region, which is the lowest it holds, by its number.
 
     Returns
     -------
@@ -81,6 +85,8 @@ def label_best(labels: Int32Array, last: int, seen: Seen, rules: ScoreRules) -> 
     number = np.empty(count, np.int32)
     number[np.lexsort((-latest, chosen[:, AT_LEVEL]))] = np.arange(last + 1, last + 1 + count)
     _paint(levels.shape[1], labels, found.order, chosen, number)
+    if lowest is not None:
+        lowest.append(np.sort(chosen[:, AT_LEVEL]).astype(np.uint8))
     return last + count
 
 

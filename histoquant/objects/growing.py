@@ -86,7 +86,12 @@ class _Band(NamedTuple):
 
 
 def grown(
-    labels: Int32Array, dark: IntArray, levels: UInt8Array, steps: int, count: int | None = None
+    labels: Int32Array,
+    dark: IntArray,
+    levels: UInt8Array,
+    steps: int,
+    count: int | None = None,
+    lowest: UInt8Array | None = None,
 ) -> Grown:
     """Grow objects downhill, a pixel per step, down to half the lowest level they hold.
 
@@ -104,6 +109,8 @@ def grown(
     steps : int
     count : int, optional
         Largest label, where it is known already.
+    lowest : ndarray of uint8, shape (n,), optional
+        Lowest levels of labels 1 to n, where they are known already; used if they are all there are.
 
     Returns
     -------
@@ -112,23 +119,23 @@ def grown(
     count = int(labels.max(initial=0)) if count is None else count
     height, width = labels.shape
     held = np.zeros((height, (width + WORD - 1) // WORD + 1), np.uint64)
-    floors = _floors(labels, levels, count)
+    if lowest is None or len(lowest) < count:
+        lowest = _lowest(labels, levels, count)
+    # half of it, which what joins must exceed; what is in no object never grows
+    floors = np.concatenate([[_NEVER], lowest[:count] >> 1]).astype(np.uint8)
     start, spans, names = _grow(labels, dark, levels, floors, _Band.of(width, steps), held)
     return Grown(LooseRuns(start[:-1], start[1:], spans), names, held)
 
 
 @njit(cache=True, nogil=True)
-def _floors(labels: Int32Array, levels: UInt8Array, count: int) -> UInt8Array:
-    """Half the lowest level of each object, which what joins must exceed."""
-    floors = np.full(count + 1, 255, np.uint8)
+def _lowest(labels: Int32Array, levels: UInt8Array, count: int) -> UInt8Array:
+    """Lowest level of labels 1 to so many."""
+    lowest = np.full(count + 1, 255, np.uint8)
     for y in range(labels.shape[0]):
         for x in range(labels.shape[1]):
             if labels[y, x] > 0:
-                floors[labels[y, x]] = min(floors[labels[y, x]], levels[y, x])
-    floors >>= np.uint8(1)
-    # what is in no object never grows
-    floors[0] = _NEVER
-    return floors
+                lowest[labels[y, x]] = min(lowest[labels[y, x]], levels[y, x])
+    return lowest[1:]
 
 
 @njit(cache=True, nogil=True)

@@ -124,7 +124,9 @@ def segment_nuclei(planes: Planes, marker: MarkerDefinition, params: NucleiParam
     brown = smooth(planes.dab, rules.detail_um / planes.mpp)
     doubt = share_of(brown, round(100 * rules.dab_doubt)) if rules.dab_weight > 0 else None
     labels = np.zeros(planes.shape, np.int32)
-    count = label_best(labels, 0, Seen(levels, dark, doubt, None, reach), ScoreRules.of(rules, planes.mpp))
+    lowest: list[UInt8Array] = []
+    scores = ScoreRules.of(rules, planes.mpp)
+    count = label_best(labels, 0, Seen(levels, dark, doubt, None, reach), scores, lowest)
     if rules.second_length_um > 0:
         # nuclei that the first pass had to leave, because every region with them also held another, or
         # because the stain of the cell hides them
@@ -132,14 +134,17 @@ def segment_nuclei(planes: Planes, marker: MarkerDefinition, params: NucleiParam
         same = second.dab_weight == rules.dab_weight
         seen, at = (dark, levels) if same else _view(planes, second)
         doubt = share_of(brown, round(100 * rules.dab_doubt)) if doubt is None else doubt
-        count = _more(labels, count, Seen(at, seen, doubt, None, reach), second, planes.mpp)
+        count = _more(
+            labels, count, Seen(at, seen, doubt, None, reach), second, planes.mpp, lowest if same else None
+        )
     if rules.body_length_um > 0:
         bodies = rules.bodies()
         seen, at = _view(planes, bodies)
         blue = smooth(planes.hematoxylin, rules.detail_um / planes.mpp)
         clear_below(at, brown, blue, round(100 * rules.brown_share))
         count = _more(labels, count, Seen(at, seen, None, None, reach), bodies, planes.mpp)
-    objects = grown(labels, dark, levels, rules.grow_px(planes.mpp), count)
+    known = np.concatenate(lowest)
+    objects = grown(labels, dark, levels, rules.grow_px(planes.mpp), count, known)
     runs = fill_holes(objects)
     least_px = math.ceil(rules.area_min_um2 / planes.mpp**2)
     runs = split_necks(runs, _neck_shares(runs, planes, rules), least_px)
@@ -177,10 +182,17 @@ def _numbered(labels: Int32Array, runs: LooseRuns, seeds: Int32Array, steps: Flo
     return Nuclei(labels, np.ascontiguousarray(seeds[order]), steps[order] / _MOD, ordered)
 
 
-def _more(labels: Int32Array, last: int, seen: Seen, rules: NucleiParams, mpp: float) -> int:
+def _more(
+    labels: Int32Array,
+    last: int,
+    seen: Seen,
+    rules: NucleiParams,
+    mpp: float,
+    lowest: list[UInt8Array] | None = None,
+) -> int:
     """Add labels of one more pass over what is left free, in place; the last number given."""
     taken = near(labels, rules.margin_px(mpp))
-    return label_best(labels, last, seen._replace(blocked=taken), ScoreRules.of(rules, mpp))
+    return label_best(labels, last, seen._replace(blocked=taken), ScoreRules.of(rules, mpp), lowest)
 
 
 def _neck_shares(runs: LooseRuns, planes: Planes, rules: NucleiParams) -> FloatArray:

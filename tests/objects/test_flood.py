@@ -123,7 +123,10 @@ def _found_is_wanted(levels, dark, doubt, blocked, reach, length_um) -> int:
 
 def _labels(levels, dark, doubt, blocked, reach, rules):
     labels = np.zeros(levels.shape, np.int32)
-    assert label_best(labels, 0, Seen(levels, dark, doubt, blocked, reach), rules) == labels.max()
+    lowest: list[np.ndarray] = []
+    assert label_best(labels, 0, Seen(levels, dark, doubt, blocked, reach), rules, lowest) == labels.max()
+    (known,) = lowest
+    assert known.tolist() == [levels[labels == label].min() for label in range(1, labels.max() + 1)]
     return labels
 
 

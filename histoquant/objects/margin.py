@@ -6,8 +6,14 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from histoquant.objects.marks import WORD, put_bits, word_of
+
+Bits = npt.NDArray[np.uint64]
 Int32Array = npt.NDArray[np.int32]
 UInt8Array = npt.NDArray[np.uint8]
+
+_ONE = np.uint64(1)
+_TOP = np.uint64(WORD - 1)
 
 _kernel = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 
@@ -15,7 +21,7 @@ _kernel = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def near(labels: Int32Array, steps: int) -> UInt8Array:
     """Pixels that so many steps along rows and columns lead to from a label.
 
-    A dilation by a cross, repeated; in vectors of bytes it takes less than half of OpenCV's time.
+    A dilation by a cross, repeated, of 64 pixels at once.
 
     Parameters
     ----------
@@ -29,31 +35,55 @@ def near(labels: Int32Array, steps: int) -> UInt8Array:
     ndarray of uint8, shape (h, w)
         1 or 0.
     """
-    found = (labels > 0).view(np.uint8)
-    other = np.empty_like(found)
+    height, width = labels.shape
+    # within a frame of one row or word
+    found = np.zeros((height + 2, (width + WORD - 1) // WORD + 2), np.uint64)
+    other = np.zeros_like(found)
+    spare = np.zeros(WORD, np.int32)
+    _pack(labels, found, spare)
     for _ in range(steps):
         _spread(found, other)
         found, other = other, found
-    return found
+    out = np.empty(labels.shape, np.uint8)
+    _unpack(found, out, spare.view(np.uint8)[:WORD])
+    return out
 
 
 @_kernel
-def _spread(found: UInt8Array, out: UInt8Array) -> None:
-    last = found.shape[0] - 1
+def _pack(labels: Int32Array, found: Bits, spare: Int32Array) -> None:
+    width = np.uint64(labels.shape[1])
+    for y in range(labels.shape[0]):
+        row, words = labels[y], found[y + 1, 1:]
+        for k in range(width // np.uint64(WORD)):
+            words[k] = word_of(row, k * np.uint64(WORD))
+        whole = width - width % np.uint64(WORD)
+        if whole < width:
+            for x in range(whole, width):
+                spare[x - whole] = row[x]
+            words[width // np.uint64(WORD)] = word_of(spare, 0)
+
+
+@_kernel
+def _spread(found: Bits, out: Bits) -> None:
+    """What is beyond the last column is spread to as well; no shorter way leads through it."""
+    for y in range(1, out.shape[0] - 1):
+        above, row, below, wider = found[y - 1, 1:-1], found[y], found[y + 1, 1:-1], out[y, 1:-1]
+        before, here, after = row[:-2], row[1:-1], row[2:]
+        for k in range(wider.size):
+            word = here[k]
+            beside = (word << _ONE) | (word >> _ONE) | (before[k] >> _TOP) | (after[k] << _TOP)
+            wider[k] = word | beside | above[k] | below[k]
+
+
+@_kernel
+def _unpack(found: Bits, out: UInt8Array, spare: UInt8Array) -> None:
+    width = np.uint64(out.shape[1])
     for y in range(out.shape[0]):
-        row, wider = found[y], out[y]
-        _join(found[max(y - 1, 0)], row, found[min(y + 1, last)], wider)
-        _add(row[:-1], wider[1:])
-        _add(row[1:], wider[:-1])
-
-
-@_kernel
-def _join(above: UInt8Array, row: UInt8Array, below: UInt8Array, out: UInt8Array) -> None:
-    for x in range(out.size):
-        out[x] = above[x] | row[x] | below[x]
-
-
-@_kernel
-def _add(row: UInt8Array, out: UInt8Array) -> None:
-    for x in range(out.size):
-        out[x] |= row[x]
+        row, words = out[y], found[y + 1, 1:]
+        for k in range(width // np.uint64(WORD)):
+            put_bits(row, k * np.uint64(WORD), words[k])
+        whole = width - width % np.uint64(WORD)
+        if whole < width:
+            put_bits(spare, 0, words[width // np.uint64(WORD)])
+            for x in range(whole, width):
+                row[x] = spare[x - whole]

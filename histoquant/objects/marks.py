@@ -39,6 +39,22 @@ def word_of(context: Any, marks: Any, x: Any) -> Any:
 
 
 @intrinsic
+def put_bits(context: Any, marks: Any, x: Any, word: Any) -> Any:
+    """Let ``marks[x + i]`` be bit ``i`` of a word."""
+
+    def generate(target: Any, builder: Any, signature: Any, given: Any) -> Any:
+        kind, index, _ = signature.args
+        array = target.make_array(kind)(target, builder, given[0])
+        start = builder.gep(array.data, [target.cast(builder, given[1], index, types.intp)])
+        values = ir.VectorType(ir.IntType(kind.dtype.bitwidth), WORD)
+        lit = builder.bitcast(given[2], ir.VectorType(ir.IntType(1), WORD))
+        builder.store(builder.zext(lit, values), builder.bitcast(start, values.as_pointer()), align=1)
+        return target.get_dummy_value()
+
+    return types.void(marks, x, types.uint64), generate
+
+
+@intrinsic
 def turns_of(context: Any, row: Any, x: Any) -> Any:
     """Bit ``i`` says whether ``row[x + i]`` is another number than ``row[x + i + 1]``."""
 

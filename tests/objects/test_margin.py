@@ -8,7 +8,7 @@ from histoquant.objects.margin import near
 
 
 @pytest.mark.parametrize("steps", [0, 1, 2, 5])
-@pytest.mark.parametrize("shape", [(1, 1), (1, 30), (30, 1), (2, 2), (41, 70)])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 30), (30, 1), (2, 2), (41, 70), (9, 64), (9, 193)])
 def test_near_is_as_many_dilations_by_a_cross(shape: tuple[int, int], steps: int) -> None:
     labels = (np.random.default_rng(steps).random(shape) < 0.02).astype(np.int32) * 7
     labels[0, 0] = 3

@@ -6,7 +6,7 @@ image, not of the window or of the order of processing.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from numba import njit
 
 from histoquant.objects.edge_words import edge_words
 from histoquant.objects.ground import AT_LEVEL, FROM, TO, Found, Ground, Waiting, framed
+from histoquant.objects.prefetch import prefetch
 from histoquant.objects.score_rules import ScoreRules
 from histoquant.objects.walk import walk
 
@@ -22,6 +23,8 @@ IntArray = npt.NDArray[np.signedinteger]
 Int64Array = npt.NDArray[np.int64]
 UInt8Array = npt.NDArray[np.uint8]
 UInt32Array = npt.NDArray[np.uint32]
+
+_kernel = njit(cache=True, nogil=True, error_model="numpy")
 
 
 class Seen(NamedTuple):
@@ -81,35 +84,51 @@ def label_best(
     found = Found.room(int(counts.sum()), rules.least_px)
     count = int(walk(Ground.of(levels, words), Waiting.of(counts), found, rules))
     chosen = found.chosen[:count]
-    latest = _last_pixels(levels.ravel(), found.order, chosen)
+    latest = _last_pixels(levels.reshape(1, -1), found.order, chosen)
     number = np.empty(count, np.int32)
     number[np.lexsort((-latest, chosen[:, AT_LEVEL]))] = np.arange(last + 1, last + 1 + count)
-    _paint(levels.shape[1], labels, found.order, chosen, number)
+    _to_places(levels.shape[1], labels.shape[1], found.order[: chosen[-1, TO] if count > 0 else 0])
+    _paint(labels.reshape(1, -1), found.order, chosen, number)
     if lowest is not None:
         lowest.append(np.sort(chosen[:, AT_LEVEL]).astype(np.uint8))
     return last + count
 
 
-@njit(cache=True, nogil=True)
+@_kernel
 def _last_pixels(levels: UInt8Array, order: UInt32Array, chosen: Int64Array) -> Int64Array:
     """Last pixel in raster order of each region among those at its own level."""
     last = np.full(chosen.shape[0], -1, np.int64)
     for k in range(chosen.shape[0]):
+        _fetch_next(levels, order, chosen, k)
         level, latest = chosen[k, AT_LEVEL], np.int64(-1)
         for t in range(np.uint64(chosen[k, FROM]), np.uint64(chosen[k, TO])):
-            at_level = np.int64(levels[order[t]] == level)
+            at_level = np.int64(levels[0, order[t]] == level)
             latest = max(latest, at_level * np.int64(order[t]))
         last[k] = latest
     return last
 
 
-@njit(cache=True, nogil=True)
-def _paint(
-    stride: int, labels: Int32Array, order: UInt32Array, chosen: Int64Array, number: Int32Array
-) -> None:
-    # a row of the frame holds so much more than one of the labels; as in the walk, faster than to divide
-    flat, more, rows = labels.ravel(), np.uint64(stride - labels.shape[1]), 1.0 / stride
+@_kernel
+def _fetch_next(plane: npt.NDArray[Any], order: UInt32Array, chosen: Int64Array, k: int) -> None:
+    """Regions lie far from one another: the next one's pixels come while this one is looked at."""
+    if k + 1 < chosen.shape[0]:
+        for t in range(np.uint64(chosen[k + 1, FROM]), np.uint64(chosen[k + 1, TO])):
+            prefetch(plane, 0, order[t])
+
+
+@_kernel
+def _to_places(stride: int, width: int, order: UInt32Array) -> None:
+    """From pixels of the frame to those of the labels, in place."""
+    # a row of the frame holds so much more; as in the walk, faster than to divide
+    more, rows = np.uint32(stride - width), 1.0 / stride
+    before = np.uint32(stride + 1) - more
+    for t in range(order.size):
+        order[t] -= np.uint32((order[t] + 0.5) * rows) * more + before
+
+
+@_kernel
+def _paint(labels: Int32Array, order: UInt32Array, chosen: Int64Array, number: Int32Array) -> None:
     for k in range(number.size):
+        _fetch_next(labels, order, chosen, k)
         for t in range(np.uint64(chosen[k, FROM]), np.uint64(chosen[k, TO])):
-            y = np.uint64((order[t] + 0.5) * rows)
-            flat[np.uint64(order[t]) - y * more - np.uint64(stride - more + 1)] = number[k]
+            labels[0, order[t]] = number[k]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -83,16 +84,22 @@ class StainHistogram:
         UsageError
             If the image is not 8-bit RGB or the mask has another shape.
         """
-        _check_rgb(rgb)
-        if mask is None:
-            mask = np.ones(rgb.shape[:2], dtype=bool)
-        if mask.shape != rgb.shape[:2]:
-            raise UsageError(f"mask of shape {mask.shape} does not fit an image of shape {rgb.shape[:2]}")
-        counts = self.counts.copy()
+        return self.add_all([(rgb, np.ones(rgb.shape[:2], dtype=bool) if mask is None else mask)])
+
+    def add_all(
+        self, blocks: Iterable[tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]]
+    ) -> StainHistogram:
+        """Histogram with more blocks, each with its mask; otherwise as `add`."""
+        counts, total = self.counts.copy(), self.total
         limits = np.asarray([round(od * _UNITS_PER_OD) for od in LEVEL_OD], dtype=np.int64)
         table = _quad_table(self.white_rgb, self.background_od, self.scale)
-        seen = _histogram_kernel(np.ascontiguousarray(rgb), np.ascontiguousarray(mask), table, limits, counts)
-        return replace(self, counts=counts, total=self.total + int(seen))
+        for rgb, mask in blocks:
+            _check_rgb(rgb)
+            if mask.shape != rgb.shape[:2]:
+                raise UsageError(f"mask of shape {mask.shape} does not fit an image of shape {rgb.shape[:2]}")
+            pixels = np.ascontiguousarray(rgb), np.ascontiguousarray(mask)
+            total += int(_histogram_kernel(*pixels, table, limits, counts))
+        return replace(self, counts=counts, total=total)
 
     def merge(self, other: StainHistogram) -> StainHistogram:
         """Histogram of the blocks of both.

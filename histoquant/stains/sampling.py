@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
@@ -170,11 +172,13 @@ def stain_histogram(
     -------
     StainHistogram
     """
-    histogram = StainHistogram.empty(white_point, background_od, scale)
-    for x, y in blocks.tolist():
-        rgb, valid = plane.read(x, y, BLOCK_PX, BLOCK_PX)
-        histogram = histogram.add(rgb, block_mask(tissue_map, x, y) & valid)
-    return histogram
+
+    def pixels() -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]]:
+        for x, y in blocks.tolist():
+            rgb, valid = plane.read(x, y, BLOCK_PX, BLOCK_PX)
+            yield rgb, block_mask(tissue_map, x, y) & valid
+
+    return StainHistogram.empty(white_point, background_od, scale).add_all(pixels())
 
 
 def block_mask(tissue_map: TissueMap, x: int, y: int) -> npt.NDArray[np.bool_]:
@@ -191,7 +195,8 @@ def block_mask(tissue_map: TissueMap, x: int, y: int) -> npt.NDArray[np.bool_]:
     ndarray of bool, shape (256, 256)
     """
     row, column = y // SCALE_PX, x // SCALE_PX
-    part = tissue_map.quantifiable[row : row + _MAPS, column : column + _MAPS]
+    here = np.s_[row : row + _MAPS, column : column + _MAPS]
+    part = tissue_map.tissue[here] & (tissue_map.excluded[here] == 0)
     mask = np.zeros((BLOCK_PX, BLOCK_PX), dtype=bool)
     wide = np.repeat(np.repeat(part, SCALE_PX, axis=0), SCALE_PX, axis=1)
     mask[: wide.shape[0], : wide.shape[1]] = wide

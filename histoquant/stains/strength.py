@@ -156,7 +156,8 @@ def strength_histogram(
         stains = unmix_mod(rgb, vectors, white_point)
         if haze is not None:
             stains[1] = without_haze(stains[1], haze.window(x - _HALO_PX, y - _HALO_PX, side, side))
-        stains[:, ~valid] = 0
+        if not valid.all():
+            stains[:, ~valid] = 0
         found = found.add(stains, np.pad(block_mask(tissue_map, x, y), _HALO_PX) & valid, mpp)
     return found
 

@@ -128,7 +128,7 @@ class Survey:
         return np.asarray(self.sums.astype(np.float32) / counted[..., None])
 
 
-def survey(plane: PlaneLike, *, band_px: int = 512, window_px: int = 8192) -> Survey:
+def survey(plane: PlaneLike, *, band_px: int = 256, window_px: int = 8192) -> Survey:
     """Read the whole plane once and describe every map pixel.
 
     Parameters

@@ -9,7 +9,7 @@ from histoquant.faces import face_of
 if TYPE_CHECKING:
     from histoquant.objects.caps import is_cap, nuclear_content
     from histoquant.objects.countable import is_countable, is_fragment
-    from histoquant.objects.measure import cell_territories, measure_cells
+    from histoquant.objects.measure import cell_surroundings, measure_cells
     from histoquant.objects.nuclei import Nuclei, cell_support_px, nuclei_halo_px, segment_nuclei
     from histoquant.objects.nuclei_params import NucleiParams
     from histoquant.objects.planes import Planes
@@ -29,7 +29,7 @@ else:
         {
             "caps": "is_cap nuclear_content",
             "countable": "is_countable is_fragment",
-            "measure": "cell_territories measure_cells",
+            "measure": "cell_surroundings measure_cells",
             "nuclei": "Nuclei cell_support_px nuclei_halo_px segment_nuclei",
             "nuclei_params": "NucleiParams",
             "planes": "Planes",
@@ -49,7 +49,7 @@ __all__ = [
     "VesselParams",
     "VesselResult",
     "cell_support_px",
-    "cell_territories",
+    "cell_surroundings",
     "find_vessels",
     "find_whole_vessels",
     "is_cap",

@@ -8,10 +8,13 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-Int32Array = npt.NDArray[np.int32]
+from histoquant.objects.nearest import KeyArray, Keys
+
 Int64Array = npt.NDArray[np.int64]
 Int16Array = npt.NDArray[np.int16]
 UInt16Array = npt.NDArray[np.uint16]
+
+_kernel = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 
 NUCLEUS, RING, CYTOPLASM = range(3)
 # Rim of the nucleus, close outside it, farther outside: a membrane lies in one of them, wherever exactly
@@ -84,64 +87,56 @@ class Kinds(NamedTuple):
         ring = min(reaches.ring, reaches.cytoplasm)
         return cls(ends, np.array([ring, reaches.cytoplasm], np.uint16), place, shell)
 
-    def words(
-        self, labels: Int32Array, distance: UInt16Array, dab: Int16Array, rim_px: int, stained_mod: int
-    ) -> UInt16Array:
-        """What every pixel that a cell owns is to that cell.
-
-        Parameters
-        ----------
-        labels : ndarray of int32, shape (h, w)
-            Nuclei.
-        distance : ndarray of uint16, shape (h, w)
-            As `Territories.distance`.
-        dab : ndarray of int16, shape (h, w)
-        rim_px : int
-            A pixel of a nucleus lies on its rim where another label or the end of the window lies so far
-            from it, in any of eight directions.
-        stained_mod : int
-            DAB (mOD) from which a pixel of nucleus or cytoplasm is stained.
-
-        Returns
-        -------
-        ndarray of uint16, shape (h, w)
-            Bin of DAB, and from bit `PLACE_BITS`, `KIND_BITS` and `STAINED_BITS` on what these say. Means
-            nothing where no cell owns the pixel.
-        """
-        out = np.empty(labels.shape, np.uint16)
-        _tell((labels, distance, dab), (self.ends, self.place_ends), rim_px, stained_mod, out)
-        return out
+    def limits(self, keys: Keys, kind: npt.DTypeLike) -> KeyArray:
+        """Greatest keys of what is inside, of each of ``ends`` and of each of ``place_ends``; shape (7,)."""
+        ends = np.concatenate([[0], self.ends, self.place_ends]).astype(np.int64)
+        return (((ends + 1) << keys.bits) - 1).astype(kind)
 
 
-@njit(cache=True, nogil=True)
-def _tell(
-    images: tuple[Int32Array, UInt16Array, Int16Array],
-    ends: tuple[UInt16Array, UInt16Array],
-    rim: int,
+@_kernel
+def tell_row(
+    keys: tuple[KeyArray, KeyArray, KeyArray],
+    limits: KeyArray,
+    other: KeyArray,
+    dab: Int16Array,
     stained_mod: int,
     out: UInt16Array,
 ) -> None:
-    """Whole rows without a branch, which compilers turn into vector instructions."""
-    labels, distance, dab = images
-    height, width = labels.shape
-    first, second, third, fourth = ends[0]
-    ring, cytoplasm = ends[1]
-    other = np.empty(width, np.int32)
-    inner = other[rim : width - rim] if width > 2 * rim else other[:0]
-    for y in range(height):
-        here, far, row = labels[y], distance[y], out[y]
-        other[:] = 1
-        if rim <= y < height - rim and inner.size > 0:
-            _differ(labels[y - rim], here, labels[y + rim], inner)
-        for x in range(width):
-            kind = 1 + (far[x] > first) + (far[x] > second) + (far[x] > third) + (far[x] > fourth)
-            place = RING + (far[x] > ring) + (far[x] > cytoplasm)
-            inside = _RIM << KIND_BITS if other[x] != 0 else _CORE << KIND_BITS
-            row[x] = inside if far[x] == 0 else (kind << KIND_BITS) | (place << PLACE_BITS)
-        _add_dab(dab[y], stained_mod, row)
+    """What every pixel of a row is to the cell that owns it.
+
+    Whole rows without a branch, which compilers turn into vector instructions.
+
+    Parameters
+    ----------
+    keys : tuple of three ndarray of uint16 or int64, shape (w + 2 rim,)
+        As `share_block` gives them, of the rows that lie so far above, of the row itself, and so far below: a
+        pixel of a nucleus lies on its rim where another nucleus or none lies so far from it, in any of eight
+        directions.
+    limits : ndarray of uint16 or int64, shape (7,)
+        From `Kinds.limits`.
+    other : ndarray of uint16 or int64, shape (w,)
+        Room.
+    dab : ndarray of int16, shape (w,)
+    stained_mod : int
+        DAB (mOD) from which a pixel of nucleus or cytoplasm is stained.
+    out : ndarray of uint16, shape (w,)
+        Bin of DAB, and from bit `PLACE_BITS`, `KIND_BITS` and `STAINED_BITS` on what these say. Means nothing
+        where no cell owns the pixel.
+    """
+    inside, first, second, third, fourth, ring, cytoplasm = limits
+    _differ(keys[0], keys[1], keys[2], other)
+    rim = (keys[1].size - out.size) // 2
+    near = keys[1][rim : rim + out.size]
+    for x in range(out.size):
+        key = near[x]
+        kind = 1 + (key > first) + (key > second) + (key > third) + (key > fourth)
+        place = RING + (key > ring) + (key > cytoplasm)
+        own = _RIM << KIND_BITS if other[x] != 0 else _CORE << KIND_BITS
+        out[x] = own if key <= inside else (kind << KIND_BITS) | (place << PLACE_BITS)
+    _add_dab(dab, stained_mod, out)
 
 
-@njit(cache=True, nogil=True)
+@_kernel
 def _add_dab(dab: Int16Array, stained_mod: int, word: UInt16Array) -> None:
     for x in range(word.size):
         held = min(max(int(dab[x]) - FIRST_MOD, 0) // BIN_MOD, BINS - 1)
@@ -149,9 +144,9 @@ def _add_dab(dab: Int16Array, stained_mod: int, word: UInt16Array) -> None:
         word[x] |= held | (int(inside & (dab[x] >= stained_mod)) << STAINED_BITS)
 
 
-@njit(cache=True, nogil=True)
-def _differ(above: Int32Array, here: Int32Array, below: Int32Array, out: Int32Array) -> None:
-    """Not 0 where another label lies in one of eight directions."""
+@_kernel
+def _differ(above: KeyArray, here: KeyArray, below: KeyArray, out: KeyArray) -> None:
+    """Not 0 where another object lies in one of eight directions."""
     rim = (here.size - out.size) // 2
     middle, right = np.uint64(rim), np.uint64(2 * rim)
     for x in range(np.uint64(out.size)):

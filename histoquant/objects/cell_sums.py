@@ -25,10 +25,9 @@ from histoquant.objects.cell_kinds import (
     Reaches,
 )
 from histoquant.objects.label_runs import PIXELS, SUM_X, SUM_Y, LabelRuns
-from histoquant.objects.nuclei import Nuclei
 from histoquant.objects.planes import Planes
 from histoquant.objects.prefetch import prefetch
-from histoquant.objects.territory import Territories
+from histoquant.objects.surroundings import Surroundings
 
 Int16Array = npt.NDArray[np.int16]
 Int32Array = npt.NDArray[np.int32]
@@ -94,43 +93,25 @@ class CellSums(NamedTuple):
         )
 
 
-def sum_cells(
-    planes: Planes,
-    nuclei: Nuclei,
-    territory: Territories,
-    chosen: npt.NDArray[np.integer],
-    reaches: Reaches,
-    stained_mod: int,
-) -> CellSums:
+def sum_cells(planes: Planes, own: LabelRuns, around: Surroundings, reaches: Reaches) -> CellSums:
     """Sum cells of a window.
 
     Parameters
     ----------
     planes : Planes
-    nuclei : Nuclei
-    territory : Territories
-        Around those nuclei.
-    chosen : ndarray of int, shape (n,)
-        The nuclei to sum, counted from 0, ascending.
+    own : LabelRuns
+        Valid pixels of the nuclei to sum.
+    around : Surroundings
+        Of those nuclei.
     reaches : Reaches
-    stained_mod : int
-        DAB (mOD) from which a pixel counts as stained.
 
     Returns
     -------
     CellSums
-        In the order of ``chosen``.
+        In the order of ``own``.
     """
-    rows = np.full(len(nuclei.seeds) + 1, -1, np.int32)
-    rows[chosen + 1] = np.arange(len(chosen), dtype=np.int32)
-    owner, own = territory.owner, nuclei.runs.taken(chosen.astype(np.intp))
-    if not planes.valid.all():
-        owner = np.where(planes.valid, owner, 0)
-        own = LabelRuns.of(np.where(planes.valid, nuclei.labels, 0), rows)
     sums = CellSums.of_shapes(own.moments())
-    kinds = Kinds.of(reaches)
-    words = kinds.words(nuclei.labels, territory.distance, planes.dab, reaches.rim, stained_mod)
-    _sum_all((words, planes.dab, planes.hematoxylin), LabelRuns.of(owner, rows), kinds, sums)
+    _sum_all((around.words, planes.dab, planes.hematoxylin), around.runs, Kinds.of(reaches), sums)
     return sums
 
 

@@ -13,10 +13,21 @@ if TYPE_CHECKING:
 from histoquant.objects.cell_kinds import CYTOPLASM, NUCLEUS, RING, Reaches
 from histoquant.objects.cell_sums import SHARES, CellSums, sum_cells
 from histoquant.objects.columns import to_table
-from histoquant.objects.label_runs import CUT_DIAGONAL, CUT_STRAIGHT, SUM_X, SUM_XX, SUM_XY, SUM_Y, SUM_YY
+from histoquant.objects.label_runs import (
+    CUT_DIAGONAL,
+    CUT_STRAIGHT,
+    SUM_X,
+    SUM_XX,
+    SUM_XY,
+    SUM_Y,
+    SUM_YY,
+    LabelRuns,
+)
+from histoquant.objects.nearest import UNIT
 from histoquant.objects.nuclei import AROUND_UM, Nuclei
 from histoquant.objects.planes import Planes
-from histoquant.objects.territory import UNIT, Territories, territories
+from histoquant.objects.stained import StainedObjects
+from histoquant.objects.surroundings import Surroundings, surroundings_of
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -29,31 +40,45 @@ RIM_UM, CLOSE_UM = 1.0, 1.0
 BLUE_SHARE = 0.4
 
 
-def cell_territories(nuclei: Nuclei, marker: MarkerDefinition, mpp: float) -> Territories:
+def cell_surroundings(
+    planes: Planes,
+    nuclei: Nuclei,
+    marker: MarkerDefinition,
+    rows: npt.NDArray[np.integer] | None = None,
+    stained: StainedObjects | None = None,
+) -> Surroundings:
     """Surroundings of nuclei as far as `measure_cells` looks.
 
     Parameters
     ----------
+    planes : Planes
+        Stain planes of the window.
     nuclei : Nuclei
+        Nuclei of the same window.
     marker : MarkerDefinition
         Reach of ring and cytoplasm.
-    mpp : float
-        Micrometres per pixel.
+    rows : ndarray of int, shape (n,), optional
+        Which nuclei are wanted, counted from 0, ascending; all when left out. The others still keep their
+        surroundings to themselves.
+    stained : StainedObjects, optional
+        Of the same window, to be linked to cells.
 
     Returns
     -------
-    Territories
+    Surroundings
     """
-    reach_um = max(marker.ring_um, marker.cytoplasm_um, AROUND_UM)
-    return territories(nuclei.labels, reach_um / mpp, len(nuclei.seeds))
+    index = np.arange(len(nuclei.seeds)) if rows is None else rows
+    stained_mod = round(marker.threshold_od * _MOD)
+    reaches = _reaches(marker, planes.mpp)
+    return surroundings_of(planes, nuclei.runs, index, reaches, stained_mod, stained)
 
 
 def measure_cells(
     planes: Planes,
     nuclei: Nuclei,
     marker: MarkerDefinition,
-    territory: Territories | None = None,
     rows: npt.NDArray[np.integer] | None = None,
+    around: Surroundings | None = None,
 ) -> pa.Table:
     """Measure nuclei and the cells around them.
 
@@ -65,11 +90,11 @@ def measure_cells(
         Nuclei of the same window.
     marker : MarkerDefinition
         Reach of ring and cytoplasm.
-    territory : Territories, optional
-        From `cell_territories`, where it is known already.
     rows : ndarray of int, shape (n,), optional
         Which nuclei to measure, counted from 0, ascending; all when left out. The others still keep
         their surroundings to themselves.
+    around : Surroundings, optional
+        From `cell_surroundings` with the same ``rows``, where it is known already.
 
     Returns
     -------
@@ -82,18 +107,15 @@ def measure_cells(
         NaN. ``edge_od`` is that of `Nuclei`. ``stained_area_um2`` is the area of nucleus and cytoplasm at or
         over the marker's threshold.
     """
-    if territory is None:
-        territory = cell_territories(nuclei, marker, planes.mpp)
+    if around is None:
+        around = cell_surroundings(planes, nuclei, marker, rows)
     index = np.arange(len(nuclei.seeds)) if rows is None else rows
-    reaches = Reaches(
-        ring=_units(marker.ring_um, planes.mpp),
-        close=_units(CLOSE_UM, planes.mpp),
-        around=_units(AROUND_UM, planes.mpp),
-        cytoplasm=_units(marker.cytoplasm_um, planes.mpp),
-        rim=max(1, round(RIM_UM / planes.mpp)),
-    )
-    stained_mod = round(marker.threshold_od * _MOD)
-    sums = sum_cells(planes, nuclei, territory, index, reaches, stained_mod)
+    own = nuclei.runs.taken(index.astype(np.intp))
+    if not planes.valid.all():
+        numbers = np.full(len(nuclei.seeds) + 1, -1, np.int32)
+        numbers[index + 1] = np.arange(len(index), dtype=np.int32)
+        own = LabelRuns.of(np.where(planes.valid, nuclei.labels, 0), numbers)
+    sums = sum_cells(planes, own, around, _reaches(marker, planes.mpp))
     columns: dict[str, npt.NDArray[np.generic]] = {
         "seed_y_px": nuclei.seeds[index, 0],
         "seed_x_px": nuclei.seeds[index, 1],
@@ -107,6 +129,16 @@ def measure_cells(
         "cytoplasm_px": sums.pixels[:, CYTOPLASM].astype(np.int32),
     }
     return to_table(columns)
+
+
+def _reaches(marker: MarkerDefinition, mpp: float) -> Reaches:
+    return Reaches(
+        ring=_units(marker.ring_um, mpp),
+        close=_units(CLOSE_UM, mpp),
+        around=_units(AROUND_UM, mpp),
+        cytoplasm=_units(marker.cytoplasm_um, mpp),
+        rim=max(1, round(RIM_UM / mpp)),
+    )
 
 
 def _units(um: float, mpp: float) -> int:

@@ -16,7 +16,7 @@ from numba import njit
 
 from histoquant.objects.lanes import LARGE, SMALL, Masks, draw, pieces, shrink
 from histoquant.objects.loose_runs import LooseRuns, box_of
-from histoquant.objects.territory import UNIT
+from histoquant.objects.nearest import UNIT
 
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
@@ -25,7 +25,7 @@ FloatArray = npt.NDArray[np.float64]
 # Two blurred discs that overlap, as the tests draw them, fill 0.95 of their ellipse of inertia.
 _NECKLESS = 0.97
 DIAGONAL = 7
-"""Step of a distance across a corner, as in `territory`."""
+"""Step of a distance across a corner, as in `nearest`."""
 # Depths that there are, up to more than fit; mask 0 is everything, mask 1 the object.
 _STEPS = np.arange(LARGE)
 _DEPTHS = np.unique(UNIT * _STEPS[:, None] + DIAGONAL * _STEPS)

@@ -10,8 +10,8 @@ from numba import njit
 
 from histoquant.objects.label_shapes import draw_runs, runs_within
 from histoquant.objects.loose_runs import LooseRuns, box_of
+from histoquant.objects.nearest import UNIT
 from histoquant.objects.necks import DIAGONAL, may_narrow
-from histoquant.objects.territory import UNIT
 
 IntArray = npt.NDArray[np.integer]
 Int32Array = npt.NDArray[np.int32]

@@ -13,17 +13,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 if TYPE_CHECKING:
     from histoquant.markers.definition import MarkerDefinition
 from histoquant.objects.hysteresis import STRONG, strong_and_beside
-from histoquant.objects.nuclei import Nuclei
 from histoquant.objects.nuclei_params import NucleiParams
 from histoquant.objects.planes import Planes
 from histoquant.objects.runs import Runs
 from histoquant.objects.smoothing import radius_px, smooth
-from histoquant.objects.territory import UNIT, Territories, territories
 
 BoolArray = npt.NDArray[np.bool_]
 Int32Array = npt.NDArray[np.int32]
@@ -105,8 +102,8 @@ class StainedObjects(NamedTuple):
         return self.at_threshold.labels(self.of_run)
 
 
-# A nucleus belongs to stain this near: the blurred edge between both.
-_LINK_UM = 2.0
+LINK_UM = 2.0
+"""A nucleus belongs to stain this near: the blurred edge between both."""
 
 
 def stained_halo_px(mpp: float, marker: MarkerDefinition, rules: StainedRules | None = None) -> int:
@@ -126,7 +123,7 @@ def stained_halo_px(mpp: float, marker: MarkerDefinition, rules: StainedRules | 
     rules = rules or StainedRules()
     support = radius_px(rules.smooth_um / mpp) + _steps(rules, mpp)
     support += math.ceil((rules.hole_um + rules.least_um) / mpp) + 4
-    nucleus = NucleiParams.of_marker(marker).length_max_px(mpp) + math.ceil(_LINK_UM / mpp)
+    nucleus = NucleiParams.of_marker(marker).length_max_px(mpp) + math.ceil(LINK_UM / mpp)
     return nucleus + math.ceil(rules.object_um / mpp) + support
 
 
@@ -159,37 +156,6 @@ def find_stained(planes: Planes, threshold_od: float, rules: StainedRules | None
     return StainedObjects(area, found.of_run, found.first, pixels, long, cut)
 
 
-def link_cells(
-    nuclei: Nuclei, stained: StainedObjects, mpp: float, territory: Territories | None = None
-) -> Int64Array:
-    """The object in which each cell lies.
-
-    Parameters
-    ----------
-    nuclei : Nuclei
-    stained : StainedObjects
-        Of the same window.
-    mpp : float
-    territory : Territories, optional
-        Surroundings of the nuclei to 2 um or farther, where they are known already.
-
-    Returns
-    -------
-    ndarray of int64, shape (n,)
-        In label order: row of the largest object within 2 um of the nucleus, the first of equals; -1
-        without one.
-    """
-    best = np.full(len(nuclei.seeds), -1, np.int64)
-    if len(stained.pixels):
-        near = territories(nuclei.labels, _LINK_UM / mpp) if territory is None else territory
-        # too large goes before every area
-        size = np.where(stained.pixels == LARGE, np.int64(1) << 40, stained.pixels)
-        reach = round(_LINK_UM / mpp * UNIT)
-        runs = stained.at_threshold
-        _largest(near, (runs.rows, runs.spans, stained.of_run), reach, size, best)
-    return best
-
-
 def _steps(rules: StainedRules, mpp: float) -> int:
     return max(1, round(rules.reach_um / mpp))
 
@@ -209,25 +175,3 @@ def _small(runs: Runs, area_um2: float, side_um: float, mpp: float, connectivity
     small &= (found.boxes[:, 2:] <= side_um / mpp).all(axis=1)
     # the last, for none, takes what was appended
     return np.asarray(np.append(small, False)[found.of_run], np.bool_)
-
-
-@njit(cache=True, nogil=True)
-def _largest(
-    near: Territories,
-    objects: tuple[Int64Array, Int32Array, Int32Array],
-    reach: int,
-    size: Int64Array,
-    best: Int64Array,
-) -> None:
-    rows, spans, of_run = objects
-    for y in range(rows.size - 1):
-        owner, distance = near.owner[y], near.distance[y]
-        for i in range(rows[y], rows[y + 1]):
-            found = of_run[i]
-            for x in range(np.uint64(spans[i, 0]), np.uint64(spans[i, 1])):
-                if owner[x] == 0 or distance[x] > reach:
-                    continue
-                held = best[owner[x] - 1]
-                better = held < 0 or size[found] > size[held] or (size[found] == size[held] and found < held)
-                if better:
-                    best[owner[x] - 1] = found

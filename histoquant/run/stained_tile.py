@@ -36,7 +36,7 @@ def cell_columns(
     ----------
     stained : StainedObjects
     index : ndarray of int64, shape (n,)
-        From `link_cells`.
+        `Surroundings.linked`.
     origin_yx : tuple of int
         First pixel of the window in the plane.
     mpp : float

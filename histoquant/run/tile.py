@@ -17,7 +17,7 @@ from histoquant.objects import (
     VesselCore,
     VesselResult,
     cell_support_px,
-    cell_territories,
+    cell_surroundings,
     find_whole_vessels,
     measure_cells,
     nuclei_halo_px,
@@ -28,7 +28,7 @@ from histoquant.objects import (
 from histoquant.objects.columns import to_arrow, to_numpy
 from histoquant.objects.outline_steps import steps_of
 from histoquant.objects.segmenter import segment_with, segmenter_halo_px
-from histoquant.objects.stained import StainedObjects, find_stained, link_cells, stained_halo_px
+from histoquant.objects.stained import StainedObjects, find_stained, stained_halo_px
 from histoquant.run.dab_histogram import dab_histogram
 from histoquant.run.job import RunParameters
 from histoquant.run.plan import Planned
@@ -203,14 +203,13 @@ def _cells(
     # what another tile owns is in the way of this tile's cells and is measured there
     own = np.flatnonzero(tile.owns(seed_x, seed_y))
     seed_y, seed_x = seed_y[own], seed_x[own]
-    territory = cell_territories(nuclei, marker, planes.mpp)
-    measured = measure_cells(planes, nuclei, marker, territory, own)
+    around = cell_surroundings(planes, nuclei, marker, own, stained)
+    measured = measure_cells(planes, nuclei, marker, own, around)
     near = near_open_edge(nuclei.labels, edges, cell_support_px(planes.mpp, marker), len(nuclei.seeds))
     unclosed["nuclei_unclosed"] = int(np.count_nonzero(near[own + 1]))
     if stained is not None:
-        linked = link_cells(nuclei, stained, planes.mpp, territory)[own]
-        unclosed["stained_unclosed"] = stained_unclosed(stained, edges, linked)
-        for name, column in cell_columns(stained, linked, (window.y, window.x), planes.mpp).items():
+        unclosed["stained_unclosed"] = stained_unclosed(stained, edges, around.linked)
+        for name, column in cell_columns(stained, around.linked, (window.y, window.x), planes.mpp).items():
             measured = measured.append_column(name, to_arrow(column))
     pixels = to_numpy(measured["nucleus_px"])
     x = _plane_centroid(to_numpy(measured["centroid_x_px"]), pixels, window.x)

@@ -80,3 +80,19 @@ def matched(truth: np.ndarray, found: np.ndarray, radius_px: float) -> int:
     far = cdist(truth, found)
     i, j = linear_sum_assignment(np.where(far <= radius_px, far, 1e6))
     return int((far[i, j] <= radius_px).sum())
+
+
+def nearest_by_force(labels: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
+    """Label of the nearest object, the lower of equals, and how far in fifths of a pixel; 0 beyond.
+
+    Shortest paths of straight (5), diagonal (7) and knight's (11) steps in closed form.
+    """
+    y, x = np.mgrid[: labels.shape[0], : labels.shape[1]]
+    far, owner = np.full(labels.shape, 1 << 30), np.zeros(labels.shape, np.int32)
+    for sy, sx in np.argwhere(labels > 0):
+        dy, dx, label = np.abs(y - sy), np.abs(x - sx), labels[sy, sx]
+        long, short = np.maximum(dy, dx), np.minimum(dy, dx)
+        units = np.where(long >= 2 * short, 5 * long + short, 4 * long + 3 * short)
+        nearer = (units < far) | ((units == far) & (label < owner))
+        far, owner = np.where(nearer, units, far), np.where(nearer, label, owner)
+    return np.where(far <= reach, owner, 0), np.where(far <= reach, far, 0)

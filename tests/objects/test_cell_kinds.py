@@ -17,12 +17,28 @@ from histoquant.objects.cell_kinds import (
     STAINED_BITS,
     Kinds,
     Reaches,
+    tell_row,
 )
+from histoquant.objects.nearest import Keys
+
+KEYS = Keys(reach=100, bits=4, far=1 << 15, stride=1, halo=0, row=0, column=0)
+
+
+def _words(
+    kinds: Kinds, labels: np.ndarray, distance: np.ndarray, rim_px: int, dab: np.ndarray
+) -> np.ndarray:
+    """Words of a window whose pixels are so far from nucleus 1, or in a nucleus."""
+    near = np.where(distance > 0, (distance.astype(np.int64) << KEYS.bits) + 1, labels).astype(np.uint16)
+    rows, words = np.pad(near, rim_px, constant_values=KEYS.far), np.empty(near.shape, np.uint16)
+    limits, other = kinds.limits(KEYS, np.uint16), np.empty(near.shape[1], np.uint16)
+    for y in range(len(near)):
+        tell_row((rows[y], rows[y + rim_px], rows[y + 2 * rim_px]), limits, other, dab[y], 100, words[y])
+    return words
 
 
 def _told(kinds: Kinds, labels: np.ndarray, distance: np.ndarray, rim_px: int) -> np.ndarray:
     """Kind of every pixel; its place in the word is the kind's."""
-    words = kinds.words(labels, distance, np.zeros(labels.shape, np.int16), rim_px, 1)
+    words = _words(kinds, labels, distance, rim_px, np.zeros(labels.shape, np.int16))
     kind = words >> KIND_BITS
     assert (kinds.place[kind] == (words >> PLACE_BITS) & 3).all()
     return kind
@@ -61,7 +77,7 @@ def test_words_hold_the_bin_of_dab_and_whether_nucleus_or_cytoplasm_is_stained()
     # a nucleus, its cytoplasm, what lies beyond
     distance = np.repeat(np.array([[0], [60], [61]], np.uint16), dab.shape[1], axis=1)
     kinds = Kinds.of(Reaches(15, 10, 25, 60, 2))
-    words = kinds.words(np.ones(dab.shape, np.int32), distance, dab, 2, 100)
+    words = _words(kinds, np.ones(dab.shape, np.int32), distance, 2, dab)
     assert (
         (words & ((1 << PLACE_BITS) - 1)) == np.clip((dab - np.int32(FIRST_MOD)) // BIN_MOD, 0, BINS - 1)
     ).all()

@@ -12,7 +12,7 @@ from histoquant.errors import UsageError
 from histoquant.markers import get_marker
 from histoquant.objects import (
     Nuclei,
-    cell_territories,
+    cell_surroundings,
     is_cap,
     is_countable,
     is_fragment,
@@ -21,7 +21,6 @@ from histoquant.objects import (
     outlines,
 )
 from histoquant.objects.label_runs import LabelRuns
-from histoquant.objects.territory import UNIT, territories
 
 sys.path.insert(0, str(Path(__file__).parent))
 from nuclei_fields import planes, split
@@ -105,32 +104,6 @@ def test_a_nucleus_without_surroundings_has_no_ring_and_says_so() -> None:
     for name in ("ring_dab_od", "ring_dab_p50_od", "cytoplasm_dab_od"):
         assert np.isnan(cell[name])
     assert cell.nucleus_dab_od == pytest.approx(0.5)
-
-
-def test_pixels_go_to_the_nearest_nucleus_within_reach() -> None:
-    rng = np.random.default_rng(0)
-    labels = np.zeros((70, 90), np.int32)
-    for i in range(12):
-        y, x = rng.integers(5, 65), rng.integers(5, 85)
-        cv2.circle(labels, (int(x), int(y)), 3, i + 1, -1)
-    owner, distance = territories(labels, 8.0)
-    exact = ndimage.distance_transform_edt(labels == 0)
-    reached = owner > 0
-    assert (reached[exact < 7.7]).all()
-    assert not reached[exact > 8.3].any()
-    assert np.abs(distance[reached] / UNIT - exact[reached]).max() < 0.35
-    assert (owner[labels > 0] == labels[labels > 0]).all()
-
-
-def test_equal_distance_goes_to_the_earlier_nucleus() -> None:
-    labels = np.zeros((3, 11), np.int32)
-    labels[1, 0], labels[1, 10] = 2, 1
-    assert territories(labels, 8.0).owner[1, 5] == 1
-
-
-def test_a_reach_without_sense_is_refused() -> None:
-    with pytest.raises(UsageError, match="reach"):
-        territories(np.zeros((4, 4), np.int32), -1.0)
 
 
 def test_outlines_enclose_exactly_the_pixels() -> None:
@@ -271,30 +244,9 @@ def test_some_of_the_cells_are_measured_as_all_of_them() -> None:
     seeds = np.array([np.argwhere(labels == i)[0] for i in range(1, 7)], np.int32)
     nuclei = Nuclei(labels, seeds, rng.uniform(0, 1, 6), LabelRuns.of_all(labels))
     window, rows = planes(blue, brown), np.array([0, 3, 4])
-    some = measure_cells(window, nuclei, CD68, cell_territories(nuclei, CD68, 0.5), rows)
+    some = measure_cells(window, nuclei, CD68, rows, cell_surroundings(window, nuclei, CD68, rows))
     whole = measure_cells(window, nuclei, CD68)
     assert some.equals(whole.take(rows))
     lines, all_lines = outlines(labels, rows), outlines(labels)
     for k, row in enumerate(rows):
         assert (lines.polygon(k) == all_lines.polygon(row)).all()
-
-
-@pytest.mark.parametrize("offset", [0, 1 << 27])
-def test_territories_are_nearest_labels_by_brute_force(offset: int) -> None:
-    rng = np.random.default_rng(11)
-    labels = np.where(rng.random((40, 44)) < 0.01, rng.integers(1, 900, (40, 44)), 0).astype(np.int32)
-    labels[labels > 0] += offset
-    found = territories(labels, 9.0)
-    far = np.full(labels.shape, 10**6)
-    owner = np.zeros(labels.shape, np.int64)
-    y, x = np.mgrid[: labels.shape[0], : labels.shape[1]]
-    for sy, sx in np.argwhere(labels > 0):
-        dy, dx = np.abs(y - sy), np.abs(x - sx)
-        long, short = np.maximum(dy, dx), np.minimum(dy, dx)
-        # shortest path of straight (5), diagonal (7) and knight's (11) steps
-        units = np.where(long >= 2 * short, 5 * long + short, 4 * long + 3 * short)
-        nearer = (units < far) | ((units == far) & (labels[sy, sx] < owner))
-        far, owner = np.where(nearer, units, far), np.where(nearer, labels[sy, sx], owner)
-    within = far <= 45
-    assert (found.owner == np.where(within, owner, 0)).all()
-    assert (found.distance == np.where(within, far, 0)).all()

@@ -8,9 +8,9 @@ import pytest
 from scipy import ndimage
 
 from histoquant.objects.loose_runs import LooseRuns
+from histoquant.objects.nearest import UNIT
 from histoquant.objects.necks import may_narrow
 from histoquant.objects.split import _count_peaks, _cut, _flood_depths, _Room, _set_depths
-from histoquant.objects.territory import UNIT
 
 sys.path.insert(0, str(Path(__file__).parent))
 from nuclei_fields import split

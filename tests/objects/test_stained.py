@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from histoquant.markers import get_marker
-from histoquant.objects import Planes
+from histoquant.objects import Planes, cell_surroundings
 from histoquant.objects.label_runs import LabelRuns
 from histoquant.objects.nuclei import Nuclei
-from histoquant.objects.stained import LARGE, SHIFTS, find_stained, link_cells, stained_halo_px
+from histoquant.objects.stained import LARGE, SHIFTS, find_stained, stained_halo_px
 
 MPP = 0.5
 AT = SHIFTS.index(1.0)
@@ -74,7 +74,7 @@ def test_a_cell_takes_the_largest_object_beside_it() -> None:
     labels[5:10, 5:10] = 2
     nuclei = Nuclei(labels, np.array([[50, 43], [7, 7]], np.int32), np.zeros(2), LabelRuns.of_all(labels))
     found = find_stained(_planes(dab), 0.2)
-    index = link_cells(nuclei, found, MPP)
+    index = cell_surroundings(_planes(dab), nuclei, get_marker("CD68"), stained=found).linked
     assert index[1] == -1
     assert found.pixels[index[0]] == found.pixels.max()
 

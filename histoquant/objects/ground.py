@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from histoquant.objects.marks import WORD, places
+
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
 UInt8Array = npt.NDArray[np.uint8]
@@ -57,8 +59,9 @@ class Ground(NamedTuple):
         words : ndarray of int32, shape (h, w)
         """
         width = levels.shape[1]
-        marks, peaks = np.zeros(width, np.uint8), np.empty(levels.size // 2, np.uint32)
-        count = _peaks(levels, marks, marks.view(np.uint64), peaks)
+        marks, columns = np.zeros(width + WORD, np.uint8), np.empty(width + WORD, np.int32)
+        peaks = np.empty(levels.size // 2, np.uint32)
+        count = _peaks(levels, marks, columns, peaks)
         row = levels.reshape(1, -1)
         return cls(row, row.copy(), words.reshape(1, -1), peaks[:count], width)
 
@@ -154,16 +157,14 @@ def _count(levels: UInt8Array, eights: UInt64Array, counts: Int64Array) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _peaks(levels: UInt8Array, marks: UInt8Array, eights: UInt64Array, peaks: UInt32Array) -> int:
+def _peaks(levels: UInt8Array, marks: UInt8Array, columns: Int32Array, peaks: UInt32Array) -> int:
     count, width = np.uint64(0), levels.shape[1]
     for y in range(1, levels.shape[0] - 1):
-        _mark_peaks(levels[y - 1, 1:-1], levels[y], levels[y + 1, 1:-1], marks[1:-1])
-        for k in range(np.uint64(eights.size)):
-            if eights[k] == 0:
-                continue
-            for x in range(np.uint64(8) * k, np.uint64(8) * k + np.uint64(8)):
-                peaks[count] = y * width + x
-                count += np.uint64(marks[x])
+        _mark_peaks(levels[y - 1, 1:-1], levels[y], levels[y + 1, 1:-1], marks[1 : width - 1])
+        found = np.uint64(places(marks, width, columns))
+        for k in range(found):
+            peaks[count + k] = y * width + columns[k]
+        count += found
     return int(count)
 
 

@@ -21,8 +21,14 @@ LEVELS = 256
 # over its pixels.
 FROM, TO, AT_LEVEL, AREA = range(4)
 SUMS = 9
-# And its box, and score and area of what was chosen inside it.
-_COLUMNS = AREA + SUMS + 6
+# And its box.
+_COLUMNS = AREA + SUMS + 4
+# Of one that is chosen, after its level.
+SCORE = 3
+# How many regions are closed and how many chosen, and up to where closed ones hold what was walked.
+CLOSED, CHOSEN, KEPT = range(3)
+# Closed regions that are scored at once: they stay in the cache.
+_AT_ONCE = 256
 
 
 class Ground(NamedTuple):
@@ -92,22 +98,32 @@ class Found(NamedTuple):
     ----------
     order : ndarray of uint32, shape (n,)
         Pixels of the ground.
-    chosen : ndarray of int64, shape (m, 3)
-        Disjoint regions: first pixel in ``order``, one past the last, and level.
-    regions : ndarray of int64, shape (256, 19)
+    chosen : ndarray of int64, shape (m, 4)
+        Disjoint regions: first pixel in ``order``, one past the last, level and score.
+    regions : ndarray of int64, shape (256, 16)
         Regions that are not closed, each within the one before.
+    closed : ndarray of int64, shape (12, 256)
+        Those that are and were not scored, in columns: first pixel, one past the last, level and sums.
+    scores : ndarray of int64, shape (256,)
+        Theirs.
+    counts : ndarray of int64, shape (3,)
+        Regions closed, regions chosen, and one past the last pixel of what closed ones hold.
     """
 
     order: UInt32Array
     chosen: Int64Array
     regions: Int64Array
+    closed: Int64Array
+    scores: Int64Array
+    counts: Int64Array
 
     @classmethod
     def room(cls, pixels: int, least_px: int) -> Found:
         """For regions of at least so many of these pixels."""
         rows = pixels // max(1, least_px) + 1
-        order, chosen = np.empty(pixels, np.uint32), np.empty((rows, 3), np.int64)
-        return cls(order, chosen, np.empty((LEVELS, _COLUMNS), np.int64))
+        order, chosen = np.empty(pixels, np.uint32), np.empty((rows, 4), np.int64)
+        regions, closed = np.empty((LEVELS, _COLUMNS), np.int64), np.empty((AREA + SUMS, _AT_ONCE), np.int64)
+        return cls(order, chosen, regions, closed, np.empty(_AT_ONCE, np.int64), np.zeros(3, np.int64))
 
 
 def framed(levels: UInt8Array, blocked: UInt8Array | None) -> tuple[UInt8Array, Int64Array]:

@@ -9,13 +9,24 @@ is within something too large, too.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from histoquant.objects.ground import AREA, AT_LEVEL, FROM, LEVELS, SUMS, TO, Found, Ground, Waiting
+from histoquant.objects.choosing import choose
+from histoquant.objects.ground import (
+    AREA,
+    AT_LEVEL,
+    CLOSED,
+    FROM,
+    KEPT,
+    LEVELS,
+    SUMS,
+    TO,
+    Found,
+    Ground,
+    Waiting,
+)
 from histoquant.objects.prefetch import prefetch
 from histoquant.objects.score_rules import ScoreRules
 
@@ -25,13 +36,11 @@ Beside = tuple[np.uint8, np.uint8, np.uint8, np.uint8]
 
 # Columns of an open region, after `TO`, which is up to where it is summed: sums, box, what was chosen inside.
 _SUM_X, _SUM_Y, _SUM_XX, _SUM_YY, _SUM_XY, _EDGES, _BLOCKED, _STEP = range(AREA + 1, AREA + SUMS)
-_MIN_X, _MAX_X, _MIN_Y, _MAX_Y, _INSIDE, _COVERED = range(AREA + SUMS, AREA + SUMS + 6)
+_MIN_X, _MAX_X, _MIN_Y, _MAX_Y = range(AREA + SUMS, AREA + SUMS + 4)
 # A pixel that a walk met and gave up. Where it is a level as well, no walk is given up.
 _GIVEN_UP = np.uint8(LEVELS - 1)
-# Scores are integers, because sums of them must not depend on the order of summing.
-_SCORE_UNIT = 1_000_000.0
 # Unsigned, as all places of the walk are: a signed one would be asked at each use whether it is negative.
-_ONE = np.uint64(1)
+_NONE, _ONE = np.uint64(0), np.uint64(1)
 # Bytes that come at once, as many rows ahead as a walk goes down.
 _LINE = np.uint64(64)
 
@@ -42,7 +51,7 @@ _kernel = njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinl
 
 @_kernel
 def walk(ground: Ground, waiting: Waiting, found: Found, rules: ScoreRules) -> int:
-    """Choose the regions that are worth more than what was chosen inside them.
+    """Choose among the regions of a window.
 
     Parameters
     ----------
@@ -58,26 +67,25 @@ def walk(ground: Ground, waiting: Waiting, found: Found, rules: ScoreRules) -> i
     int
         Regions chosen: as many rows of ``chosen``.
     """
-    fetched, ahead, count = np.uint64(0), np.uint64(rules.length_px * ground.width), 0
+    fetched, ahead = np.uint64(0), np.uint64(rules.length_px * ground.width)
     for k in range(ground.peaks.size):
         peak = np.uint64(ground.peaks[k])
         while fetched < peak + ahead:
             prefetch(ground.unmet, 0, fetched)
             fetched += _LINE
         if _is_unmet(ground.unmet[0, peak], peak, ground):
-            count = _walk(peak, ground, waiting, found, count, rules)
-    return count
+            _walk(peak, ground, waiting, found, rules)
+    return int(choose(found, rules))
 
 
 @_kernel
-def _walk(
-    here: np.uint64, ground: Ground, waiting: Waiting, found: Found, count: int, rules: ScoreRules
-) -> int:
-    """Walk from a pixel until nothing is left, or the region is too large; regions chosen until then."""
+def _walk(here: np.uint64, ground: Ground, waiting: Waiting, found: Found, rules: ScoreRules) -> None:
+    """Walk from a pixel until nothing is left, or the region is too large."""
     unmet, width, order, regions = ground.unmet[0], np.uint64(ground.width), found.order, found.regions
-    level, filled = unmet[here], np.uint64(found.chosen[count - 1, TO] if count > 0 else 0)
+    # what no closed region holds is written over
+    level, filled = unmet[here], np.uint64(found.counts[KEPT])
     unmet[here] = 0
-    top, given_up = 0, np.uint8(0)
+    top, given_up = _NONE, np.uint8(0)
     _open(regions[0], level, filled)
     # of the level that is walked, in a register
     first = free = waiting.first[level]
@@ -98,7 +106,7 @@ def _walk(
                 _wait(ground, here, np.uint64(level), 1, waiting)
                 here, level = _first_of(beside, here, ground, darkest), darkest
                 unmet[here] = 0
-                top += 1
+                top += _ONE
                 _open(regions[top], level, filled)
                 first, free = waiting.first[level], waiting.free[level]
                 continue
@@ -113,14 +121,13 @@ def _walk(
         if free == first:
             waiting.free[level] = free
             lower = _next_level(level, waiting)
-            top, count, fits = _close(top, max(lower, given_up), filled, ground, found, count, rules)
+            top, fits = _close(top, max(lower, given_up), filled, ground, found, rules)
             if lower <= given_up or not fits:
                 _give_up(lower, unmet, waiting)
                 break
             level, first, free = lower, waiting.first[lower], waiting.free[lower]
         free -= _ONE
         here = np.uint64(waiting.pixels[free])
-    return count
 
 
 @_kernel
@@ -211,38 +218,46 @@ def _give_up(level: np.uint8, unmet: UInt8Array, waiting: Waiting) -> None:
 
 @_kernel
 def _close(
-    top: int, lower: int, filled: int, ground: Ground, found: Found, count: int, rules: ScoreRules
-) -> tuple[int, int, bool]:
+    top: np.uint64, level: np.uint8, end: np.uint64, ground: Ground, found: Found, rules: ScoreRules
+) -> tuple[np.uint64, bool]:
     """Close regions above a level; the last of them goes on there, alone or within the one around it."""
-    chosen, regions, fits = found.chosen, found.regions, True
+    regions, fits, lower, filled = found.regions, True, np.int64(level), np.int64(end)
     while regions[top, AT_LEVEL] > lower and fits:
         row = regions[top]
-        area = np.int64(filled) - row[FROM]
+        area = filled - row[FROM]
         fits = area <= rules.most_px
         if fits and area >= rules.least_px:
             _add(found, filled, ground, row)
             fits = max(row[_MAX_X] - row[_MIN_X], row[_MAX_Y] - row[_MIN_Y]) < rules.length_px
-            if fits and _take(row, rules):
-                while count > 0 and chosen[count - 1, FROM] >= row[FROM]:
-                    count -= 1
-                for column in range(FROM, AREA):
-                    chosen[count, column] = row[column]
-                count += 1
-        if top > 0 and regions[top - 1, AT_LEVEL] >= lower:
-            top -= 1
+            if fits:
+                _keep(row, found, rules)
+        if top > _NONE and regions[top - _ONE, AT_LEVEL] >= lower:
+            top -= _ONE
             if row[AREA] > 0:
                 _add(found, row[FROM], ground, regions[top])
                 _join(regions[top], row)
         else:
             row[AT_LEVEL] = lower
-    return top, count, fits
+    return top, fits
+
+
+@_kernel
+def _keep(row: Int64Array, found: Found, rules: ScoreRules) -> None:
+    """Note a closed region of permitted size, to be scored with many others at once."""
+    place = np.uint64(found.counts[CLOSED])
+    for column in range(np.uint64(AREA + SUMS)):
+        found.closed[column, place] = row[column]
+    found.counts[CLOSED] += 1
+    found.counts[KEPT] = row[TO]
+    if found.counts[CLOSED] == found.closed.shape[1]:
+        choose(found, rules)
 
 
 @_kernel
 def _open(row: Int64Array, level: int, filled: int) -> None:
     row[FROM] = row[TO] = filled
     row[AT_LEVEL] = level
-    for column in range(AREA, _COVERED + 1):
+    for column in range(AREA, AREA + SUMS):
         row[column] = 0
     row[_MIN_X] = row[_MIN_Y] = 1 << 30
     row[_MAX_X] = row[_MAX_Y] = -1
@@ -289,62 +304,3 @@ def _join(row: Int64Array, inner: Int64Array) -> None:
     row[TO] = inner[TO]
     row[_MIN_X], row[_MAX_X] = min(row[_MIN_X], inner[_MIN_X]), max(row[_MAX_X], inner[_MAX_X])
     row[_MIN_Y], row[_MAX_Y] = min(row[_MIN_Y], inner[_MIN_Y]), max(row[_MAX_Y], inner[_MAX_Y])
-    row[_INSIDE] += inner[_INSIDE]
-    row[_COVERED] += inner[_COVERED]
-
-
-@_kernel
-def _take(row: Int64Array, rules: ScoreRules) -> bool:
-    """Whether a region of permitted size is worth more than what was taken inside it; credits it if so."""
-    score = score_of(row[AREA : AREA + SUMS], rules)
-    if score == 0:
-        return False
-    credit = 1.0
-    if row[_COVERED] > 0:
-        credit = math.pow(row[AREA] / row[_COVERED], rules.regrowth)
-    if score < row[_INSIDE] * credit:
-        return False
-    row[_INSIDE], row[_COVERED] = score, row[AREA]
-    return True
-
-
-@_kernel
-def score_of(row: Int64Array, rules: ScoreRules) -> int:
-    """How well a region of permitted size would do as one nucleus.
-
-    ``score = area * roundness^2 * edge``: roundness is how far the share of its ellipse of inertia that
-    the region fills, ``A / (4 pi sqrt(det C))``, exceeds the least share; two touching discs fill 0.89.
-    Edge saturates with the mean step of darkness across the boundary.
-
-    Parameters
-    ----------
-    row : ndarray of int64, shape (9,)
-        Area, sums of x, y, xx, yy, xy; free edges, edges to blocked pixels, summed step over the free ones.
-    rules : ScoreRules
-
-    Returns
-    -------
-    int
-        Millionths of um2; 0 for what cannot be a nucleus.
-    """
-    n, sum_x, sum_y, sum_xx, sum_yy, sum_xy, edges, blocked, steps = row
-    if edges <= rules.free_min * (edges + blocked):
-        return 0
-    step = steps / edges
-    if step <= rules.edge_min_mod:
-        return 0
-    # 1/12 is the variance of a pixel's own square
-    vx = (n * sum_xx - sum_x * sum_x) / (n * n) + 1.0 / 12.0
-    vy = (n * sum_yy - sum_y * sum_y) / (n * n) + 1.0 / 12.0
-    vxy = (n * sum_xy - sum_x * sum_y) / (n * n)
-    det = vx * vy - vxy * vxy
-    fill = n / (4.0 * math.pi * math.sqrt(det))
-    if fill <= rules.ellipse_min:
-        return 0
-    half = 0.5 * (vx + vy)
-    spread = math.sqrt(max(0.0, half * half - det))
-    ratio = math.sqrt(max(0.0, half - spread) / (half + spread))
-    roundness = min(1.0, (fill - rules.ellipse_min) / (1.0 - rules.ellipse_min))
-    edge = (step - rules.edge_min_mod) / (step - rules.edge_min_mod + rules.edge_half_mod)
-    score = n * rules.px_um2 * roundness * roundness * edge * min(1.0, ratio / rules.slender)
-    return int(_SCORE_UNIT * score) if score >= rules.score_min_um2 else 0

@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from histoquant.objects import ground
+from histoquant.objects.choosing import score_of
 from histoquant.objects.edge_words import edge_words
 from histoquant.objects.flood import Seen, label_best
 from histoquant.objects.nuclei_params import NucleiParams
 from histoquant.objects.score_rules import ScoreRules
-from histoquant.objects.walk import score_of
 
 SIDES = ((-1, 0), (1, 0), (0, -1), (0, 1))
 
@@ -88,6 +89,24 @@ def test_what_is_too_long_hides_nothing_beside_it(seed: int, length_um: float) -
     assert _found_is_wanted(saturated, dark, nothing, nothing.astype(np.uint8), 1, length_um) >= 0
 
 
+@pytest.mark.parametrize("at_once", [1, 7])
+def test_it_is_the_same_how_many_regions_are_scored_at_once(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = _case(5)
+    rules = ScoreRules.of(NucleiParams(area_min_um2=1.0, ellipse_min=0.6, edge_min_od=0.005), 0.5)
+    wanted = _labels(*case, 1, rules)
+    monkeypatch.setattr(ground, "_AT_ONCE", at_once)
+    assert (_labels(*case, 1, rules) == wanted).all()
+    assert wanted.max() > 3
+
+
+@pytest.mark.parametrize("regrowth", [0.0, 0.5, 1.0, 1.7])
+def test_credit_for_lost_area_is_a_power(regrowth: float) -> None:
+    levels, dark, doubt, blocked = _case(2)
+    assert _found_is_wanted(levels, dark, doubt, blocked, 1, 20.0, regrowth) > 2
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (40, 1), (2, 9), (14, 17)])
 def test_noise_in_windows_of_any_shape(shape: tuple[int, int]) -> None:
     # walks that give up meet what others gave up in many ways
@@ -100,10 +119,15 @@ def test_noise_in_windows_of_any_shape(shape: tuple[int, int]) -> None:
         assert _found_is_wanted(levels, dark, np.zeros_like(dark), blocked, 1, length_um) >= 0
 
 
-def _found_is_wanted(levels, dark, doubt, blocked, reach, length_um) -> int:
+def _found_is_wanted(levels, dark, doubt, blocked, reach, length_um, regrowth=0.5) -> int:
     """How many regions label and choice by going through all of them have in common: all."""
     params = NucleiParams(
-        area_min_um2=1.0, area_max_um2=90.0, ellipse_min=0.6, edge_min_od=0.005, length_max_um=length_um
+        area_min_um2=1.0,
+        area_max_um2=90.0,
+        ellipse_min=0.6,
+        edge_min_od=0.005,
+        length_max_um=length_um,
+        regrowth=regrowth,
     )
     rules = ScoreRules.of(params, 0.5)
     regions = _regions(np.where(blocked > 0, np.uint8(0), levels))

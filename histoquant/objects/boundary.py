@@ -10,7 +10,7 @@ from numba import njit
 
 from histoquant.objects.lane_rows import largest, same, weighed
 from histoquant.objects.lanes import Masks
-from histoquant.objects.loose_runs import LooseRuns, box_of
+from histoquant.objects.loose_runs import LooseRuns, box_of, read_row
 from histoquant.objects.marks import WORD, bits_set, lowest_bit
 
 Bits = npt.NDArray[np.uint64]
@@ -29,8 +29,6 @@ _MOST_FIRST = np.int64(-(1 << 40))
 _ONE = np.uint64(1)
 _TOP = np.uint64(WORD - 1)
 _NARROW = 32
-# Pixels of 16 bits that come at once
-_LINE = 32
 
 _kernel = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 
@@ -89,7 +87,7 @@ def _look_at_all(runs: LooseRuns, look: _Look, darkest: Int32Array, sums: Int64A
         own = runs.spans[runs.first[i] : runs.last[i]]
         y0, x0, y1, x1 = box_of(own)
         while read < min(y1 + margin, height):
-            values += _read(look.plane[read])
+            values += read_row(look.plane[read])
             read += 1
         across, frame = x1 - x0 + 2 * margin, y1 - y0 + 4 * margin
         bits = _NARROW if across <= _NARROW else WORD
@@ -101,15 +99,6 @@ def _look_at_all(runs: LooseRuns, look: _Look, darkest: Int32Array, sums: Int64A
             _look_at(own, (y0, x0, y1), look, narrow, darkest[i], sums[i])
         else:
             _look_at(own, (y0, x0, y1), look, wide, darkest[i], sums[i])
-    return values
-
-
-@_kernel
-def _read(row: IntArray) -> int:
-    """Read a row from end to end, as memory likes best: objects have a few pixels of many rows."""
-    values = 0
-    for x in range(np.uint64(0), np.uint64(row.size), np.uint64(_LINE)):
-        values += row[x]
     return values
 
 

@@ -57,6 +57,28 @@ def largest(context: Any, plane: Any, place: Any, word: Any) -> Any:
 
 
 @intrinsic
+def positive(context: Any, plane: Any, place: Any, word: Any) -> Any:
+    """Sum of the pixels above 0 whose bits are set.
+
+    Parameters
+    ----------
+    plane : ndarray of int16, flat
+    place : int
+    word : uint32 or uint64
+    """
+
+    def generate(target: Any, builder: Any, signature: Any, given: Any) -> Any:
+        lanes = word.bitwidth
+        held = _pixels(target, builder, signature, given, lanes)
+        none = ir.Constant(held.type, [0] * lanes)
+        counts = builder.and_(_lit(builder, given[2]), builder.icmp_signed(">", held, none))
+        wide = builder.sext(builder.select(counts, held, none), ir.VectorType(_SUM, lanes))
+        return _reduced(builder, "add", wide)
+
+    return types.int32(plane, place, word), generate
+
+
+@intrinsic
 def same(context: Any, plane: Any, place: Any, value: Any, word: Any) -> Any:
     """Bits that are set in a word and whose pixels have a value.
 

@@ -61,7 +61,7 @@ def may_narrow(runs: LooseRuns, neck_share: FloatArray, least_px: int) -> tuple[
         own, pixels = runs.spans[runs.first[i] : runs.last[i]], 0
         for k in range(np.uint64(own.shape[0])):
             pixels += own[k, 2] - own[k, 1]
-        if pixels < 2 * least_px or _ellipse_share(own, pixels) > _NECKLESS:
+        if pixels < 2 * least_px:
             continue
         top, left, bottom, right = box_of(own)
         side = max(bottom - top, right - left)
@@ -73,7 +73,8 @@ def may_narrow(runs: LooseRuns, neck_share: FloatArray, least_px: int) -> tuple[
             apart = _comes_apart(large, neck_share[i])
         else:
             apart = True
-        if apart:
+        # few come apart: of all others nobody asks whether they are as good as convex
+        if apart and _ellipse_share(own, pixels) <= _NECKLESS:
             rows[count] = i
             count += 1
             room = max(room, (bottom - top + 2) * (right - left + 2))

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from histoquant.objects.label_shapes import draw_runs, runs_within
+from histoquant.objects.label_runs import in_turn
+from histoquant.objects.label_shapes import draw_runs
 from histoquant.objects.loose_runs import LooseRuns, box_of
 from histoquant.objects.nearest import UNIT
 from histoquant.objects.necks import DIAGONAL, may_narrow
@@ -22,8 +23,8 @@ FloatArray = npt.NDArray[np.float64]
 # Rows of what is known of each pixel of an object; the order is not needed once parts are numbered.
 _ORDER, _PART, _UP, _PEAK, _SIZE, _BESIDE = range(6)
 _NUMBER = _ORDER
-# Above every number of a part and every depth
-_NOBODY = 1 << 31
+# Above every number of a part
+_NOBODY = 2**32 - 1
 # Unsigned, as places are where every pixel is asked: a signed one would be asked whether it is negative.
 _ONE = np.uint64(1)
 
@@ -72,25 +73,42 @@ def _split_all(
     runs: LooseRuns, waists: Int64Array, neck_share: FloatArray, least_px: int, room: _Room
 ) -> tuple[Int64Array, Int32Array, Int64Array]:
     """Parts of those objects that are cut: their numbers, their runs, and how many each has."""
-    rows, counts, parts = np.empty(256, np.int64), np.empty(256, np.int64), 0
-    more, n, fresh = np.empty((1024, 3), np.int32), 0, runs.first.size
+    rows, parts, fresh = np.empty(256, np.int64), 0, runs.first.size
+    # part, row, first column and one past the last
+    found, n = np.empty((1024, 4), np.int32), 0
     for i in waists:
         own = runs.spans[runs.first[i] : runs.last[i]]
         number = _cut(own, neck_share[i], least_px, room)
         most = number.max()
+        if most < 2:
+            continue
         while parts + most > rows.size:
-            rows, counts = np.concatenate((rows, rows)), np.concatenate((counts, counts))
-        while n + number.size > more.shape[0]:
-            more = np.concatenate((more, np.empty_like(more)))
-        for k in range(most if most > 1 else 0):
-            rows[parts] = i if k == 0 else fresh
-            fresh += int(k > 0)
-            # the frame is one pixel wide
-            top, left, _, _ = box_of(own)
-            counts[parts] = runs_within(number, k + 1, top - 1, left - 1, more[n:])
-            n += counts[parts]
-            parts += 1
-    return rows[:parts].copy(), more[:n].copy(), counts[:parts].copy()
+            rows = np.concatenate((rows, rows))
+        while n + number.size > found.shape[0]:
+            found = np.concatenate((found, np.empty_like(found)))
+        for k in range(most):
+            rows[parts + k] = i if k == 0 else fresh + k - 1
+        n += _note_parts(own, number, parts - 1, found[n:])
+        parts, fresh = parts + most, fresh + most - 1
+    start, spans = in_turn(found[:n], parts)
+    return rows[:parts].copy(), spans, np.diff(start)
+
+
+@njit(cache=True, nogil=True)
+def _note_parts(own: Int32Array, number: Int32Array, before: int, found: Int32Array) -> int:
+    """Note the runs of an object's parts, whose numbers follow on ``before``; how many there are."""
+    y0, x0, _, _ = box_of(own)
+    n = 0
+    for k in range(own.shape[0]):
+        # the frame is one pixel wide
+        y, begin, row = own[k, 0], own[k, 1], number[own[k, 0] - y0 + 1]
+        for x in range(own[k, 1], own[k, 2]):
+            part = row[np.uint64(x - x0 + 1)]
+            if x + 1 == own[k, 2] or row[np.uint64(x - x0 + 2)] != part:
+                found[n, 0], found[n, 1], found[n, 2], found[n, 3] = before + part, y, begin, x + 1
+                begin = x + 1
+                n += 1
+    return n
 
 
 @njit(cache=True, nogil=True)
@@ -174,41 +192,39 @@ def _flood_depths(depth: Int32Array, neck_share: float, peaks: int, of_pixel: In
     ``of_pixel`` receives for each pixel 1 plus the first pixel of its part, and for each first pixel the
     part it was joined to, its greatest depth, its size, and the part beside it across a neck or -1.
     """
-    width = depth.shape[1]
-    flat = depth.ravel()
+    width, flat = np.uint64(depth.shape[1]), depth.ravel()
     order, part, up = of_pixel[_ORDER], of_pixel[_PART], of_pixel[_UP]
     part[:] = 0
     count = 0
     for t in range(_sort_by_depth(flat, order) if peaks > 1 else 0):
         if peaks == 0 and count < 2:
             break
-        p = np.int64(order[t])
+        p = np.uint64(order[t])
         only = _only_part(part, p, width)
         if only > 0:
             home = np.int64(_top(up, only - 1))
             part[p] = home + 1
             of_pixel[_SIZE, home] += 1
             continue
-        steepest = home = np.int64(-1)
-        met = np.int32(0)
-        for dy in (-width, 0, width):
-            for dx in (-1, 0, 1):
-                q = p + dy + dx
+        steepest, home, met = p, np.int64(-1), np.int32(0)
+        for row in (p - width, p, p + width):
+            for q in (row - _ONE, row, row + _ONE):
                 if part[q] == 0:
                     continue
-                if steepest < 0 or flat[q] > flat[steepest]:
+                # the pixel itself is in none yet
+                if steepest == p or flat[q] > flat[steepest]:
                     steepest = q
                 if part[q] == met:
                     continue
                 met = part[q]
-                root = _top(up, met - 1)
+                root = np.int64(_top(up, met - 1))
                 if home < 0:
                     home = root
                 elif root != home:
                     home, joined = _meet(home, root, flat[p], neck_share, of_pixel)
                     count -= joined
         if home < 0:
-            home = p
+            home = np.int64(p)
             count, peaks = count + 1, peaks - 1
             up[p], of_pixel[_PEAK, p], of_pixel[_SIZE, p], of_pixel[_BESIDE, p] = p, flat[p], 0, -1
         else:
@@ -220,15 +236,15 @@ def _flood_depths(depth: Int32Array, neck_share: float, peaks: int, of_pixel: In
 
 
 @njit(cache=True, nogil=True)
-def _only_part(part: Int32Array, p: int, width: int) -> int:
+def _only_part(part: Int32Array, p: np.uint64, width: np.uint64) -> int:
     """The part in which all neighbours of a pixel lie that are in one, as most do; 0 for several or none."""
-    least, most = _NOBODY, 0
-    for dy in (-width, 0, width):
-        for dx in (-1, 0, 1):
-            held = int(part[p + dy + dx])
-            most = max(most, held)
-            least = min(least, held if held > 0 else _NOBODY)
-    return most if least == most else 0
+    least, most = np.uint32(_NOBODY), np.uint32(0)
+    for row in (p - width, p, p + width):
+        for held in (part[row - _ONE], part[row], part[row + _ONE]):
+            # none is less than any, or more than all
+            most = max(most, np.uint32(held))
+            least = min(least, np.uint32(held - 1))
+    return int(most) if least + np.uint32(1) == most else 0
 
 
 @njit(cache=True, nogil=True)
@@ -267,12 +283,14 @@ def _number(of_pixel: Int32Array, least_px: int) -> int:
     number, of_part = of_pixel[_NUMBER], of_pixel[_PEAK]
     number[:] = 0
     of_part[:] = 0
-    count = 0
-    for p in range(part.size):
-        if part[p] > 0:
+    count, last, given = 0, 0, 0
+    for p in range(np.uint64(part.size)):
+        # most are of the same part as the one before
+        if part[p] != last and part[p] > 0:
             root = _top(up, part[p] - 1)
             if of_part[root] == 0:
                 count += 1
                 of_part[root] = count
-            number[p] = of_part[root]
+            last, given = part[p], of_part[root]
+        number[p] = given if part[p] > 0 else 0
     return count

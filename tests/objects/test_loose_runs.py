@@ -11,7 +11,7 @@ from histoquant.objects.loose_runs import LooseRuns, box_of
 sys.path.insert(0, str(Path(__file__).parent))
 from nuclei_fields import painted
 
-SHAPES = [(23, 31), (1, 40), (40, 1), (1, 1), (9, 130)]
+SHAPES = [(23, 31), (1, 40), (40, 1), (1, 1), (9, 130), (60, 70)]
 
 
 def _field(seed: int, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -58,3 +58,14 @@ def test_changed_objects_have_other_runs_and_further_ones_follow() -> None:
     wanted[3, 8] = 3
     assert (painted(changed, labels.shape) == wanted).all()
     assert (painted(runs, labels.shape) == labels).all()
+
+
+def test_stains_of_long_runs_and_of_extreme_values() -> None:
+    labels = np.ones((3, 80), np.int32)
+    labels[1, :50] = 2
+    blue = np.random.default_rng(0).choice(np.array([-32768, -1, 0, 32767], np.int16), labels.shape)
+    runs, _ = LooseRuns.met(labels, 2)
+    found = runs.stains(blue, blue[::-1])
+    for i in range(2):
+        for k, plane in enumerate((blue, blue[::-1])):
+            assert found[i, k] == np.maximum(plane[labels == i + 1].astype(int), 0).sum()

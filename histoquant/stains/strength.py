@@ -29,7 +29,6 @@ _BELOW = 500  # background may lie this many thousandths under 0
 
 _BOX_UM = 1.0  # half the side of the mean: as wide as the detail that the nucleus search smooths away
 _PEAK_UM = 2.0  # a nucleus has one darkest place within this
-_HALO_PX = 32
 
 # A nucleus is blue where its DAB is less than half of its haematoxylin; stain is brown from 0.6 of it on.
 _BLUE_SHARE_PERCENT = 50
@@ -110,8 +109,8 @@ class StrengthHistogram:
         mpp : float
             Micrometres per pixel.
         """
-        blue, brown = (_box_mean(stain, max(1, round(_BOX_UM / mpp))) for stain in stains)
-        reach = max(1, round(_PEAK_UM / mpp))
+        box, reach = _reach_px(mpp)
+        blue, brown = (_box_mean(stain, box) for stain in stains)
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
         darkest = cv2.dilate(blue.astype(np.int16), disc)
         counts = np.stack([self.hematoxylin, self.dab, self.peaks, self.brown])
@@ -150,15 +149,16 @@ def strength_histogram(
     """
     found = StrengthHistogram.empty()
     mpp = (plane.mpp_xy[0] + plane.mpp_xy[1]) / 2
-    side = BLOCK_PX + 2 * _HALO_PX
+    halo = sum(_reach_px(mpp))
+    side = BLOCK_PX + 2 * halo
     for x, y in blocks.tolist():
-        rgb, valid = plane.read(x - _HALO_PX, y - _HALO_PX, side, side)
+        rgb, valid = plane.read(x - halo, y - halo, side, side)
         stains = unmix_mod(rgb, vectors, white_point)
         if haze is not None:
-            stains[1] = without_haze(stains[1], haze.window(x - _HALO_PX, y - _HALO_PX, side, side))
+            stains[1] = without_haze(stains[1], haze.window(x - halo, y - halo, side, side))
         if not valid.all():
             stains[:, ~valid] = 0
-        found = found.add(stains, np.pad(block_mask(tissue_map, x, y), _HALO_PX) & valid, mpp)
+        found = found.add(stains, np.pad(block_mask(tissue_map, x, y), halo) & valid, mpp)
     return found
 
 
@@ -257,6 +257,11 @@ def _count(
             counts[1, at_d] += 1
             counts[2, at_h] += (h == darkest[y, x]) & (100 * d < _BLUE_SHARE_PERCENT * h)
             counts[3, at_d] += 100 * d > _BROWN_SHARE_PERCENT * h
+
+
+def _reach_px(mpp: float) -> tuple[int, int]:
+    """Half the sides of the mean and of the place of a peak."""
+    return max(1, round(_BOX_UM / mpp)), max(1, round(_PEAK_UM / mpp))
 
 
 def _box_mean(plane: npt.NDArray[np.int16], radius_px: int) -> npt.NDArray[np.int32]:

@@ -93,7 +93,8 @@ class CellFiles:
                 outlines.append(_only(group[OUTLINE], drawn[start : start + GROUP_ROWS]))
                 yield pa.table({name: pa.array(values, from_pandas=True) for name, values in group.items()})
                 del group  # before the next is made
-                pa.default_memory_pool().release_unused()
+                if len(rows) > GROUP_ROWS * HELD_GROUPS:
+                    pa.default_memory_pool().release_unused()
 
         with replacing(target) as file:
             write_parquet(file, groups())

@@ -19,7 +19,7 @@ from histoquant.markers.registry import scores_of
 from histoquant.objects import is_countable
 from histoquant.objects.caps import CapLimits
 from histoquant.objects.countable import JUDGED_COLUMNS
-from histoquant.run.heap import give_back_freed_memory
+from histoquant.run.heap import make_room
 from histoquant.run.plan import SlidePlan
 
 Columns = Mapping[str, NDArray[Any]]
@@ -140,11 +140,11 @@ def in_order(plan: SlidePlan, parts: Sequence[JudgedPart], limits: CapLimits | N
     for part in parts:
         for name in set(JUDGED_COLUMNS) - set(_STAINED):
             part.pop(name, None)
-    give_back_freed_memory()  # half of what is there, in pieces that nothing new fits in
+    make_room(len(rows))  # half of what is there, in pieces that nothing new fits in
     x_px, y_px = level0(plan, *(together.taken_out(f"centroid_{axis}_px")[rows] for axis in "xy"))
     x_um, y_um = to_um(plan, x_px, y_px)
     dab_od = together.taken_out("dab_od")[rows]
-    give_back_freed_memory()
+    make_room(len(rows))
     columns = {
         **{"x_px": x_px, "y_px": y_px, "x_um": x_um, "y_um": y_um},
         "positive": scores_of(dab_od, plan.threshold_od).positive,

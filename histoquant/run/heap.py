@@ -18,6 +18,7 @@ _KEPT: Final = ((-4, 0), (-1, 2**31 - 1), (-8, 1))
 # Much as glibc comes to have it by itself: blocks beyond 16 MiB from mmap (32 there), 64 kept at the heap's
 # end. A column of two million cells is such a block, a mask of a picture is not.
 _GIVEN_BACK: Final = ((-4, 65536), (-3, 16 << 20), (-1, 64 << 20))
+_MANY_CELLS: Final = 1 << 17
 _COMPILER: Final = "libllvmlite"
 _DONTNEED: Final = 4  # of madvise(2)
 
@@ -54,6 +55,20 @@ def give_back_freed_memory() -> bool:
     return _told(_GIVEN_BACK) and trim()
 
 
+def make_room(cells: int) -> None:
+    """Return what is free just now where a slide has many cells, whose columns are large blocks.
+
+    Of fewer, the next step uses what the last one has freed.
+
+    Parameters
+    ----------
+    cells : int
+        Cells of the slide.
+    """
+    if cells > _MANY_CELLS:
+        give_back_freed_memory()
+
+
 def trim() -> bool:
     """Return what is free just now to the system, whatever becomes of what is freed later.
 
@@ -72,13 +87,22 @@ def _forget_compiler() -> None:
     Pages of a file that nobody has written to are read again when they are needed again.
     """
     library = _glibc()
-    if library is None or not hasattr(library, "madvise"):
+    if library is None or not hasattr(library, "madvise") or "llvmlite.binding" not in sys.modules:
         return
+    for start, length in _compiler_code():
+        library.madvise(ctypes.c_void_p(start), ctypes.c_size_t(length), _DONTNEED)
+
+
+@cache
+def _compiler_code() -> list[tuple[int, int]]:
+    """Where the compiler lies, once it is loaded: start and length of its code."""
+    found = []
     with suppress(OSError):
         for line in Path("/proc/self/maps").read_text().splitlines():
             if _COMPILER in line and " r-xp " in line:
                 start, end = (int(edge, 16) for edge in line.split(maxsplit=1)[0].split("-"))
-                library.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), _DONTNEED)
+                found.append((start, end - start))
+    return found
 
 
 def _told(parameters: tuple[tuple[int, int], ...]) -> bool:

@@ -15,7 +15,7 @@ from histoquant.errors import SlideFailedError
 from histoquant.run.backgrounds import Backgrounds
 from histoquant.run.build import refuse_other_build
 from histoquant.run.cross_check import cross_check
-from histoquant.run.heap import give_back_freed_memory, keep_freed_memory, trim
+from histoquant.run.heap import give_back_freed_memory, keep_freed_memory, make_room, trim
 from histoquant.run.job import SlideJob, file_state
 from histoquant.run.kept_plane import keeping, plane_of
 from histoquant.run.plan import Planned, SlidePlan, plan_of
@@ -142,7 +142,7 @@ def commit_slide(job: SlideJob) -> CommitReceipt:
     give_back_freed_memory()
     result, digests = _write_tables(job, planned)
     folder = out.slide(job.slide_id)
-    give_back_freed_memory()
+    make_room(len(result.cells))
     with open_job(job, planned.plan.source.known_unread()) as slide:
         _refuse_if_changed(job)
         plane = plane_of(job, slide)
@@ -182,12 +182,12 @@ def _write_tables(job: SlideJob, planned: Planned) -> tuple[SlideResult, dict[st
     batches, counted, excluded = files.read_judged()
     ordered = order_cells(planned.plan, counted, excluded)
     del counted, excluded
-    give_back_freed_memory()
+    make_room(len(ordered.cells.rows))
     result = summarise(planned, ordered, batches, job.slide_id)
     for name in set(result.cells).difference(DRAWN_COLUMNS):
         del result.cells[name]
     drawn = outlined_cells(planned, result)
-    give_back_freed_memory()
+    make_room(len(result.cells))
     folder = out.clear_slide(job.slide_id)
     outlines = files.write_table(folder / "cells.parquet", ordered.cells, drawn)
     tables = {f"{name}.parquet": table for name, table in other_tables(result).items()}

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from numba import njit
 
 from histoquant.objects.edge_words import edge_words
-from histoquant.objects.ground import AT_LEVEL, FROM, TO, Found, Ground, Waiting, framed
+from histoquant.objects.ground import AT_LEVEL, FROM, TO, Found, Ground, Waiting, counts_of, framed
 from histoquant.objects.prefetch import prefetch
 from histoquant.objects.score_rules import ScoreRules
 from histoquant.objects.walk import walk
@@ -43,6 +43,8 @@ class Seen(NamedTuple):
         1 for pixels that are taken: in no region, and an edge to them tells nothing.
     reach_px : int
         0 for the two pixels of the edge themselves.
+    counts : ndarray of int64, shape (255,), or None
+        How many pixels have each level from 1 on, where it is known, or more.
     """
 
     levels: UInt8Array
@@ -50,6 +52,7 @@ class Seen(NamedTuple):
     doubt: IntArray | None
     blocked: UInt8Array | None
     reach_px: int
+    counts: Int64Array | None = None
 
 
 def label_best(
@@ -79,7 +82,8 @@ def label_best(
     int
         The last number given.
     """
-    levels, counts = framed(seen.levels, seen.blocked)
+    levels = framed(seen.levels, seen.blocked)
+    counts = counts_of(seen.levels) if seen.counts is None else seen.counts
     words = edge_words(levels, seen.darkness, seen.doubt, seen.blocked, seen.reach_px)
     found = Found.room(int(counts.sum()), rules.least_px)
     count = int(walk(Ground.of(levels, words), Waiting.of(counts), found, rules))

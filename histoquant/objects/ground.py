@@ -126,7 +126,7 @@ class Found(NamedTuple):
         return cls(order, chosen, regions, closed, np.empty(_AT_ONCE, np.int64), np.zeros(3, np.int64))
 
 
-def framed(levels: UInt8Array, blocked: UInt8Array | None) -> tuple[UInt8Array, Int64Array]:
+def framed(levels: UInt8Array, blocked: UInt8Array | None) -> UInt8Array:
     """A window within a frame of zeros, 0 where it is blocked, too.
 
     Parameters
@@ -136,18 +136,32 @@ def framed(levels: UInt8Array, blocked: UInt8Array | None) -> tuple[UInt8Array, 
 
     Returns
     -------
-    framed : ndarray of uint8, shape (h + 2, w + 2 or up to 9)
+    ndarray of uint8, shape (h + 2, w + 2 or up to 9)
         Wide enough to be divisible by 8.
-    counts : ndarray of int64, shape (255,)
-        How many pixels have each level from 1 on.
     """
     height, width = levels.shape
     out = np.empty((height + 2, -(-(width + 2) // 8) * 8), np.uint8)
     out[0] = out[-1] = 0
-    counts = np.zeros((8, LEVELS), np.int64)
     _frame(levels, np.zeros((1, width), np.uint8) if blocked is None else blocked, out)
-    _count(out.ravel(), out.ravel().view(np.uint64), counts)
-    return out, counts.sum(axis=0)[1:]
+    return out
+
+
+def counts_of(levels: UInt8Array) -> Int64Array:
+    """How many pixels have each level from 1 on.
+
+    Parameters
+    ----------
+    levels : ndarray of uint8, shape (h, w)
+
+    Returns
+    -------
+    ndarray of int64, shape (255,)
+    """
+    pixels = levels.ravel()
+    even = pixels.size // 8 * 8
+    counts = np.zeros((8, LEVELS), np.int64)
+    _count(pixels[:even], pixels[:even].view(np.uint64), counts)
+    return np.asarray((counts.sum(axis=0) + np.bincount(pixels[even:], minlength=LEVELS))[1:])
 
 
 @njit(cache=True, nogil=True)

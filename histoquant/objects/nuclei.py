@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from histoquant.markers.definition import MarkerDefinition
 from histoquant.objects.boundary import darkest_and_steps
 from histoquant.objects.flood import Seen, label_best
+from histoquant.objects.ground import counts_of
 from histoquant.objects.growing import grown
 from histoquant.objects.label_runs import LabelRuns
 from histoquant.objects.label_shapes import fill_holes, order_of
@@ -126,7 +127,8 @@ def segment_nuclei(planes: Planes, marker: MarkerDefinition, params: NucleiParam
     labels = np.zeros(planes.shape, np.int32)
     lowest: list[UInt8Array] = []
     scores = ScoreRules.of(rules, planes.mpp)
-    count = label_best(labels, 0, Seen(levels, dark, doubt, None, reach), scores, lowest)
+    counts = counts_of(levels)
+    count = label_best(labels, 0, Seen(levels, dark, doubt, None, reach, counts), scores, lowest)
     if rules.second_length_um > 0:
         # nuclei that the first pass had to leave, because every region with them also held another, or
         # because the stain of the cell hides them
@@ -134,9 +136,8 @@ def segment_nuclei(planes: Planes, marker: MarkerDefinition, params: NucleiParam
         same = second.dab_weight == rules.dab_weight
         seen, at = (dark, levels) if same else _view(planes, second)
         doubt = share_of(brown, round(100 * rules.dab_doubt)) if doubt is None else doubt
-        count = _more(
-            labels, count, Seen(at, seen, doubt, None, reach), second, planes.mpp, lowest if same else None
-        )
+        left = Seen(at, seen, doubt, None, reach, counts if same else None)
+        count = _more(labels, count, left, second, planes.mpp, lowest if same else None)
     if rules.body_length_um > 0:
         bodies = rules.bodies()
         seen, at = _view(planes, bodies)

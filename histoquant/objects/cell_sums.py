@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -37,13 +38,15 @@ UInt16Array = npt.NDArray[np.uint16]
 
 SECTORS = 8
 SHARES = (0.25, 0.5, 0.75, 0.9)
-# Kinds of a direction lie this far apart, a power of two; what is held of each, and in how many places,
-# because neighbours are alike and adding to one number twice in a row waits
-_KIND_ROOM = 8
+# What is held of each kind and direction, and in how many places, because neighbours are alike and adding to
+# one number twice in a row waits
 _PIXELS, _DAB, _HEMATOXYLIN = range(3)
+_HELD = 8 * SECTORS
 _TURNS = 2
 # Runs ahead that are fetched: as many as arrive while that many are summed.
 _AHEAD = 4
+
+_kernel = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 
 
 class CellSums(NamedTuple):
@@ -59,9 +62,9 @@ class CellSums(NamedTuple):
         Pixels and summed DAB (mOD) of nucleus, ring and cytoplasm (which holds the ring).
     quantiles : ndarray of float64, shape (n, 3, 4)
         DAB (mOD) below which 25, 50, 75 and 90 % of the pixels lie; NaN without pixels.
-    sector_pixels, sector_dab, sector_hematoxylin : ndarray of int64, shape (n, 8, 3)
-        Pixels and summed stains (mOD) in eight directions from the centroid of the nucleus and three
-        shells: rim of the nucleus, close outside, farther outside.
+    sector_pixels, sector_dab, sector_hematoxylin : ndarray of int64, shape (n, 3, 8)
+        Pixels and summed stains (mOD) in three shells, rim of the nucleus, close outside and farther
+        outside, and eight directions from the centroid of the nucleus.
     stained_pixels : ndarray of int64, shape (n,)
         Pixels of nucleus and cytoplasm with DAB at or above the given amount.
     """
@@ -86,9 +89,9 @@ class CellSums(NamedTuple):
             np.zeros((count, 3), np.int64),
             np.zeros((count, 3), np.int64),
             np.full((count, 3, len(SHARES)), np.nan),
-            np.zeros((count, SECTORS, SHELLS), np.int64),
-            np.zeros((count, SECTORS, SHELLS), np.int64),
-            np.zeros((count, SECTORS, SHELLS), np.int64),
+            np.zeros((count, SHELLS, SECTORS), np.int64),
+            np.zeros((count, SHELLS, SECTORS), np.int64),
+            np.zeros((count, SHELLS, SECTORS), np.int64),
             np.zeros(count, np.int64),
         )
 
@@ -120,19 +123,18 @@ def _sum_all(
     images: tuple[UInt16Array, Int16Array, Int16Array], runs: LabelRuns, kinds: Kinds, sums: CellSums
 ) -> None:
     histogram = np.zeros((NOWHERE + 1, 1 << PLACE_BITS), np.int32)
-    held = np.empty((_TURNS, 3, SECTORS * _KIND_ROOM), np.int64)
+    turns, held = np.zeros((_TURNS, 3, _HELD), np.int64), np.empty((3, _HELD), np.int64)
     for i in range(sums.shape.shape[0]):
         centre = (sums.shape[i, PIXELS], sums.shape[i, SUM_X], sums.shape[i, SUM_Y])
-        held[:] = 0
         limits = (runs.start[i], runs.start[i + 1])
-        first, last, stained = _sum_pixels(images, runs.spans, limits, centre, held, histogram.ravel())
-        sums.stained_pixels[i] = stained
+        sums.stained_pixels[i] = _sum_pixels(images, runs.spans, limits, centre, turns, histogram.ravel())
+        _take(turns[0].ravel(), turns[1].ravel(), held.ravel())
         _share_out(held, kinds, i, sums)
+        # the ring is a part of the cytoplasm
+        histogram[CYTOPLASM, :BINS] += histogram[RING, :BINS]
         for part in range(3):
-            if part == CYTOPLASM:
-                histogram[CYTOPLASM, first:last] += histogram[RING, first:last]
-            _quantiles(histogram[part, first:last], first, sums.pixels[i, part], sums.quantiles[i, part])
-        histogram[:, first:last] = 0
+            _quantiles(histogram[part], sums.pixels[i, part], sums.quantiles[i, part])
+        histogram[:, :BINS] = 0
 
 
 @njit(cache=True, nogil=True)
@@ -141,21 +143,16 @@ def _sum_pixels(
     spans: Int32Array,
     limits: tuple[int, int],
     centre: tuple[int, int, int],
-    held: Int64Array,
+    turns: Int64Array,
     histogram: Int32Array,
-) -> tuple[int, int, int]:
-    """Sums by direction and kind, and a histogram of each place.
+) -> int:
+    """Sums by kind and direction, and a histogram of each place; how many pixels are stained.
 
     Eight directions told by signs and by the longer side, in integers: n x - sum(x) is n (x - mean).
-
-    Returns
-    -------
-    tuple of int
-        First bin in use, one past the last, and how many pixels are stained.
     """
     words, dab, hematoxylin = images
     n, sum_x, sum_y = centre
-    low, high, stained = BINS - 1, 0, 0
+    stained = 0
     for k in range(limits[0], limits[1]):
         _fetch_run(images, spans, min(k + _AHEAD, spans.shape[0] - 1))
         y = spans[k, 0]
@@ -163,19 +160,17 @@ def _sum_pixels(
         down = n * y - sum_y
         side, steep = 2 * (down >= 0), abs(down)
         for x in range(np.uint64(spans[k, 1]), np.uint64(spans[k, 2])):
-            right = n * int(x) - sum_x
+            right = n * np.int64(x) - sum_x
             told = int(word[x])
             sector = 4 * (right >= 0) + side + (abs(right) >= steep)
-            at = np.uint64(_KIND_ROOM * sector + ((told >> KIND_BITS) & (_KIND_ROOM - 1)))
-            turn = held[x & np.uint64(1)]
+            at = np.uint64(SECTORS * (told >> KIND_BITS & 7) + sector)
+            turn = turns[x & np.uint64(1)]
             turn[_PIXELS, at] += 1
             turn[_DAB, at] += brown[x]
             turn[_HEMATOXYLIN, at] += blue[x]
             histogram[np.uint64(told & ((1 << KIND_BITS) - 1))] += 1
             stained += told >> STAINED_BITS
-            held_bin = told & ((1 << PLACE_BITS) - 1)
-            low, high = min(low, held_bin), max(high, held_bin)
-    return low, high + 1, stained
+    return stained
 
 
 @njit(cache=True, nogil=True)
@@ -189,45 +184,50 @@ def _fetch_run(images: tuple[UInt16Array, Int16Array, Int16Array], spans: Int32A
         prefetch(hematoxylin, y, x)
 
 
-@njit(cache=True, nogil=True)
+@_kernel
+def _take(one: Int64Array, two: Int64Array, out: Int64Array) -> None:
+    """Sums of both turns, which are empty then; in vectors, as a loop over one kind would not be."""
+    for k in range(out.size):
+        out[k] = one[k] + two[k]
+        one[k] = 0
+        two[k] = 0
+
+
+@_kernel
 def _share_out(held: Int64Array, kinds: Kinds, i: int, sums: CellSums) -> None:
     """What was held of each kind goes to the compartments and shells of cell ``i``."""
-    # whole indices: a view of an array is counted, which takes longer than what is done with it here
     cell = np.uint64(i)
     for kind in range(np.uint64(KINDS)):
+        place, shell = kinds.place[kind], np.uint64(kinds.shell[kind])
+        first = np.uint64(SECTORS) * kind
         pixels = dab = hematoxylin = 0
-        place, shell = kinds.place[kind], kinds.shell[kind]
-        for sector in range(np.uint64(SECTORS)):
-            at = np.uint64(_KIND_ROOM) * sector + kind
-            count = held[0, _PIXELS, at] + held[1, _PIXELS, at]
-            brown = held[0, _DAB, at] + held[1, _DAB, at]
-            blue = held[0, _HEMATOXYLIN, at] + held[1, _HEMATOXYLIN, at]
-            pixels, dab, hematoxylin = pixels + count, dab + brown, hematoxylin + blue
-            if shell < SHELLS:
-                sums.sector_pixels[cell, sector, shell] += count
-                sums.sector_dab[cell, sector, shell] += brown
-                sums.sector_hematoxylin[cell, sector, shell] += blue
+        for at in range(first, first + np.uint64(SECTORS)):
+            pixels += held[_PIXELS, at]
+            dab += held[_DAB, at]
+            hematoxylin += held[_HEMATOXYLIN, at]
+        if shell < SHELLS:
+            for sector in range(np.uint64(SECTORS)):
+                sums.sector_pixels[cell, shell, sector] += held[_PIXELS, first + sector]
+                sums.sector_dab[cell, shell, sector] += held[_DAB, first + sector]
+                sums.sector_hematoxylin[cell, shell, sector] += held[_HEMATOXYLIN, first + sector]
         if place != NOWHERE:
             sums.pixels[cell, place] += pixels
             sums.dab[cell, place] += dab
         if place == NUCLEUS:
             sums.hematoxylin[cell] += hematoxylin
-    # the ring is a part of the cytoplasm
     sums.pixels[cell, CYTOPLASM] += sums.pixels[cell, RING]
     sums.dab[cell, CYTOPLASM] += sums.dab[cell, RING]
 
 
-@njit(cache=True, nogil=True)
-def _quantiles(counts: Int32Array, first: int, total: int, out: FloatArray) -> None:
-    """Middle of the bin in which each share of the pixels is reached; counts from bin ``first`` on."""
+@_kernel
+def _quantiles(counts: Int32Array, total: int, out: FloatArray) -> None:
+    """Middle of the bin in which each share of the pixels is reached."""
     if total == 0:
         return
-    seen = 0
-    k = 0
-    for b in range(counts.size):
-        seen += counts[b]
-        while k < len(SHARES) and seen >= SHARES[k] * total:
-            out[k] = FIRST_MOD + BIN_MOD * (first + b) + 0.5 * BIN_MOD
-            k += 1
-        if k == len(SHARES):
-            return
+    seen, b = 0, np.uint64(0)
+    for k in range(len(SHARES)):
+        least = math.ceil(SHARES[k] * total)
+        while seen < least:
+            seen += counts[b]
+            b += np.uint64(1)
+        out[k] = FIRST_MOD + BIN_MOD * (np.int64(b) - 1) + 0.5 * BIN_MOD

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from histoquant.objects.stained import StainedObjects
 
@@ -25,40 +24,29 @@ WINDOW_TOO_SMALL: Final = "WINDOW_TOO_SMALL"
 
 
 def near_open_edge(
-    labels: npt.NDArray[np.int32], open_edges: Edges, margin_px: int, count: int | None = None
+    boxes: npt.NDArray[np.int32], shape: tuple[int, int], open_edges: Edges, margin_px: int
 ) -> npt.NDArray[np.bool_]:
     """Whether each object comes nearer than ``margin_px`` to an edge beyond which the slide goes on.
 
     Parameters
     ----------
-    labels : ndarray of int32, shape (h, w)
-        Objects of the window, numbered from 1; 0 for none.
+    boxes : ndarray of int32, shape (n, 4)
+        Of the objects: top, left, bottom, right, half open.
+    shape : tuple of int
+        Height and width of the window.
     open_edges : tuple of bool
         Top, left, bottom, right.
     margin_px : int
         At least 1, for pixels on the edge itself.
-    count : int, optional
-        Number of objects, where it is known already.
 
     Returns
     -------
-    ndarray of bool, shape (n + 1,)
-        By label; the first, for no object, is always false.
+    ndarray of bool, shape (n,)
     """
-    near = np.zeros((int(labels.max(initial=0)) if count is None else count) + 1, np.bool_)
-    strips = (labels[:margin_px], labels[:, :margin_px], labels[-margin_px:], labels[:, -margin_px:])
-    for strip, is_open in zip(strips, open_edges, strict=True):
-        if is_open:
-            _mark(strip, near)
-    near[0] = False
-    return near
-
-
-@njit(cache=True, nogil=True)
-def _mark(labels: npt.NDArray[np.int32], seen: npt.NDArray[np.bool_]) -> None:
-    for y in range(labels.shape[0]):
-        for x in range(labels.shape[1]):
-            seen[labels[y, x]] = True
+    top, left, bottom, right = boxes.T
+    beyond = (top, left, shape[0] - bottom, shape[1] - right)
+    near = [(free < margin_px) & is_open for free, is_open in zip(beyond, open_edges, strict=True)]
+    return np.asarray(np.any(near, axis=0), np.bool_)
 
 
 def stained_unclosed(stained: StainedObjects, open_edges: Edges, linked: npt.NDArray[np.int64]) -> int:

@@ -205,8 +205,9 @@ def _cells(
     seed_y, seed_x = seed_y[own], seed_x[own]
     around = cell_surroundings(planes, nuclei, marker, own, stained)
     measured = measure_cells(planes, nuclei, marker, own, around)
-    near = near_open_edge(nuclei.labels, edges, cell_support_px(planes.mpp, marker), len(nuclei.seeds))
-    unclosed["nuclei_unclosed"] = int(np.count_nonzero(near[own + 1]))
+    boxes, margin = nuclei.runs.taken(own).boxes(), cell_support_px(planes.mpp, marker)
+    near = near_open_edge(boxes, planes.shape, edges, margin)
+    unclosed["nuclei_unclosed"] = int(np.count_nonzero(near))
     if stained is not None:
         unclosed["stained_unclosed"] = stained_unclosed(stained, edges, around.linked)
         for name, column in cell_columns(stained, around.linked, (window.y, window.x), planes.mpp).items():

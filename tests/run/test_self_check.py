@@ -22,19 +22,18 @@ from histoquant.slides import open_slide, working_plane
 
 
 def test_edges_count_only_where_the_slide_goes_on():
-    labels = np.zeros((20, 30), np.int32)
-    labels[0, 10] = 1
-    labels[10, 2] = 2
-    labels[17, 15] = 3
-    labels[10, 29] = 4
-    labels[10, 15] = 5
-    everywhere = (True,) * 4
-    assert near_open_edge(labels, everywhere, 1).tolist() == [False, True, False, False, True, False]
-    assert near_open_edge(labels, everywhere, 3).tolist() == [False, True, True, True, True, False]
-    assert (
-        near_open_edge(labels, (False, True, False, False), 3).tolist() == [False, False, True] + [False] * 3
-    )
-    assert near_open_edge(np.zeros((4, 4), np.int32), everywhere, 2).tolist() == [False]
+    # at the top, two pixels from the left, two from the bottom, at the right, and in the middle
+    boxes = [(0, 10, 1, 11), (10, 2, 11, 3), (17, 15, 18, 16), (10, 29, 11, 30), (10, 15, 11, 16)]
+    shape, everywhere = (20, 30), (True,) * 4
+
+    def near(edges: tuple[bool, ...], margin_px: int) -> list[bool]:
+        return near_open_edge(np.array(boxes, np.int32).reshape(-1, 4), shape, edges, margin_px).tolist()
+
+    assert near(everywhere, 1) == [True, False, False, True, False]
+    assert near(everywhere, 3) == [True, True, True, True, False]
+    assert near((False, True, False, False), 3) == [False, True, False, False, False]
+    boxes.clear()
+    assert near(everywhere, 2) == []
 
 
 def test_a_cut_object_counts_unless_it_is_long_anyway():

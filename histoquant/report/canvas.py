@@ -160,6 +160,11 @@ def warp_map(
     return np.asarray(cv2.warpAffine(np.ascontiguousarray(values), matrix, size, flags=flags), np.uint8)
 
 
+def half(soft: Mask) -> Mask:
+    """255 where a mask with soft edges reaches one half, 0 elsewhere."""
+    return np.asarray(cv2.threshold(soft, 127, 255, cv2.THRESH_BINARY)[1], np.uint8)
+
+
 def contour_polygons(mask: Mask) -> Polygons:
     """Return the outlines of a 0/255 mask, holes included."""
     found, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)

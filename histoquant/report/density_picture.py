@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import cv2
 import matplotlib
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from histoquant.metrics.density_map import DensityMap
-from histoquant.report.canvas import Picture, check_rgb, fit, warp_map, wash
+from histoquant.report.canvas import Picture, check_rgb, fit, half, warp_map, wash
 from histoquant.report.legend import Entry, add_strip, font
 from histoquant.report.marks import Caption, TissueMarks
 from histoquant.report.palette import INK, PAPER, TISSUE
@@ -32,6 +33,7 @@ def bar_top(highest_per_mm2: float) -> float:
     return next(step * power for step in (1, 2, 5, 10) if step * power >= highest_per_mm2 * (1 - 1e-9))
 
 
+@cache
 def _palette() -> npt.NDArray[np.uint8]:
     """Return 256 colours, uint8 (256, 3)."""
     shades = matplotlib.colormaps[_COLOURS](np.arange(256))[:, :3]
@@ -58,15 +60,13 @@ def _paint_density(
     value = laid_over(np.where(known, density.per_mm2, 0.0).astype(np.float32))
     on = tissue.tissue.astype(np.uint8) * np.uint8(255)
     on = np.asarray(cv2.GaussianBlur(on, (5, 5), 0), np.uint8)  # as the tissue's outline is drawn
-    inside = warp_map(on, tissue.um_per_map_px, shape, mpp, smooth=True) >= 128
-    inside &= weight > 0.05
-    # divided by the weight: no dark rim where the map ends
-    level = np.zeros(shape, np.float32)
-    np.divide(value, weight * np.float32(top_per_mm2 / 255), out=level, where=inside)
-    shade = np.clip(np.rint(level), 0, 255).astype(np.uint8)
+    inside = half(warp_map(on, tissue.um_per_map_px, shape, mpp, smooth=True))
+    inside &= (weight > 0.05).view(np.uint8)
+    # divided by the weight: no dark rim where the map ends; where there is next to none nothing is painted
+    level = value / np.maximum(weight * np.float32(top_per_mm2 / 255), np.float32(1e-9))
+    shade = np.clip(np.rint(level, out=level), 0, 255, out=level).astype(np.uint8)
     color = cv2.applyColorMap(shade, _palette()[:, None])
-    mixed = cv2.addWeighted(image, 1 - _ALPHA, color, _ALPHA, 0.0)
-    image[:] = np.where(inside[..., None], mixed, image)
+    cv2.copyTo(cv2.addWeighted(image, 1 - _ALPHA, color, _ALPHA, 0.0), inside, image)
 
 
 def _bar(height: int, em: int, top_per_mm2: float, unit: str) -> Picture:

@@ -11,6 +11,7 @@ from histoquant.report.canvas import (
     check_rgb,
     contour_polygons,
     fit,
+    half,
     paint_hatch,
     stroke,
     warp_map,
@@ -52,7 +53,7 @@ def paint_exclusions(
     for code in tissue.codes():
         on = (tissue.excluded == code).astype(np.uint8) * np.uint8(255)
         soft = warp_map(on, tissue.um_per_map_px, shape, mpp, origin_um, smooth=True)
-        mask = np.where(soft >= 128, np.uint8(255), np.uint8(0))
+        mask = half(soft)
         paint_hatch(image, mask, hatch_for(tissue.reason_name(code)), period_px)
 
 
@@ -68,8 +69,7 @@ def paint_tissue_edge(
     on = tissue.tissue.astype(np.uint8) * np.uint8(255)
     on = np.asarray(cv2.GaussianBlur(on, (5, 5), 0), np.uint8)  # rounds the stairs of the coarse map
     soft = warp_map(on, tissue.um_per_map_px, shape, mpp, origin_um, smooth=True)
-    mask = np.where(soft >= 128, np.uint8(255), np.uint8(0))
-    stroke(image, contour_polygons(mask), TISSUE, width_px, halo=HALO_LIGHT)
+    stroke(image, contour_polygons(half(soft)), TISSUE, width_px, halo=HALO_LIGHT)
 
 
 def draw_thumbnail(

@@ -13,17 +13,15 @@ UInt8Array = npt.NDArray[np.uint8]
 UInt16Array = npt.NDArray[np.uint16]
 
 # Vectors of whole numbers have no division. A whole number and a half times the inverse lies half a divisor's
-# share off every quotient, which for numbers of 31 bits is far more than the product errs; for hundredths of
-# numbers of 16 bits it is even in single precision, 0.005 against 0.003, and of these twice as many are
-# reckoned at once.
-_HALF, _PERCENT = 0.5, 0.01
-_SINGLE_HALF, _SINGLE_PERCENT = np.float32(_HALF), np.float32(_PERCENT)
+# share off every quotient: 0.005 for hundredths, where products of numbers of 16 bits err by 0.003 at most in
+# single precision, of which twice as many are reckoned at once as in double.
+_HALF, _PERCENT = np.float32(0.5), np.float32(0.01)
 _kernel = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 
 
-def share_of(plane: IntArray, percent: int) -> IntArray:
-    """``value * percent // 100`` of every pixel of a plane without negative values; of its type up to 100."""
-    out = np.empty(plane.shape, plane.dtype if percent <= 100 else np.int32)
+def share_of(plane: Int16Array, percent: int) -> Int16Array:
+    """``value * percent // 100`` of every pixel of a plane without negative values, up to 100."""
+    out = np.empty(plane.shape, np.int16)
     _share(plane.ravel(), percent, out.ravel())
     return out
 
@@ -91,9 +89,9 @@ def levels_above(
     for y in range(out.shape[0]):
         here, there, known, row = dark[y], around[y], valid[y], out[y]
         for x in range(row.size):
-            share = np.floor((np.float32(there[x]) * shared + _SINGLE_HALF) * _SINGLE_PERCENT)
+            share = np.floor((np.float32(there[x]) * shared + _HALF) * _PERCENT)
             above = np.float32(here[x]) - share - taken
-            level = np.int32(min((above + _SINGLE_HALF) * part, last))
+            level = np.int32(min((above + _HALF) * part, last))
             row[x] = max(level, none) if known[x] else none
 
 
@@ -117,7 +115,7 @@ def _add(blue: Int16Array, brown: Int16Array, percent: int, floor: int, most: in
     none, taken, shared, last = np.float32(0.0), np.float32(floor), np.float32(percent), np.float32(most)
     for x in range(sums.size):
         more = max(np.float32(brown[x]) - taken, none)
-        share = np.floor((more * shared + _SINGLE_HALF) * _SINGLE_PERCENT)
+        share = np.floor((more * shared + _HALF) * _PERCENT)
         sums[x] = np.int32(min(max(np.float32(blue[x]) + share, none), last))
 
 
@@ -128,6 +126,7 @@ def _look_up(places: UInt16Array, table: Int16Array, out: Int16Array) -> None:
 
 
 @_kernel
-def _share(plane: IntArray, percent: int, out: IntArray) -> None:
+def _share(plane: Int16Array, percent: int, out: Int16Array) -> None:
+    shared = np.float32(percent)
     for i in range(plane.size):
-        out[i] = np.int32((plane[i] * percent + _HALF) * _PERCENT)
+        out[i] = np.int32((np.float32(plane[i]) * shared + _HALF) * _PERCENT)

@@ -150,6 +150,8 @@ class NucleiParams:
             raise UsageError("the nucleus search needs 0 < area_min_um2 < area_max_um2")
         if min(self.knee_od, self.level_od, self.detail_um, self.length_max_um) <= 0.0:
             raise UsageError("knee, level, detail and length of the nucleus search must be above 0")
+        if not 0.0 <= self.dab_doubt <= 1.0:
+            raise UsageError("dab_doubt of the nucleus search is a share, from 0 to 1")
         if not 0.0 < self.ellipse_min < 1.0:
             raise UsageError("ellipse_min of the nucleus search must lie between 0 and 1")
 

@@ -182,6 +182,8 @@ def test_rules_are_checked() -> None:
         NucleiParams(area_min_um2=500.0)
     with pytest.raises(UsageError, match="dab_weight"):
         NucleiParams(dab_weight=2.0)
+    with pytest.raises(UsageError, match="dab_doubt"):
+        NucleiParams(dab_doubt=1.5)
     with pytest.raises(UsageError, match="um/px"):
         planes(np.zeros((9, 9)), mpp=5.0)
     # kernels look at the first and last pixel of a row

@@ -171,33 +171,72 @@ def mark_ends(row: Int32Array, ends: UInt8Array) -> None:
 
 @njit(cache=True, nogil=True)
 def _sums(start: Int64Array, spans: Int32Array, out: Int64Array) -> None:
+    """Sums of each object, which are divided once: no run is a multiple by itself."""
     for i in range(out.shape[0]):
+        pixels = twice_x = y_sum = twelve_xx = yy = twice_xy = 0
+        for k in range(np.uint64(start[i]), np.uint64(start[i + 1])):
+            y, begin, end = int(spans[k, 0]), int(spans[k, 1]), int(spans[k, 2])
+            n, twice = end - begin, begin + end - 1
+            pixels += n
+            twice_x += twice * n
+            y_sum += y * n
+            twelve_xx += n * (3 * twice * twice + n * n - 1)
+            yy += y * y * n
+            twice_xy += y * twice * n
         row = out[i]
-        for k in range(start[i], start[i + 1]):
-            add_run(int(spans[k, 0]), int(spans[k, 1]), int(spans[k, 2]), row)
+        row[PIXELS], row[SUM_X], row[SUM_Y] = pixels, twice_x // 2, y_sum
+        row[SUM_XX], row[SUM_YY], row[SUM_XY] = twelve_xx // 12, yy, twice_xy // 2
 
 
 @njit(cache=True, nogil=True)
 def _cuts(start: Int64Array, spans: Int32Array, out: Int64Array) -> None:
     for i in range(out.shape[0]):
-        straight = diagonal = 0
-        above = start[i]
-        for k in range(start[i], start[i + 1]):
-            y, begin, end = int(spans[k, 0]), int(spans[k, 1]), int(spans[k, 2])
-            while spans[above, 0] < y - 1:
-                above += 1
-            # pairs within the object, with pixels of the row above
-            j = above
-            while spans[j, 0] < y:
-                first, last = int(spans[j, 1]), int(spans[j, 2])
-                straight += _shared(begin, end, first, last)
-                diagonal += _shared(begin + 1, end + 1, first, last) + _shared(
-                    begin - 1, end - 1, first, last
-                )
-                j += 1
+        own = spans[start[i] : start[i + 1]]
+        straight, diagonal = _pairs_of_stack(own) if is_stack(own) else _pairs(own)
         runs, pixels = start[i + 1] - start[i], out[i, PIXELS]
         out[i, CUT_STRAIGHT] = 2 * (runs + pixels - straight)
         out[i, CUT_DIAGONAL] = 2 * (2 * pixels - diagonal)
+
+
+@njit(cache=True, nogil=True)
+def is_stack(own: Int32Array) -> bool:
+    """Whether an object is one run in every row, each beside the one above, as most are."""
+    apart = 0
+    for k in range(np.uint64(1), np.uint64(own.shape[0])):
+        above = k - np.uint64(1)
+        apart += own[k, 0] != own[above, 0] + 1
+        apart += min(own[k, 2], own[above, 2]) <= max(own[k, 1], own[above, 1])
+    return apart == 0
+
+
+@njit(cache=True, nogil=True)
+def _pairs_of_stack(own: Int32Array) -> tuple[int, int]:
+    """As `_pairs`, where each run has one above it."""
+    straight = diagonal = 0
+    for k in range(np.uint64(1), np.uint64(own.shape[0])):
+        above = k - np.uint64(1)
+        begin, end, first, last = own[k, 1], own[k, 2], own[above, 1], own[above, 2]
+        straight += min(end, last) - max(begin, first)
+        diagonal += max(0, min(end + 1, last) - max(begin + 1, first))
+        diagonal += max(0, min(end - 1, last) - max(begin - 1, first))
+    return straight, diagonal
+
+
+@njit(cache=True, nogil=True)
+def _pairs(own: Int32Array) -> tuple[int, int]:
+    """Pairs within an object of a pixel and one of the row above, along the axis and along the diagonals."""
+    straight = diagonal = above = 0
+    for k in range(own.shape[0]):
+        y, begin, end = int(own[k, 0]), int(own[k, 1]), int(own[k, 2])
+        while own[above, 0] < y - 1:
+            above += 1
+        j = above
+        while own[j, 0] < y:
+            first, last = int(own[j, 1]), int(own[j, 2])
+            straight += _shared(begin, end, first, last)
+            diagonal += _shared(begin + 1, end + 1, first, last) + _shared(begin - 1, end - 1, first, last)
+            j += 1
+    return straight, diagonal
 
 
 @njit(cache=True, nogil=True)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from numba import njit
 
 from histoquant.errors import UsageError
-from histoquant.objects.label_runs import LabelRuns
+from histoquant.objects.label_runs import LabelRuns, is_stack
 
 Int16Array = npt.NDArray[np.int16]
 Int32Array = npt.NDArray[np.int32]
@@ -83,7 +83,7 @@ def _trace_all(runs: LabelRuns, wanted: Int64Array) -> tuple[Int16Array, Int32Ar
         spans = runs.spans[runs.start[wanted[i]] : runs.start[wanted[i] + 1]]
         while n + 4 * spans.shape[0] > corners.shape[0]:
             corners = np.concatenate((corners, np.empty_like(corners)))
-        if spans.shape[0] > 0 and _is_stack(spans):
+        if spans.shape[0] > 0 and is_stack(spans):
             n += _down_and_up(spans, corners[n:])
         elif spans.shape[0] > 0:
             top, left, stride, room = _frame(spans)
@@ -100,17 +100,6 @@ def _trace_all(runs: LabelRuns, wanted: Int64Array) -> tuple[Int16Array, Int32Ar
             _paint(spans, (top, left), stride, 0, mask)
         offsets[i + 1] = n
     return corners[:n].copy(), offsets
-
-
-@njit(cache=True, nogil=True)
-def _is_stack(spans: Int32Array) -> bool:
-    """Whether an object is one run in every row, each beside the one above, as most are."""
-    apart = 0
-    for k in range(np.uint64(1), np.uint64(spans.shape[0])):
-        above = k - _ONE
-        apart += spans[k, 0] != spans[above, 0] + 1
-        apart += min(spans[k, 2], spans[above, 2]) <= max(spans[k, 1], spans[above, 1])
-    return apart == 0
 
 
 @njit(cache=True, nogil=True)

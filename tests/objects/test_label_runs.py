@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from histoquant.objects.label_runs import LabelRuns
+from histoquant.objects.label_runs import LabelRuns, is_stack
 from histoquant.objects.runs import Runs
 
 
@@ -61,3 +61,22 @@ def test_runs_of_a_mask_are_sorted_by_their_objects(seed: int) -> None:
     wanted = LabelRuns.of(np.where(labels == 2, 0, labels), np.arange(-1, labels.max(), dtype=np.int32))
     assert np.array_equal(found.start, wanted.start)
     assert np.array_equal(found.spans, wanted.spans)
+
+
+def test_moments_of_objects_of_one_run_a_row() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        labels = np.zeros((9, 24), np.int32)
+        for y in range(1, 8):
+            # every row holds column 11
+            labels[y, rng.integers(2, 12) : rng.integers(12, 22)] = 1
+        runs = LabelRuns.of_all(labels)
+        assert is_stack(runs.spans)
+        outside = ~np.pad(labels == 1, 1)
+        y, x = np.nonzero(labels)
+        cut = [0, 0]
+        for dy in (-1, 0, 1):
+            for dx in (-1, 0, 1):
+                cut[int(dy != 0 and dx != 0)] += int(outside[y + 1 + dy, x + 1 + dx].sum())
+        wanted = [len(x), x.sum(), y.sum(), (x * x).sum(), (y * y).sum(), (x * y).sum(), *cut]
+        assert runs.moments()[0].tolist() == wanted

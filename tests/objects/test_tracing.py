@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from histoquant.objects.label_runs import LabelRuns
-from histoquant.objects.tracing import _down_and_up, _frame, _is_stack, _paint, _walk
+from histoquant.objects.label_runs import LabelRuns, is_stack
+from histoquant.objects.tracing import _down_and_up, _frame, _paint, _walk
 
 
 def _spans(mask: np.ndarray) -> np.ndarray:
@@ -25,7 +25,7 @@ def test_the_two_sides_of_an_object_are_the_walk_around_it(rows: int) -> None:
         _paint(spans, (top, left), stride, 1, mask)
         count = _walk(mask, stride, (spans[0, 0] - top, spans[0, 1] - left), walked)
         sides = np.empty((4 * rows, 2), np.int16)
-        assert _is_stack(spans)
+        assert is_stack(spans)
         assert _down_and_up(spans, sides) == count
         assert (sides[:count] - walked[:count] == np.array([left, top])).all()
 
@@ -41,4 +41,4 @@ def test_the_two_sides_of_an_object_are_the_walk_around_it(rows: int) -> None:
     ids=["two in a row", "corners", "a row without", "corners the other way"],
 )
 def test_other_objects_are_walked(mask: list[list[int]]) -> None:
-    assert not _is_stack(_spans(np.array(mask)))
+    assert not is_stack(_spans(np.array(mask)))

@@ -14,10 +14,13 @@ from histoquant.objects.marks import WORD, noted, word_of
 
 Bits = npt.NDArray[np.uint64]
 Int32Array = npt.NDArray[np.int32]
+Labels = npt.NDArray[np.integer]
 Int64Array = npt.NDArray[np.int64]
 IntArray = npt.NDArray[np.signedinteger]
 UInt8Array = npt.NDArray[np.uint8]
 
+# Labels up to here fit into 16 bits, of which three rows stay in the first cache.
+_NARROW = 2**16 - 1
 # No level exceeds it
 _NEVER = 255
 # What joins in a row: columns and labels
@@ -51,7 +54,7 @@ class _Band(NamedTuple):
 
     Attributes
     ----------
-    labels : ndarray of int32, shape (rows, w + 2 * WORD)
+    labels : ndarray of uint16 or int32, shape (rows, w + 2 * WORD)
         From place 1 on, zeros around them.
     fresh : ndarray of uint64, shape (steps + 1, rows, words)
         Pixels in objects, then those that joined in each step.
@@ -65,7 +68,7 @@ class _Band(NamedTuple):
         Of the row that is looked at: whether a pixel joins; 0 between.
     """
 
-    labels: Int32Array
+    labels: Labels
     fresh: Bits
     free: Bits
     joined: Int32Array
@@ -73,10 +76,11 @@ class _Band(NamedTuple):
     marks: UInt8Array
 
     @classmethod
-    def of(cls, width: int, steps: int) -> _Band:
+    def of(cls, width: int, steps: int, count: int) -> _Band:
         rows, words = 1 << (2 * steps + 2).bit_length(), (width + WORD - 1) // WORD
+        kind: npt.DTypeLike = np.uint16 if count <= _NARROW else np.int32
         return cls(
-            np.zeros((rows, width + 2 * WORD), np.int32),
+            np.zeros((rows, width + 2 * WORD), kind),
             np.zeros((steps + 1, rows, words), np.uint64),
             np.zeros((rows, words), np.uint64),
             np.empty((steps, 2, 2, width + 2 * WORD), np.int32),
@@ -123,7 +127,7 @@ def grown(
         lowest = _lowest(labels, levels, count)
     # half of it, which what joins must exceed; what is in no object never grows
     floors = np.concatenate([[_NEVER], lowest[:count] >> 1]).astype(np.uint8)
-    start, spans, names = _grow(labels, dark, levels, floors, _Band.of(width, steps), held)
+    start, spans, names = _grow(labels, dark, levels, floors, _Band.of(width, steps, count), held)
     return Grown(LooseRuns(start[:-1], start[1:], spans), names, held)
 
 
@@ -239,7 +243,7 @@ def _beside(band: _Band, step: int, y: int, columns: Int32Array) -> np.uint64:
 
 @_kernel
 def _join(
-    rows: tuple[Int32Array, Int32Array, Int32Array],
+    rows: tuple[Labels, Labels, Labels],
     darkness: tuple[IntArray, IntArray, IntArray],
     levels: UInt8Array,
     floors: UInt8Array,
@@ -281,6 +285,6 @@ def _join(
 
 
 @_kernel
-def _key(label: np.int32, dark: int, turn: int, level: int, floors: UInt8Array) -> int:
+def _key(label: int, dark: int, turn: int, level: int, floors: UInt8Array) -> int:
     """Darkness, then turn, as one number; -1 if the object lets nothing of this level join."""
     return ((int(dark) << 2) | turn) | (int(level > floors[np.uint32(label)]) - 1)

@@ -15,6 +15,7 @@ from histoquant.objects.marks import WORD, noted, turns_of
 Int16Array = npt.NDArray[np.int16]
 Int32Array = npt.NDArray[np.int32]
 IntArray = npt.NDArray[np.signedinteger]
+IntegerArray = npt.NDArray[np.integer]
 Int64Array = npt.NDArray[np.int64]
 UInt8Array = npt.NDArray[np.uint8]
 Bits = npt.NDArray[np.uint64]
@@ -139,7 +140,7 @@ def run_room(shape: tuple[int, int]) -> int:
 
 
 @_kernel
-def copy_row(row: Int32Array, out: Int32Array) -> None:
+def copy_row(row: IntegerArray, out: IntegerArray) -> None:
     """Copy a row into another; as a slice it takes more than twice as long."""
     for x in range(row.size):
         out[x] = row[x]
@@ -147,7 +148,7 @@ def copy_row(row: Int32Array, out: Int32Array) -> None:
 
 @_kernel
 def note_runs(
-    row: Int32Array,
+    row: IntegerArray,
     y: int,
     columns: Int32Array,
     found: Int32Array,
@@ -159,7 +160,7 @@ def note_runs(
 
     Parameters
     ----------
-    row : ndarray of int32, shape (w + 2 * WORD,)
+    row : ndarray of uint16 or int32, shape (w + 2 * WORD,)
         The labels from place 1 on, zeros around them.
     y : int
     columns : ndarray of int32, shape (w + 2 * WORD,)

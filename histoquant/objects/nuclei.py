@@ -122,28 +122,18 @@ def segment_nuclei(planes: Planes, marker: MarkerDefinition, params: NucleiParam
     reach = rules.edge_reach_px(planes.mpp)
     dark, levels = _view(planes, rules)
     # a nuclear stain is no nucleus's surroundings: a step that stays in brown parts grains of one nucleus
-    brown = smooth(planes.dab, rules.detail_um / planes.mpp)
-    doubt = share_of(brown, round(100 * rules.dab_doubt)) if rules.dab_weight > 0 else None
+    doubt = _doubt(planes, rules) if rules.dab_weight > 0 else None
     labels = np.zeros(planes.shape, np.int32)
     lowest: list[UInt8Array] = []
     scores = ScoreRules.of(rules, planes.mpp)
     counts = counts_of(levels)
     count = label_best(labels, 0, Seen(levels, dark, doubt, None, reach, counts), scores, lowest)
     if rules.second_length_um > 0:
-        # nuclei that the first pass had to leave, because every region with them also held another, or
-        # because the stain of the cell hides them
-        second = rules.second()
-        same = second.dab_weight == rules.dab_weight
-        seen, at = (dark, levels) if same else _view(planes, second)
-        doubt = share_of(brown, round(100 * rules.dab_doubt)) if doubt is None else doubt
-        left = Seen(at, seen, doubt, None, reach, counts if same else None)
-        count = _more(labels, count, left, second, planes.mpp, lowest if same else None)
+        count = _left_over(
+            labels, count, planes, rules, Seen(levels, dark, doubt, None, reach, counts), lowest
+        )
     if rules.body_length_um > 0:
-        bodies = rules.bodies()
-        seen, at = _view(planes, bodies)
-        blue = smooth(planes.hematoxylin, rules.detail_um / planes.mpp)
-        clear_below(at, brown, blue, round(100 * rules.brown_share))
-        count = _more(labels, count, Seen(at, seen, None, None, reach), bodies, planes.mpp)
+        count = _bodies(labels, count, planes, rules.bodies())
     known = np.concatenate(lowest)
     objects = grown(labels, dark, levels, rules.grow_px(planes.mpp), count, known)
     runs = fill_holes(objects)
@@ -181,6 +171,44 @@ def _numbered(labels: Int32Array, runs: LooseRuns, seeds: Int32Array, steps: Flo
     ordered = runs.taken(order)
     ordered.paint(labels, np.arange(1, len(order) + 1, dtype=np.int32))
     return Nuclei(labels, np.ascontiguousarray(seeds[order]), steps[order] / _MOD, ordered)
+
+
+def _doubt(planes: Planes, rules: NucleiParams) -> IntArray:
+    return share_of(smooth(planes.dab, rules.detail_um / planes.mpp), round(100 * rules.dab_doubt))
+
+
+def _left_over(
+    labels: Int32Array,
+    last: int,
+    planes: Planes,
+    rules: NucleiParams,
+    before: Seen,
+    lowest: list[UInt8Array],
+) -> int:
+    """Add the nuclei that the first pass had to leave, in place; the last number given.
+
+    Every region with them also held another, or the stain of the cell hides them.
+    """
+    second, seen = rules.second(), before
+    if second.dab_weight != rules.dab_weight:
+        dark, levels = _view(planes, second)
+        seen = before._replace(levels=levels, darkness=dark, counts=None)
+    if seen.doubt is None:
+        seen = seen._replace(doubt=_doubt(planes, rules))
+    same = second.dab_weight == rules.dab_weight
+    return _more(labels, last, seen, second, planes.mpp, lowest if same else None)
+
+
+def _bodies(labels: Int32Array, last: int, planes: Planes, rules: NucleiParams) -> int:
+    """Add brown bodies in which no nucleus shows, in place; the last number given."""
+    dark, levels = _view(planes, rules)
+    # what the passes before have seen is freed, and so is this before the walk: it needs the most memory
+    blue, brown = (smooth(stain, rules.detail_um / planes.mpp) for stain in (planes.hematoxylin, planes.dab))
+    clear_below(levels, brown, blue, round(100 * rules.brown_share))
+    del blue, brown
+    return _more(
+        labels, last, Seen(levels, dark, None, None, rules.edge_reach_px(planes.mpp)), rules, planes.mpp
+    )
 
 
 def _more(

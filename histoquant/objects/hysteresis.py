@@ -7,6 +7,7 @@ import numpy.typing as npt
 from numba import njit
 
 from histoquant.objects.marks import WORD, places
+from histoquant.objects.runs import most_of
 
 UInt8Array = npt.NDArray[np.uint8]
 Int64Array = npt.NDArray[np.int64]
@@ -66,10 +67,11 @@ def _beside_strong(dab: IntArray, low: int, high: int, state: UInt8Array) -> Int
     )
     state[0] = 0
     state[height - 1] = 0
+    # whether the row above, this one or the one below is strong anywhere
+    above = here = below = False
     for y in range(height):
-        if y < height - 2:
-            _tell(dab[y], low, high, state[y + 1])
-        if not 0 < y < height - 1:
+        above, here, below = here, below, y < height - 2 and _tell(dab[y], low, high, state[y + 1])
+        if not 0 < y < height - 1 or not (above | here | below):
             continue
         _near(state[y - 1], state[y], state[y + 1], column, near)
         while count + width > found.size:
@@ -81,11 +83,19 @@ def _beside_strong(dab: IntArray, low: int, high: int, state: UInt8Array) -> Int
 
 
 @njit(cache=True, nogil=True)
-def _tell(dab: IntArray, low: int, high: int, state: UInt8Array) -> None:
+def _tell(dab: IntArray, low: int, high: int, state: UInt8Array) -> bool:
+    """Set what is weak and strong in a row; whether anything is strong."""
+    most = low - 1
+    if dab.size > 0:
+        most = most_of(dab)
+    if most < low:
+        state[:] = 0
+        return False
     state[0] = state[state.size - 1] = 0
     inner = state[1:]
     for x in range(dab.size):
         inner[x] = np.uint8(dab[x] >= low) + np.uint8(dab[x] >= high)
+    return bool(most >= high)
 
 
 @njit(cache=True, nogil=True)

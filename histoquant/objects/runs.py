@@ -113,8 +113,11 @@ def _find(mask: IntArray, least: int) -> tuple[Int64Array, Int32Array]:
     turns, columns = np.zeros(width + 1 + WORD, np.uint8), np.empty(width + 1 + WORD, np.int32)
     count = 0
     for y in range(height):
-        _mark_turns(mask[y], least, turns)
-        ends = places(turns, width + 1, columns)
+        ends = 0
+        # most rows of most masks are empty
+        if width > 0 and most_of(mask[y]) >= least:
+            _mark_turns(mask[y], least, turns)
+            ends = places(turns, width + 1, columns)
         while count + ends // 2 > spans.shape[0]:
             spans = np.concatenate((spans, np.empty_like(spans)))
         for k in range(0, ends, 2):
@@ -122,6 +125,15 @@ def _find(mask: IntArray, least: int) -> tuple[Int64Array, Int32Array]:
             count += 1
         rows[y + 1] = count
     return rows, spans[:count].copy()
+
+
+@njit(cache=True, nogil=True)
+def most_of(row: IntArray) -> int:
+    """The largest number of a row of at least one; of its own type, so that vectors hold the most."""
+    most = row[0]
+    for x in range(row.size):
+        most = max(most, row[x])
+    return int(most)
 
 
 @njit(cache=True, nogil=True)

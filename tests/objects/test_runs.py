@@ -51,6 +51,9 @@ def test_chosen_gaps_join_their_runs(mask: np.ndarray) -> None:
 def test_growth_within_the_low_level_is_repeated_dilation(steps: int) -> None:
     noise = cv2.GaussianBlur(np.random.default_rng(5).normal(size=(90, 77)), (0, 0), 2.0)
     dab = np.rint(1000 * noise / noise.std()).astype(np.int32)
+    # rows without anything, rows that are weak at most, and strength at the window's edges
+    dab[20:30], dab[40:60] = 0, np.minimum(dab[40:60], 1400)
+    dab[0, 3] = dab[-1, 70] = dab[29, 8] = 1500
     low, high = dab >= 200, dab >= 1500
     wanted = ndimage.binary_dilation(high, STRUCTURE[8], iterations=steps, mask=low)
     framed = strong_and_beside(dab, 200, 1500, steps)

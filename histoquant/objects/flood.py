@@ -55,8 +55,23 @@ class Seen(NamedTuple):
     counts: Int64Array | None = None
 
 
+class Lowest(NamedTuple):
+    """The lowest level in each region.
+
+    Attributes
+    ----------
+    levels : ndarray of uint8, shape (h, w)
+        Which levels are meant: those of the pass itself or others.
+    found : list of ndarray of uint8
+        Of the regions of each pass, by their number.
+    """
+
+    levels: UInt8Array
+    found: list[UInt8Array]
+
+
 def label_best(
-    labels: Int32Array, last: int, seen: Seen, rules: ScoreRules, lowest: list[UInt8Array] | None = None
+    labels: Int32Array, last: int, seen: Seen, rules: ScoreRules, lowest: Lowest | None = None
 ) -> int:
     """Label, in place, the disjoint regions with the largest total score, decided from the inside out.
 
@@ -74,8 +89,8 @@ def label_best(
         that level.
     seen : Seen
     rules : ScoreRules
-    lowest : list of ndarray of uint8, optional
-        Receives one more array: the level of each region, which is the lowest it holds, by its number.
+    lowest : Lowest, optional
+        Receives one more array.
 
     Returns
     -------
@@ -94,8 +109,20 @@ def label_best(
     _to_places(levels.shape[1], labels.shape[1], found.order[: chosen[-1, TO] if count > 0 else 0])
     _paint(labels.reshape(1, -1), found.order, chosen, number)
     if lowest is not None:
-        lowest.append(np.sort(chosen[:, AT_LEVEL]).astype(np.uint8))
+        # the lowest that a region holds of its own pass's levels is its own
+        known = (
+            chosen[:, AT_LEVEL]
+            if lowest.levels is seen.levels
+            else _least(lowest.levels, found.order, chosen)
+        )
+        lowest.found.append(known[np.argsort(number)].astype(np.uint8))
     return last + count
+
+
+def _least(levels: UInt8Array, order: UInt32Array, chosen: Int64Array) -> Int64Array:
+    out = np.empty(len(chosen), np.int64)
+    _find_least(np.ascontiguousarray(levels).reshape(1, -1), order, chosen, out)
+    return out
 
 
 @_kernel
@@ -136,3 +163,13 @@ def _paint(labels: Int32Array, order: UInt32Array, chosen: Int64Array, number: I
         _fetch_next(labels, order, chosen, k)
         for t in range(np.uint64(chosen[k, FROM]), np.uint64(chosen[k, TO])):
             labels[0, order[t]] = number[k]
+
+
+@_kernel
+def _find_least(levels: UInt8Array, order: UInt32Array, chosen: Int64Array, out: Int64Array) -> None:
+    for k in range(out.size):
+        _fetch_next(levels, order, chosen, k)
+        least = np.uint8(255)
+        for t in range(np.uint64(chosen[k, FROM]), np.uint64(chosen[k, TO])):
+            least = min(least, levels[0, order[t]])
+        out[k] = least

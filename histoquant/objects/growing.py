@@ -114,7 +114,7 @@ def grown(
     count : int, optional
         Largest label, where it is known already.
     lowest : ndarray of uint8, shape (n,), optional
-        Lowest levels of labels 1 to n, where they are known already; used if they are all there are.
+        Lowest levels of all labels, where they are known already.
 
     Returns
     -------
@@ -123,10 +123,10 @@ def grown(
     count = int(labels.max(initial=0)) if count is None else count
     height, width = labels.shape
     held = np.zeros((height, (width + WORD - 1) // WORD + 1), np.uint64)
-    if lowest is None or len(lowest) < count:
+    if lowest is None:
         lowest = _lowest(labels, levels, count)
     # half of it, which what joins must exceed; what is in no object never grows
-    floors = np.concatenate([[_NEVER], lowest[:count] >> 1]).astype(np.uint8)
+    floors = np.concatenate([[_NEVER], lowest >> 1]).astype(np.uint8)
     start, spans, names = _grow(labels, dark, levels, floors, _Band.of(width, steps, count), held)
     return Grown(LooseRuns(start[:-1], start[1:], spans), names, held)
 

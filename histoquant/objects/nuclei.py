@@ -12,7 +12,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from histoquant.markers.definition import MarkerDefinition
 from histoquant.objects.boundary import darkest_and_steps
-from histoquant.objects.flood import Seen, label_best
+from histoquant.objects.flood import Lowest, Seen, label_best
 from histoquant.objects.ground import counts_of
 from histoquant.objects.growing import grown
 from histoquant.objects.label_runs import LabelRuns
@@ -124,7 +124,7 @@ def segment_nuclei(planes: Planes, marker: MarkerDefinition, params: NucleiParam
     # a nuclear stain is no nucleus's surroundings: a step that stays in brown parts grains of one nucleus
     doubt = _doubt(planes, rules) if rules.dab_weight > 0 else None
     labels = np.zeros(planes.shape, np.int32)
-    lowest: list[UInt8Array] = []
+    lowest = Lowest(levels, [])
     scores = ScoreRules.of(rules, planes.mpp)
     counts = counts_of(levels)
     count = label_best(labels, 0, Seen(levels, dark, doubt, None, reach, counts), scores, lowest)
@@ -133,8 +133,8 @@ def segment_nuclei(planes: Planes, marker: MarkerDefinition, params: NucleiParam
             labels, count, planes, rules, Seen(levels, dark, doubt, None, reach, counts), lowest
         )
     if rules.body_length_um > 0:
-        count = _bodies(labels, count, planes, rules.bodies())
-    known = np.concatenate(lowest)
+        count = _bodies(labels, count, planes, rules.bodies(), lowest)
+    known = np.concatenate(lowest.found)
     objects = grown(labels, dark, levels, rules.grow_px(planes.mpp), count, known)
     runs = fill_holes(objects)
     least_px = math.ceil(rules.area_min_um2 / planes.mpp**2)
@@ -183,7 +183,7 @@ def _left_over(
     planes: Planes,
     rules: NucleiParams,
     before: Seen,
-    lowest: list[UInt8Array],
+    lowest: Lowest,
 ) -> int:
     """Add the nuclei that the first pass had to leave, in place; the last number given.
 
@@ -195,20 +195,18 @@ def _left_over(
         seen = before._replace(levels=levels, darkness=dark, counts=None)
     if seen.doubt is None:
         seen = seen._replace(doubt=_doubt(planes, rules))
-    same = second.dab_weight == rules.dab_weight
-    return _more(labels, last, seen, second, planes.mpp, lowest if same else None)
+    return _more(labels, last, seen, second, planes.mpp, lowest)
 
 
-def _bodies(labels: Int32Array, last: int, planes: Planes, rules: NucleiParams) -> int:
+def _bodies(labels: Int32Array, last: int, planes: Planes, rules: NucleiParams, lowest: Lowest) -> int:
     """Add brown bodies in which no nucleus shows, in place; the last number given."""
     dark, levels = _view(planes, rules)
     # what the passes before have seen is freed, and so is this before the walk: it needs the most memory
     blue, brown = (smooth(stain, rules.detail_um / planes.mpp) for stain in (planes.hematoxylin, planes.dab))
     clear_below(levels, brown, blue, round(100 * rules.brown_share))
     del blue, brown
-    return _more(
-        labels, last, Seen(levels, dark, None, None, rules.edge_reach_px(planes.mpp)), rules, planes.mpp
-    )
+    seen = Seen(levels, dark, None, None, rules.edge_reach_px(planes.mpp))
+    return _more(labels, last, seen, rules, planes.mpp, lowest)
 
 
 def _more(
@@ -217,7 +215,7 @@ def _more(
     seen: Seen,
     rules: NucleiParams,
     mpp: float,
-    lowest: list[UInt8Array] | None = None,
+    lowest: Lowest,
 ) -> int:
     """Add labels of one more pass over what is left free, in place; the last number given."""
     taken = near(labels, rules.margin_px(mpp))

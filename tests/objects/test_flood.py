@@ -8,7 +8,7 @@ from scipy import ndimage
 from histoquant.objects import ground
 from histoquant.objects.choosing import score_of
 from histoquant.objects.edge_words import edge_words
-from histoquant.objects.flood import Seen, label_best
+from histoquant.objects.flood import Lowest, Seen, label_best
 from histoquant.objects.nuclei_params import NucleiParams
 from histoquant.objects.score_rules import ScoreRules
 
@@ -147,10 +147,12 @@ def _found_is_wanted(levels, dark, doubt, blocked, reach, length_um, regrowth=0.
 
 def _labels(levels, dark, doubt, blocked, reach, rules):
     labels = np.zeros(levels.shape, np.int32)
-    lowest: list[np.ndarray] = []
-    assert label_best(labels, 0, Seen(levels, dark, doubt, blocked, reach), rules, lowest) == labels.max()
-    (known,) = lowest
-    assert known.tolist() == [levels[labels == label].min() for label in range(1, labels.max() + 1)]
+    # of the pass's own levels and of others
+    for of in (levels, levels[::-1]):
+        labels[:], lowest = 0, Lowest(of, [])
+        assert label_best(labels, 0, Seen(levels, dark, doubt, blocked, reach), rules, lowest) == labels.max()
+        (known,) = lowest.found
+        assert known.tolist() == [of[labels == label].min() for label in range(1, labels.max() + 1)]
     return labels
 
 

@@ -52,10 +52,10 @@ def shrunk(rgb: Picture, size: tuple[int, int]) -> Picture:
     return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
-def wash(rgb: Picture, lift: float, gray: float) -> Picture:
+def wash(rgb: Picture, lift: float, gray: float, out: Picture | None = None) -> Picture:
     """Fade a picture: mix ``gray`` of its luminance in, then ``lift`` of white, both 0 to 1."""
     keep, pale = (1.0 - lift) * (1.0 - gray), (1.0 - lift) * gray
-    out = np.empty_like(rgb)
+    out = np.empty_like(rgb) if out is None else out
     # strip after strip, which stay in the cache: a whole overlay in grey would be three more pictures
     for top in range(0, len(rgb), _STRIP_PX):
         strip = rgb[top : top + _STRIP_PX]

@@ -153,11 +153,20 @@ def add_strip(
     caption: Caption,
     font_share: float = _FONT_SHARE,
 ) -> npt.NDArray[np.uint8]:
-    """Return ``picture`` with the strip below it: (h + strip, w, 3).
+    """Return ``picture`` with the strip of `draw_strip` below it: (h + strip, w, 3)."""
+    strip = draw_strip(picture.shape[1], mpp, entries, caption, font_share)
+    return np.concatenate([picture, strip], axis=0)
+
+
+def draw_strip(
+    w: int, mpp: float, entries: Sequence[Entry], caption: Caption, font_share: float = _FONT_SHARE
+) -> npt.NDArray[np.uint8]:
+    """Draw the strip for a picture of width ``w``: (strip, w, 3).
 
     Parameters
     ----------
-    picture : uint8 (h, w, 3)
+    w : int
+        Pixels.
     mpp : float
         Micrometres per pixel of the picture, for the scale bar.
     entries : sequence of Entry
@@ -166,7 +175,6 @@ def add_strip(
     font_share : float
         Text height over picture width; larger for pictures that will be shown small.
     """
-    w = picture.shape[1]
     em = max(_MIN_FONT_PX, round(w * font_share))
     pad = round(em * 0.9)
     lines = _flow(entries, font(em), em, w - 2 * pad)
@@ -184,4 +192,4 @@ def add_strip(
     parts = [f"{mpp:.3g} µm/px", caption.note, "research use only"]
     words = shorten("  ·  ".join(p for p in parts if p), small, w - 2 * pad)
     draw.text((pad, foot + pad // 4), words, fill=INK_SOFT, font=small, anchor="la")
-    return np.concatenate([picture, np.asarray(strip, np.uint8)], axis=0)
+    return np.asarray(strip, np.uint8)

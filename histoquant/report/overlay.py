@@ -22,7 +22,7 @@ from histoquant.report.canvas import (
     stroke,
     wash,
 )
-from histoquant.report.legend import Entry, add_strip
+from histoquant.report.legend import Entry, draw_strip
 from histoquant.report.marks import Caption, CellMarks, Marks, Polygons, VesselMarks
 from histoquant.report.palette import AGGREGATE, HALO_DARK, HALO_LIGHT, NEGATIVE, POSITIVE, TISSUE, VESSEL
 from histoquant.report.thumbnail import exclusion_entries, paint_exclusions, paint_tissue_edge
@@ -200,6 +200,11 @@ def draw_overlay(rgb: npt.NDArray[np.uint8], mpp: float, marks: Marks, caption: 
     mpp /= factor
     marks = marks.scaled(factor) if factor > 1 else marks
     scale = Scale(max(image.shape[:2]), mpp)
-    image = wash(image, 0.12 + 0.28 * scale.smallness, 0.1 + 0.5 * scale.smallness)
-    paint_marks(image, mpp, marks, scale)
-    return add_strip(image, mpp, legend_entries(marks, caption.marker, scale.outlines), caption)
+    height, width = image.shape[:2]
+    strip = draw_strip(width, mpp, legend_entries(marks, caption.marker, scale.outlines), caption)
+    # painted where it will stay: up to 48 MB are not copied for the sake of a strip
+    picture = np.empty((height + len(strip), width, 3), np.uint8)
+    picture[height:] = strip
+    shown = wash(image, 0.12 + 0.28 * scale.smallness, 0.1 + 0.5 * scale.smallness, picture[:height])
+    paint_marks(shown, mpp, marks, scale)
+    return picture

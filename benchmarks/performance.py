@@ -135,8 +135,8 @@ def _histoquant(path: Path, folder: Path) -> float:
 
 def contenders(found: Measured, folder: Path, side_px: int, repeats: int, python: str) -> None:
     """Everything on the same tissue in turn, as often as asked."""
-    path, large = slide(folder, side_px), slide(folder, side_px // 2, 2)
-    plane_mpx, large_mpx = side_px**2 / 1e6, (side_px // 2) ** 2 / 1e6
+    path, large = slide(folder, side_px), slide(folder, side_px, 2)
+    plane_mpx = side_px**2 / 1e6
     _histoquant(slide(folder, 512), folder)  # compiled and imported before anything is timed
     _histoquant(slide(folder, 512, 2), folder)
     textbook(path)
@@ -147,7 +147,7 @@ def contenders(found: Measured, folder: Path, side_px: int, repeats: int, python
             "textbook": _seconds_per_mpx(textbook, path),
             "histoquant": _histoquant(path, folder) / plane_mpx,
             "OpenSlide, 40x": 4 * _seconds_per_mpx(openslide_all, large),
-            "histoquant, 40x": _histoquant(large, folder) / large_mpx,
+            "histoquant, 40x": _histoquant(large, folder) / plane_mpx,
         }
         for name, value in turn.items():
             found.per_mpx.setdefault(name, []).append(value)

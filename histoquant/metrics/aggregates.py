@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 
 import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from histoquant.metrics.clustering import dbscan
+from histoquant.metrics.clustering import dbscan, members_of
 from histoquant.metrics.measured import Measured
 from histoquant.metrics.tissue import Tissue
 
@@ -109,12 +108,8 @@ def _candidates(
     x_um: NDArray[np.float64], y_um: NDArray[np.float64], tissue: Tissue, rules: AggregateRules
 ) -> list[tuple[NDArray[np.intp], float, list[float]]]:
     """Clusters that are large enough: member rows, area in um2, outline."""
-    labels = dbscan(x_um, y_um, rules.eps_um, rules.min_points)
-    members = np.argsort(labels, kind="stable")
-    starts = np.searchsorted(labels[members], np.arange(labels.max(initial=-1) + 2))
     found = []
-    for first, last in pairwise(starts):
-        rows = members[first:last]
+    for rows in members_of(dbscan(x_um, y_um, rules.eps_um, rules.min_points)):
         if len(rows) < rules.min_cells:
             continue
         area, left, top = _territory(x_um[rows], y_um[rows], tissue, rules)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from histoquant.metrics.clustering import dbscan
+from histoquant.metrics.clustering import dbscan, members_of
 
 EPS_UM = 20.0
 """Centres of two touching macrophages (profiles of 12 - 20 um) lie within this distance."""
@@ -35,9 +35,8 @@ def find_clusters(x_um: NDArray[np.float64], y_um: NDArray[np.float64]) -> pd.Da
     x, y = np.asarray(x_um, np.float64), np.asarray(y_um, np.float64)
     labels = dbscan(x, y, EPS_UM, MIN_POINTS)
     rows: list[tuple[int, float, float, int]] = []
-    for label in range(labels.max(initial=-1) + 1):
-        member = np.flatnonzero(labels == label)
-        if len(member) >= MIN_CELLS:
-            n = len(member)
+    for member in members_of(labels):
+        n = len(member)
+        if n >= MIN_CELLS:
             rows.append((len(rows), math.fsum(x[member]) / n, math.fsum(y[member]) / n, n))
     return pd.DataFrame(rows, columns=["cluster_id", "x_um", "y_um", "cells"])

@@ -20,7 +20,7 @@ UNIT = 5
 _DIAGONAL = 7
 _KNIGHT = 11
 # Rows and columns of a block: with what lies within reach of it, it stays in a core's own cache.
-_ROWS, _COLUMNS = 160, 960
+_ROWS, _COLUMNS, _NARROW = 160, 960, 240
 
 _kernel = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 
@@ -133,18 +133,17 @@ def blocks_of(
     """
     halo, boxes = max(reach // UNIT, margin), runs.boxes()
     area = _around(boxes[chosen], shape, halo)
-    width = max(1, area[3] - area[1])
-    columns = -(-width // -(-width // _COLUMNS))
     first, members = _near_rows(boxes, area, halo)
-    blocks = Blocks(area, columns, first, members, boxes, runs)
     stride = 1
     while UNIT * (4 * stride - 1) < reach:
         stride *= 4
     longest = max(_KNIGHT, 3 * UNIT * stride)
-    most = _most_near(blocks, halo)
-    for kind in (np.uint16, np.int64):
+    # of crowded objects fewer are near a narrow block; those that even so are too many take wider numbers
+    for kind, columns in ((np.uint16, _COLUMNS), (np.uint16, _NARROW), (np.int64, _COLUMNS)):
         bits = (int(np.iinfo(kind).max) // (reach + 1 + longest)).bit_length() - 1
-        if most < 1 << bits:
+        width = max(1, area[3] - area[1])
+        blocks = Blocks(area, -(-width // -(-width // columns)), first, members, boxes, runs)
+        if _most_near(blocks, halo) < 1 << bits:
             break
     far = int(np.iinfo(kind).max) - (longest << bits)
     keys = Keys(reach, bits, far, stride, halo, halo + 2, halo + 3 * stride)

@@ -172,7 +172,7 @@ def _find_runs(box: Box, keys: Keys, room: Room, seen: _Seen, found: Int32Array,
     """Write down the runs of chosen cells; how many there are then."""
     top, left, bottom, right = box
     width, at = right - left, np.uint64(count)
-    owner = np.empty(width, np.int32)
+    owner = np.empty(width, room.keys.dtype)
     ends, columns = np.zeros(width + WORD, np.uint8), np.empty(width + WORD, np.int32)
     for y in range(top, bottom):
         near = room.keys[y - top + keys.row, keys.column : keys.column + width]
@@ -191,12 +191,12 @@ def _find_runs(box: Box, keys: Keys, room: Room, seen: _Seen, found: Int32Array,
 
 
 @njit(cache=True, nogil=True)
-def _number(near: KeyArray, keys: Keys, valid: BoolArray, owner: Int32Array) -> None:
+def _number(near: KeyArray, keys: Keys, valid: BoolArray, owner: KeyArray) -> None:
     """Number of the object that owns each pixel; 0 where none does or the slide has no pixel."""
     key = near.dtype.type
     number, farthest = key((1 << keys.bits) - 1), key(((keys.reach + 1) << keys.bits) - 1)
     for x in range(owner.size):
-        owner[x] = near[x] & number if (near[x] <= farthest) & valid[x] else 0
+        owner[x] = near[x] & number if (near[x] <= farthest) & valid[x] else key(0)
 
 
 @njit(cache=True, nogil=True)

@@ -61,6 +61,18 @@ def test_where_16_bits_do_not_tell_so_many_wider_ones_do() -> None:
     assert (distance == nearest_by_force(labels, 60)[1]).all()
 
 
+def test_crowded_objects_are_told_in_narrow_blocks() -> None:
+    labels = np.zeros((165, 1000), np.int32)
+    labels[::10, ::12] = np.arange(17 * 84).reshape(17, 84) + 1
+    runs = LabelRuns.of_all(labels)
+    blocks, _, room = blocks_of(runs, np.arange(17 * 84), labels.shape, 60, 0)
+    assert blocks.columns <= 240
+    assert room.keys.dtype == np.uint16
+    owner, distance, _ = _shared(labels, 60)
+    assert (owner == nearest_by_force(labels, 60)[0]).all()
+    assert (distance == nearest_by_force(labels, 60)[1]).all()
+
+
 @pytest.mark.parametrize("margin", [0, 3])
 def test_only_what_is_near_the_chosen_is_shared_out_and_there_as_anywhere(margin: int) -> None:
     rng = np.random.default_rng(5)

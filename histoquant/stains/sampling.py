@@ -44,8 +44,8 @@ def sample_blocks(tissue_map: TissueMap, survey: Survey, *, limit: int = 64) -> 
         them spread evenly over quantifiable tissue, half are the brownest of the rest, so that rare positive
         cells are seen on a nearly negative slide.
     """
-    share = _pooled(tissue_map.quantifiable.astype(np.int64))
-    brown = _pooled(np.where(tissue_map.quantifiable, survey.brown, 0).astype(np.int64))
+    quantifiable = tissue_map.quantifiable
+    share, brown = _pooled(quantifiable), _pooled(survey.brown * quantifiable)
     # blocks mostly of tissue when there are enough, else any with tissue
     full = share >= _MAPS * _MAPS // 2
     candidates = np.flatnonzero((full if np.count_nonzero(full) >= limit else share > 0).ravel())
@@ -203,12 +203,12 @@ def block_mask(tissue_map: TissueMap, x: int, y: int) -> npt.NDArray[np.bool_]:
     return mask
 
 
-def _pooled(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def _pooled(values: npt.NDArray[np.integer | np.bool_]) -> npt.NDArray[np.int64]:
     """Sums over the 16 x 16 map pixels of each block."""
     rows, columns = -(-values.shape[0] // _MAPS), -(-values.shape[1] // _MAPS)
-    padded = np.zeros((rows * _MAPS, columns * _MAPS), dtype=np.int64)
+    padded = np.zeros((rows * _MAPS, columns * _MAPS), dtype=values.dtype)
     padded[: values.shape[0], : values.shape[1]] = values
-    return np.asarray(padded.reshape(rows, _MAPS, columns, _MAPS).sum(axis=(1, 3)))
+    return np.asarray(padded.reshape(rows, _MAPS, columns, _MAPS).sum(axis=(1, 3), dtype=np.int64))
 
 
 def slide_vectors(

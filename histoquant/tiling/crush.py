@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from histoquant.tiling.maps import BoolMap, band_sums, bands, box_sum, grown, opened, parts
+from histoquant.tiling.maps import BoolMap, band_sums, bands, box_sum, chosen, grown, opened, parts
 from histoquant.tiling.mean_od import MeanOd
 from histoquant.tiling.survey import CELLS, Survey
 
@@ -69,7 +69,7 @@ def crushed(survey: Survey, od: MeanOd, tissue: BoolMap, um: float) -> BoolMap:
     px_mm2 = um * um * 1e-6
     keep = (boxes[:, 4] * px_mm2 >= _MIN_MM2) & (surely * px_mm2 >= _MIN_SURE_MM2)
     keep[0] = False
-    return np.asarray(tissue & grown(np.asarray(keep[labels]), round(_RIM_UM / um)))
+    return np.asarray(tissue & grown(chosen(keep, labels), round(_RIM_UM / um)))
 
 
 def _median(values: npt.NDArray[np.int16]) -> int:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from histoquant.tiling.maps import BoolMap, at_least, closed, grown, parts
+from histoquant.tiling.maps import BoolMap, at_least, chosen, closed, grown, met, parts
 from histoquant.tiling.survey import Survey
 
 Int16Map = npt.NDArray[np.int16]
@@ -51,11 +51,10 @@ def edge_dab(survey: Survey, tissue: BoolMap, um: float) -> BoolMap:
     brown = tissue & (least >= usual + _LEAST_EXCESS)
     rim = at_least(closed(brown & (depth <= _BAND_UM), 1), _MIN_MM2 * 1e6 / (um * um))
     labels, boxes = parts(rim)
-    touches = np.zeros(len(boxes), dtype=bool)
-    touches[np.unique(labels[rim & (depth <= _TOUCH_UM)])] = True
+    touches = met(labels, rim & (depth <= _TOUCH_UM), len(boxes))
     touches[0] = False
     # the minimum over 24 um ends one map pixel early
-    return np.asarray(grown(touches[labels], 1) & tissue & (depth <= _BAND_UM))
+    return np.asarray(grown(chosen(touches, labels), 1) & tissue & (depth <= _BAND_UM))
 
 
 def _depth_um(tissue: BoolMap, um: float) -> npt.NDArray[np.float32]:
@@ -63,7 +62,7 @@ def _depth_um(tissue: BoolMap, um: float) -> npt.NDArray[np.float32]:
     labels, boxes = parts(~tissue)
     large = boxes[:, 4] * um * um >= _BORDER_UM2
     large[0] = False
-    near = (~large[labels]).astype(np.uint8)
+    near = chosen(~large, labels).astype(np.uint8)
     del labels
     depth = np.asarray(cv2.distanceTransform(near, cv2.DIST_L2, cv2.DIST_MASK_PRECISE))
     depth *= um

@@ -138,15 +138,16 @@ def _extent(part: BoolMap) -> tuple[float, float]:
 
 
 def _layers(survey: Survey, od: MeanOd, whole: BoolMap, white_green: float, um: float) -> _Layers:
-    floor = _floor_od(survey, white_green)
-    middle = max(float(np.median(floor[whole], overwrite_input=True)), _LEAST_FLOOR_OD)
+    lightest = np.empty(survey.shape, np.uint8)
+    _third_lightest(survey.light, lightest)
+    # what even the gaps of tissue hold, by the intensity of the third lightest cell
+    floor = np.log10(white_green / np.maximum(np.arange(256), 1).astype(np.float32))
+    middle = max(_median(floor, lightest, whole), _LEAST_FLOOR_OD)
     per_od = _MEDIAN_LEVEL / middle
     # where there is no tissue the slide's median stands, so that glass does not count
-    levels = np.full(whole.shape, min(255, round(middle * per_od)), np.uint8)
-    for band in bands(len(levels)):
-        told = np.clip(np.rint(floor[band] * per_od), 0, 255).astype(np.uint8)
-        np.copyto(levels[band], told, where=whole[band])
-    del floor
+    told = np.clip(np.rint(floor * per_od), 0, 255).astype(np.uint8)
+    levels = np.where(whole, cv2.LUT(lightest, told), np.uint8(min(255, round(middle * per_od))))
+    del lightest
     around = cv2.medianBlur(levels, 2 * round(_AROUND_UM / um / 2) + 1)
     least = max(_LEAST_FLOOR_OD * per_od, 1.0)
     levels = _opened(levels)
@@ -157,11 +158,15 @@ def _layers(survey: Survey, od: MeanOd, whole: BoolMap, white_green: float, um: 
     return _Layers(number, whole, od, um)
 
 
-def _floor_od(survey: Survey, white_green: float) -> FloatMap:
-    """Density of green at the third lightest cell of each map pixel: what even its gaps hold."""
-    lightest = np.empty(survey.shape, np.uint8)
-    _third_lightest(survey.light, lightest)
-    return np.asarray(np.log10(white_green / np.maximum(lightest, 1).astype(np.float32)))
+def _median(floor: FloatMap, lightest: UInt8Map, whole: BoolMap) -> float:
+    """Median floor of tissue, of which there is some, from the number of pixels at each intensity."""
+    counts = np.zeros(256, np.int64)
+    for band in bands(len(whole)):
+        counts += np.bincount(lightest[band][whole[band]], minlength=256)
+    # from the lightest on, of which the floor is the least
+    reached = np.cumsum(counts[::-1])
+    ranks = [(reached[-1] - 1) // 2, reached[-1] // 2]
+    return float(np.median(floor[255 - np.searchsorted(reached, ranks, side="right")]))
 
 
 @njit(cache=True, nogil=True)

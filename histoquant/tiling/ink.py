@@ -20,6 +20,8 @@ _PEN_RIM_UM = 8.0  # faded edge of a stroke
 _PEN_FADE_UM = 24.0
 _PEN_FADE_OD = 0.03
 _PEN_HOLE_UM = 24.0
+# Bits of what a colour may be.
+_BLUE, _GREEN, _RED, _BLACK, _STRONG, _EDGE, _FAINT = (np.uint8(1 << k) for k in range(7))
 _GREY_SPREAD = 0.25  # largest relative difference of channels in black ink
 
 _PIGMENT_PX = 6  # dark grey pixels of a map pixel: 1.5 um2, two grains
@@ -49,37 +51,43 @@ def pen(survey: Survey, od: MeanOd, um: float) -> BoolMap:
     ndarray of bool, shape (h, w)
         Strokes at least 0.004 mm2 large in blue, green, red or black, with their faded edges.
     """
-    inks, strong, edge, faint = _inks(survey, od)
+    told = _inks(survey, od)
     found = np.zeros(survey.shape, dtype=bool)
-    for ink, faded in zip(inks, (True, True, True, False), strict=True):
-        sure = at_least(ink & strong, _PEN_MIN_MM2 * 1e6 / (um * um))
+    for ink in (_BLUE, _GREEN, _RED, _BLACK):
+        sure = at_least(_is(told, ink | _STRONG), _PEN_MIN_MM2 * 1e6 / (um * um))
         if sure.any():
-            found |= sure | (grown(sure, round(_PEN_RIM_UM / um)) & edge)
-            # coloured ink is told from tissue however thin it lies
-            found |= grown(sure, round(_PEN_FADE_UM / um)) & ink & faint & faded
+            found |= sure | (grown(sure, round(_PEN_RIM_UM / um)) & _is(told, _EDGE))
+            if ink != _BLACK:
+                # coloured ink is told from tissue however thin it lies
+                found |= grown(sure, round(_PEN_FADE_UM / um)) & _is(told, ink | _FAINT)
     # dark tissue under a stroke is no hole in it, and its grey edge no pigment
     inside = closed(found, round(_PEN_HOLE_UM / um)) if found.any() else found
     return np.asarray(inside | (pigment(survey) & grown(found, 2)))
 
 
-def _inks(survey: Survey, od: MeanOd) -> tuple[tuple[BoolMap, ...], BoolMap, BoolMap, BoolMap]:
+def _is(told: npt.NDArray[np.uint8], bits: np.uint8) -> BoolMap:
+    """Where all of some bits are told."""
+    return np.asarray((told & bits) == bits)
+
+
+def _inks(survey: Survey, od: MeanOd) -> npt.NDArray[np.uint8]:
     """Colours of blue, green, red and black ink; where it would be strong and whole, an edge, or faint."""
-    told = np.zeros((7, *survey.shape), dtype=bool)
+    told = np.zeros(survey.shape, np.uint8)
     for band in bands(len(survey.counted)):
         red, green, blue = np.ascontiguousarray(np.moveaxis(od[band], -1, 0))
         # numpy takes ten times as long for an axis of three
         most, least = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
         # haematoxylin: green at least 0.65 of red in strong stain, blue at least 0.17 of red and nearer 0.4
-        told[0, band] = (blue <= 0.28 * red) & (green <= 0.8 * red) & (green >= 0.35 * red)
+        told[band] |= _BLUE * ((blue <= 0.28 * red) & (green <= 0.8 * red) & (green >= 0.35 * red))
         # no stain absorbs green less than both red and blue
-        told[1, band] = (green <= 0.6 * red) & (green <= 0.75 * blue)
+        told[band] |= _GREEN * ((green <= 0.6 * red) & (green <= 0.75 * blue))
         # eosin and DAB leave more red out, or absorb blue less beside green
-        told[2, band] = (red <= 0.2 * green) & (blue >= 0.5 * green)
-        told[3, band] = (most - least <= _GREY_SPREAD * most) & (survey.brown[band] == 0)
-        told[4, band] = _is_uniform(survey, green, band) & (most >= _PEN_OD)
-        told[5, band] = most >= _PEN_EDGE_OD
-        told[6, band] = most >= _PEN_FADE_OD
-    return tuple(told[:4]), told[4], told[5], told[6]
+        told[band] |= _RED * ((red <= 0.2 * green) & (blue >= 0.5 * green))
+        told[band] |= _BLACK * ((most - least <= _GREY_SPREAD * most) & (survey.brown[band] == 0))
+        told[band] |= _STRONG * (_is_uniform(survey, green, band) & (most >= _PEN_OD))
+        told[band] |= _EDGE * (most >= _PEN_EDGE_OD)
+        told[band] |= _FAINT * (most >= _PEN_FADE_OD)
+    return told
 
 
 def pigment(survey: Survey) -> BoolMap:

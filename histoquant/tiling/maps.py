@@ -124,6 +124,29 @@ def parts(mask: BoolMap, connectivity: int = 8) -> tuple[npt.NDArray[np.int32], 
     return labels, stats.astype(np.int64)
 
 
+def chosen(flags: npt.NDArray[np.bool_], labels: npt.NDArray[np.int32]) -> BoolMap:
+    """Where labels of a map are flagged, a band at a time: NumPy makes 64-bit indices of what it is given.
+
+    Parameters
+    ----------
+    flags : ndarray of bool, shape (n + 1,)
+        By label.
+    labels : ndarray of int32, shape (h, w)
+    """
+    found = np.empty(labels.shape, np.bool_)
+    for band in bands(len(labels)):
+        found[band] = flags[labels[band]]
+    return found
+
+
+def met(labels: npt.NDArray[np.int32], mask: BoolMap, number: int) -> npt.NDArray[np.bool_]:
+    """Which of ``number`` labels lie somewhere on a mask, label 0 included; bool, shape (number,)."""
+    found = np.zeros(number, np.bool_)
+    for band in bands(len(labels)):
+        found[labels[band][mask[band]]] = True
+    return found
+
+
 def window(box: Int64Map, margin: int) -> tuple[slice, slice]:
     """Rows and columns of a part's box with a margin, as slices that may be cut short at the border.
 
@@ -150,7 +173,7 @@ def at_least(mask: BoolMap, area_px: float) -> BoolMap:
     labels, boxes = parts(mask)
     keep = boxes[:, 4] >= area_px
     keep[0] = False
-    return np.asarray(keep[labels])
+    return chosen(keep, labels)
 
 
 def rod(rows: npt.NDArray[np.integer], columns: npt.NDArray[np.integer]) -> tuple[float, float]:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from histoquant.tiling.maps import bands, closed, opened, parts, rod, window
+from histoquant.tiling.maps import bands, chosen, closed, met, opened, parts, rod, window
 from histoquant.tiling.survey import CELL_PX, CELLS, SCALE_PX, Survey
 
 BoolMap = npt.NDArray[np.bool_]
@@ -153,13 +153,11 @@ def tissue_blocks(survey: Survey, white_green: float, has_glass: bool) -> BoolMa
     pale = seen & ~dark
     flat = pale & flat_blocks(survey) & (survey.sums[..., 1] >= (white_green - 2 * margin) * whole)
     labels, boxes = parts(pale, connectivity=4)
-    holds_flat = np.zeros(len(boxes), dtype=bool)
-    holds_flat[np.unique(labels[flat])] = True
-    filled = ~holds_flat
+    filled = ~met(labels, flat, len(boxes))
     if has_glass:
         filled &= boxes[:, 4] <= _PALE_SPOT
     filled[0] = False
-    return np.asarray(dark | filled[labels])
+    return np.asarray(dark | chosen(filled, labels))
 
 
 def glass_margin(survey: Survey, white_green: float) -> float:
@@ -207,11 +205,9 @@ def without_debris(tissue: BoolMap, mpp_xy: tuple[float, float]) -> BoolMap:
     whole &= ~_straight_lines(whole & ~solid, um)
     labels, boxes = parts(whole)
     keep = boxes[:, 4] * (mpp_xy[0] * mpp_xy[1] * 1e-6) >= _MIN_SPECK_MM2
-    has_core = np.zeros(len(boxes), dtype=bool)
-    has_core[np.unique(labels[solid])] = True
-    keep &= has_core
+    keep &= met(labels, solid, len(boxes))
     keep[0] = False
-    return np.asarray(tissue & keep[labels])
+    return np.asarray(tissue & chosen(keep, labels))
 
 
 def with_small_holes(tissue: BoolMap, covered: BoolMap, mpp_xy: tuple[float, float]) -> BoolMap:
@@ -237,7 +233,7 @@ def with_small_holes(tissue: BoolMap, covered: BoolMap, mpp_xy: tuple[float, flo
     small[0] = False
     for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
         small[edge] = False
-    return np.asarray(tissue | small[labels])
+    return np.asarray(tissue | chosen(small, labels))
 
 
 def _straight_lines(thin: BoolMap, um: float) -> BoolMap:
@@ -248,4 +244,4 @@ def _straight_lines(thin: BoolMap, um: float) -> BoolMap:
         if index:
             length, width = (side * um for side in rod(*np.nonzero(labels[window(boxes[index], 0)] == index)))
             lines[index] = length >= _LINE_UM * _LINE_STRAIGHTNESS and width <= _CORE_UM
-    return np.asarray(lines[labels])
+    return chosen(lines, labels)

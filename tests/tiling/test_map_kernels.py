@@ -10,7 +10,7 @@ import pytest
 
 from histoquant.tiling.crush import _tensor_sums
 from histoquant.tiling.focus import _details
-from histoquant.tiling.folds import _floor_od
+from histoquant.tiling.folds import _median, _third_lightest
 from histoquant.tiling.survey import CELLS
 from histoquant.tiling.tissue import coverage, glass_margin
 
@@ -42,10 +42,20 @@ def test_coverage_counts_cells_darker_than_glass(survey: Any, white: float) -> N
     assert np.array_equal(coverage(survey, white), expected.astype(np.float32))
 
 
-def test_the_floor_is_the_third_lightest_cell(survey: Any) -> None:
-    third = np.sort(cells(survey), axis=-1)[..., -3]
-    expected = np.log10(243.0 / np.maximum(third, 1).astype(np.float32))
-    assert np.array_equal(_floor_od(survey, 243.0), expected)
+def test_the_third_lightest_cell_is_found(survey: Any) -> None:
+    third = np.empty(survey.shape, np.uint8)
+    _third_lightest(survey.light, third)
+    assert np.array_equal(third, np.sort(cells(survey), axis=-1)[..., -3])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
+def test_the_median_floor_is_that_of_all_pixels(survey: Any, share: float) -> None:
+    random = np.random.default_rng(2)
+    lightest = random.integers(1, 256, survey.shape, dtype=np.uint8)
+    whole = random.random(survey.shape) < share
+    whole[0, 0] = True
+    floor = np.log10(243.0 / np.maximum(np.arange(256), 1).astype(np.float32))
+    assert _median(floor, lightest, whole) == float(np.median(floor[lightest[whole]]))
 
 
 def test_detail_is_the_squared_laplacian_of_squares_of_cells(survey: Any) -> None:

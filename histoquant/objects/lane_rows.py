@@ -15,13 +15,22 @@ from numba.extending import intrinsic
 _SUM = ir.IntType(32)
 
 
+def start_of(target: Any, builder: Any, signature: Any, given: Any) -> Any:
+    """Pointer to a flat place, the second argument, of an array, the first."""
+    kind, placed = signature.args[:2]
+    array = target.make_array(kind)(target, builder, given[0])
+    return builder.gep(array.data, [target.cast(builder, given[1], placed, types.intp)])
+
+
+def values_at(builder: Any, kind: Any, start: Any, lanes: int) -> Any:
+    """So many values of an array from a pointer on, as a vector."""
+    values = ir.VectorType(ir.IntType(kind.dtype.bitwidth), lanes)
+    return builder.load(builder.bitcast(start, values.as_pointer()), align=kind.dtype.bitwidth // 8)
+
+
 def _pixels(target: Any, builder: Any, signature: Any, given: Any, lanes: int) -> Any:
     """Values of a plane, the first argument, from a flat place on, the second."""
-    plane, placed = signature.args[:2]
-    array = target.make_array(plane)(target, builder, given[0])
-    first = builder.gep(array.data, [target.cast(builder, given[1], placed, types.intp)])
-    values = ir.VectorType(ir.IntType(plane.dtype.bitwidth), lanes)
-    return builder.load(builder.bitcast(first, values.as_pointer()), align=plane.dtype.bitwidth // 8)
+    return values_at(builder, signature.args[0], start_of(target, builder, signature, given), lanes)
 
 
 def _lit(builder: Any, word: Any) -> Any:

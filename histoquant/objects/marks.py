@@ -11,6 +11,8 @@ from numba import njit
 from numba.core import types
 from numba.extending import intrinsic
 
+from histoquant.objects.lane_rows import start_of, values_at
+
 Int32Array = npt.NDArray[np.int32]
 UInt8Array = npt.NDArray[np.uint8]
 
@@ -27,12 +29,8 @@ def word_of(context: Any, marks: Any, x: Any) -> Any:
     """Bit ``i`` says whether ``marks[x + i]`` is not 0, of whole numbers of any width."""
 
     def generate(target: Any, builder: Any, signature: Any, given: Any) -> Any:
-        kind, index = signature.args
-        array = target.make_array(kind)(target, builder, given[0])
-        start = builder.gep(array.data, [target.cast(builder, given[1], index, types.intp)])
-        values = ir.VectorType(ir.IntType(kind.dtype.bitwidth), WORD)
-        held = builder.load(builder.bitcast(start, values.as_pointer()), align=1)
-        marked = builder.icmp_unsigned("!=", held, ir.Constant(values, [0] * WORD))
+        held = values_at(builder, marks, start_of(target, builder, signature, given), WORD)
+        marked = builder.icmp_unsigned("!=", held, ir.Constant(held.type, [0] * WORD))
         return builder.bitcast(marked, ir.IntType(WORD))
 
     return types.uint64(marks, x), generate
@@ -43,12 +41,10 @@ def put_bits(context: Any, marks: Any, x: Any, word: Any) -> Any:
     """Let ``marks[x + i]`` be bit ``i`` of a word."""
 
     def generate(target: Any, builder: Any, signature: Any, given: Any) -> Any:
-        kind, index, _ = signature.args
-        array = target.make_array(kind)(target, builder, given[0])
-        start = builder.gep(array.data, [target.cast(builder, given[1], index, types.intp)])
-        values = ir.VectorType(ir.IntType(kind.dtype.bitwidth), WORD)
+        values = ir.VectorType(ir.IntType(marks.dtype.bitwidth), WORD)
+        start = builder.bitcast(start_of(target, builder, signature, given), values.as_pointer())
         lit = builder.bitcast(given[2], ir.VectorType(ir.IntType(1), WORD))
-        builder.store(builder.zext(lit, values), builder.bitcast(start, values.as_pointer()), align=1)
+        builder.store(builder.zext(lit, values), start, align=marks.dtype.bitwidth // 8)
         return target.get_dummy_value()
 
     return types.void(marks, x, types.uint64), generate
@@ -59,15 +55,10 @@ def turns_of(context: Any, row: Any, x: Any) -> Any:
     """Bit ``i`` says whether ``row[x + i]`` is another number than ``row[x + i + 1]``."""
 
     def generate(target: Any, builder: Any, signature: Any, given: Any) -> Any:
-        kind, index = signature.args
-        array = target.make_array(kind)(target, builder, given[0])
-        start = builder.gep(array.data, [target.cast(builder, given[1], index, types.intp)])
-        values = ir.VectorType(ir.IntType(kind.dtype.bitwidth), WORD)
-        here, after = (
-            builder.load(builder.bitcast(place, values.as_pointer()), align=1)
-            for place in (start, builder.gep(start, [ir.Constant(ir.IntType(64), 1)]))
-        )
-        return builder.bitcast(builder.icmp_unsigned("!=", here, after), ir.IntType(WORD))
+        start = start_of(target, builder, signature, given)
+        after = builder.gep(start, [ir.Constant(ir.IntType(64), 1)])
+        here, there = (values_at(builder, row, place, WORD) for place in (start, after))
+        return builder.bitcast(builder.icmp_unsigned("!=", here, there), ir.IntType(WORD))
 
     return types.uint64(row, x), generate
 

@@ -127,7 +127,8 @@ def grown(
         lowest = _lowest(labels, levels, count)
     # half of it, which what joins must exceed; what is in no object never grows
     floors = np.concatenate([[_NEVER], lowest >> 1]).astype(np.uint8)
-    start, spans, names = _grow(labels, dark, levels, floors, _Band.of(width, steps, count), held)
+    band = _Band.of(width, steps, count)
+    start, spans, names = _grow(labels, dark, np.ascontiguousarray(levels), floors, band, held)
     return Grown(LooseRuns(start[:-1], start[1:], spans), names, held)
 
 

@@ -40,7 +40,7 @@ def near(labels: Int32Array, steps: int) -> UInt8Array:
     found = np.zeros((height + 2, (width + WORD - 1) // WORD + 2), np.uint64)
     other = np.zeros_like(found)
     spare = np.zeros(WORD, np.int32)
-    _pack(labels, found, spare)
+    _pack(np.ascontiguousarray(labels), found, spare)
     for _ in range(steps):
         _spread(found, other)
         found, other = other, found

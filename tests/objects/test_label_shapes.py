@@ -53,6 +53,8 @@ def test_growth_goes_uphill_from_every_free_pixel(seed: int, steps: int, shape: 
     known = np.array([lowest.get(label, 0) for label in range(1, labels.max() + 1)], np.uint8)
     again = grown(labels, dark, levels, steps, len(known), known)
     assert np.array_equal(found.runs.spans, again.runs.spans)
+    again = grown(labels, dark, np.asfortranarray(levels), steps)
+    assert np.array_equal(found.runs.spans, again.runs.spans)
     # as many labels as do not fit into 16 bits
     many = grown(labels + 65530 * (labels > 0), dark, levels, steps)
     assert np.array_equal(found.runs.spans, many.runs.spans)

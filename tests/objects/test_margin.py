@@ -15,4 +15,5 @@ def test_near_is_as_many_dilations_by_a_cross(shape: tuple[int, int], steps: int
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
     wanted = cv2.dilate((labels > 0).astype(np.uint8), cross, iterations=steps).reshape(shape)
     assert (near(labels, steps) == wanted).all()
+    assert (near(labels.T, steps) == wanted.T).all()
     assert near(np.zeros(shape, np.int32), steps).max() == 0

@@ -15,7 +15,7 @@ from histoquant.tiling.survey import CELLS, Survey, survey
 from histoquant.tiling.tissue_map import map_tissue
 
 MOST_BYTES = 38
-"""Measured 30. One copy of the 2 um cells in four bytes, 16 cells to a map pixel, adds 64, densities 12."""
+"""Measured 28. One copy of the 2 um cells in four bytes, 16 cells to a map pixel, adds 64, densities 12."""
 
 
 def _repeated(found: Survey, times: int) -> Survey:

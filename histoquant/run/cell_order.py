@@ -132,6 +132,7 @@ def in_order(plan: SlidePlan, parts: Sequence[JudgedPart], limits: CapLimits | N
     """
     together = _Together(parts)
     starts = np.concatenate([[0], np.cumsum([len(part["dab_od"]) for part in parts])]).astype(np.int64)
+    make_room(int(starts[-1]))  # gaps between columns, of what they were taken from
     order = np.argsort(
         object_ids(together.taken_out("seed_y_px"), together.taken_out("seed_x_px")), kind="stable"
     )

@@ -38,11 +38,9 @@ UInt16Array = npt.NDArray[np.uint16]
 
 SECTORS = 8
 SHARES = (0.25, 0.5, 0.75, 0.9)
-# What is held of each kind and direction, and in how many places, because neighbours are alike and adding to
-# one number twice in a row waits
+# What is held of each kind and direction
 _PIXELS, _DAB, _HEMATOXYLIN = range(3)
 _HELD = 8 * SECTORS
-_TURNS = 2
 # Runs ahead that are fetched: as many as arrive while that many are summed.
 _AHEAD = 4
 
@@ -123,13 +121,13 @@ def _sum_all(
     images: tuple[UInt16Array, Int16Array, Int16Array], runs: LabelRuns, kinds: Kinds, sums: CellSums
 ) -> None:
     histogram = np.zeros((NOWHERE + 1, 1 << PLACE_BITS), np.int32)
-    turns, held = np.zeros((_TURNS, 3, _HELD), np.int64), np.empty((3, _HELD), np.int64)
+    held = np.zeros((3, _HELD), np.int64)
     for i in range(sums.shape.shape[0]):
         centre = (sums.shape[i, PIXELS], sums.shape[i, SUM_X], sums.shape[i, SUM_Y])
         limits = (runs.start[i], runs.start[i + 1])
-        sums.stained_pixels[i] = _sum_pixels(images, runs.spans, limits, centre, turns, histogram.ravel())
-        _take(turns[0].ravel(), turns[1].ravel(), held.ravel())
+        sums.stained_pixels[i] = _sum_pixels(images, runs.spans, limits, centre, held, histogram.ravel())
         _share_out(held, kinds, i, sums)
+        held[:] = 0
         # the ring is a part of the cytoplasm
         histogram[CYTOPLASM, :BINS] += histogram[RING, :BINS]
         for part in range(3):
@@ -143,7 +141,7 @@ def _sum_pixels(
     spans: Int32Array,
     limits: tuple[int, int],
     centre: tuple[int, int, int],
-    turns: Int64Array,
+    held: Int64Array,
     histogram: Int32Array,
 ) -> int:
     """Sums by kind and direction, and a histogram of each place; how many pixels are stained.
@@ -164,10 +162,9 @@ def _sum_pixels(
             told = int(word[x])
             sector = 4 * (right >= 0) + side + (abs(right) >= steep)
             at = np.uint64(SECTORS * (told >> KIND_BITS & 7) + sector)
-            turn = turns[x & np.uint64(1)]
-            turn[_PIXELS, at] += 1
-            turn[_DAB, at] += brown[x]
-            turn[_HEMATOXYLIN, at] += blue[x]
+            held[_PIXELS, at] += 1
+            held[_DAB, at] += brown[x]
+            held[_HEMATOXYLIN, at] += blue[x]
             histogram[np.uint64(told & ((1 << KIND_BITS) - 1))] += 1
             stained += told >> STAINED_BITS
     return stained
@@ -182,15 +179,6 @@ def _fetch_run(images: tuple[UInt16Array, Int16Array, Int16Array], spans: Int32A
         prefetch(words, y, x)
         prefetch(dab, y, x)
         prefetch(hematoxylin, y, x)
-
-
-@_kernel
-def _take(one: Int64Array, two: Int64Array, out: Int64Array) -> None:
-    """Sums of both turns, which are empty then; in vectors, as a loop over one kind would not be."""
-    for k in range(out.size):
-        out[k] = one[k] + two[k]
-        one[k] = 0
-        two[k] = 0
 
 
 @_kernel

@@ -273,7 +273,9 @@ def _plan_bytes(planned: Planned) -> bytes:
 def _load_backgrounds(job: SlideJob) -> Backgrounds:
     folder: Path = OutputFolder(job.out).work(job.slide_id, job.work_key)
     paths = folder.glob(f"{_BACKGROUND}*.npy")
-    return Backgrounds.from_arrays({path.stem.removeprefix(_BACKGROUND): np.load(path) for path in paths})
+    return Backgrounds.from_arrays(
+        {path.stem.removeprefix(_BACKGROUND): np.load(path, allow_pickle=False) for path in paths}
+    )
 
 
 def _plan_is_whole(folder: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import platform
 import socket
@@ -80,5 +81,28 @@ def refuse_other_build(build: str, name: str) -> None:
         )
 
 
-# now, before anything can be edited under a process that goes on importing
+def forget_stale_kernels(root: Path) -> None:
+    """Delete compiled kernels that are older than a source file that holds kernels.
+
+    Numba keeps a kernel by the time of its own file, but it holds the code of other files' kernels too: after
+    an edit or a pull one build would compute with another's code. Only what lies beside the sources is
+    looked at, as in every checkout.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the package.
+    """
+    with contextlib.suppress(OSError):  # another process was faster, or nobody may write here
+        compiled = {path: path.stat().st_mtime_ns for path in root.rglob("__pycache__/*.nbi")}
+        oldest_ns = min(compiled.values(), default=0)
+        edited = {path: path.stat().st_mtime_ns for path in root.rglob("*.py")} if compiled else {}
+        newer = [at for path, at in edited.items() if at > oldest_ns and b"from numba" in path.read_bytes()]
+        for path, at in compiled.items():
+            if at < max(newer, default=0):
+                path.unlink(missing_ok=True)
+
+
+# now, before anything can be edited under a process that goes on importing, and before a kernel is called
 build_digest()
+forget_stale_kernels(Path(histoquant.__file__).parent)

@@ -49,7 +49,7 @@ def main() -> None:
             path = Path(folder) / f"P01_T1_V1_{marker}.tif"
             # a process of its own, so that drawing the slide does not count
             draw = [sys.executable, __file__, "--draw", str(path)]
-            # a process that compiles holds the compiler's memory, too: 959 instead of 680 MiB for CD31
+            # the process that compiles for a run is a child of it, and would be counted
             subprocess.run([*draw, str(_COMPILED_PX), marker], check=True)
             if _run(path, Path(folder, "compiled")).wait():
                 sys.exit("the run that compiles failed")

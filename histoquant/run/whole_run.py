@@ -13,6 +13,7 @@ from typing import Any
 from histoquant._version import __version__
 from histoquant.errors import StoreError
 from histoquant.run.cohort import with_cohort_flags
+from histoquant.run.compile_ahead import compile_ahead
 from histoquant.run.exits import EXIT_INTERRUPTED, EXIT_NONE_USABLE, EXIT_OK, EXIT_SOME_FAILED
 from histoquant.run.intake import Intake
 from histoquant.run.interrupts import Interrupts
@@ -110,6 +111,8 @@ class WholeRun:
         workers = self._intake.workers if self._intake.workers is not None else cores
         listener = Listener(self._planned, self._batch_done, self._committed, self._failed)
         many = min(workers, len(jobs) * 4)
+        if self._intake.scheduler is None:
+            compile_ahead({job.marker.name for job in jobs})
         with open_executor(many, self._intake.scheduler, self._intake.limits) as executor:
             Schedule(executor, listener).run(jobs)
 

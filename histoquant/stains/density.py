@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,6 @@ _BIAS = 1 << 30  # keeps the packed low half positive, so that it never borrows 
 _HALF = 1 << (_SHIFT - 1)
 
 
-@runtime_checkable
 class HasRgb(Protocol):
     """Anything that carries a white point as ``rgb``."""
 
@@ -54,7 +53,8 @@ def white_rgb(white_point: WhiteLike) -> tuple[float, float, float]:
     UsageError
         If a channel is not a number from 1 to 255.
     """
-    given = white_point.rgb if isinstance(white_point, HasRgb) else white_point
+    # a protocol asked with isinstance looks at all its members, and every window of a sample asks
+    given = getattr(white_point, "rgb", white_point)
     values = np.asarray(given, dtype=np.float64).ravel()
     if values.size == 1:
         values = np.repeat(values, 3)

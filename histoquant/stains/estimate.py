@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ from histoquant.stains.vectors import StainVectors, angle_deg
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
+Int64Array = npt.NDArray[np.int64]
 
 # The gate of the design: closer stains cannot be told apart, farther from the prior is another dye or an
 # error, fewer pixels are noise.
@@ -178,12 +180,41 @@ def _label(name: str) -> str:
 
 
 @dataclass(frozen=True)
-class _View:
-    """Histogram bins as directions: angle in the prior's plane from haematoxylin, and angle out of it."""
+class _Directions:
+    """Histogram bins as directions: angle in a prior's plane from haematoxylin, and angle out of it."""
 
-    direction: FloatArray  # (bins, 3) unit
+    unit: FloatArray  # (bins, 3)
     in_plane_deg: FloatArray
     off_plane_deg: FloatArray
+    by_in_plane: Int64Array  # bins in the order of their angles
+    by_off_plane: Int64Array
+    grey: BoolArray
+
+    @classmethod
+    def of(cls, prior: StainVectors) -> _Directions:
+        share = (np.arange(BINS) + 0.5) / BINS
+        red, green = np.meshgrid(share, share, indexing="ij")
+        unit = np.stack([red, green, np.maximum(1.0 - red - green, 0.0)], axis=-1).reshape(-1, 3)
+        unit = unit / np.linalg.norm(unit, axis=1, keepdims=True)
+        grey = np.degrees(np.arccos(np.clip(unit.sum(axis=1) / np.sqrt(3.0), -1.0, 1.0))) < _GREY_CONE_DEG
+        first = prior.matrix[0]
+        normal = np.cross(first, prior.matrix[1])
+        normal = normal / np.linalg.norm(normal)
+        in_plane = np.degrees(np.arctan2(unit @ np.cross(normal, first), unit @ first))
+        off_plane = np.degrees(np.arcsin(np.clip(unit @ normal, -1.0, 1.0)))
+        orders = [np.argsort(angle, kind="stable") for angle in (in_plane, off_plane)]
+        return cls(unit, in_plane, off_plane, orders[0], orders[1], grey)
+
+
+# of a run's priors, of which there are two: sorting its bins takes longer than all else of an estimate
+_directions = lru_cache(maxsize=4)(_Directions.of)
+
+
+@dataclass(frozen=True)
+class _View:
+    """What a histogram's bins hold, and their directions."""
+
+    bins: _Directions
     weight: FloatArray  # amount of stain in the bin, levels that tell direction
     moderate: FloatArray  # pixels in those levels
     dark: FloatArray  # pixels in darker levels
@@ -192,30 +223,18 @@ class _View:
 
     @classmethod
     def of(cls, histogram: StainHistogram, prior: StainVectors) -> _View:
-        share = (np.arange(BINS) + 0.5) / BINS
-        red, green = np.meshgrid(share, share, indexing="ij")
-        direction = np.stack([red, green, np.maximum(1.0 - red - green, 0.0)], axis=-1).reshape(-1, 3)
-        direction = direction / np.linalg.norm(direction, axis=1, keepdims=True)
+        bins = _directions(prior)
         counts = histogram.counts.reshape(len(LEVEL_OD), -1).astype(np.float64)
-        grey = (
-            np.degrees(np.arccos(np.clip(direction.sum(axis=1) / np.sqrt(3.0), -1.0, 1.0))) < _GREY_CONE_DEG
-        )
-        first = prior.matrix[0]
-        normal = np.cross(first, prior.matrix[1])
-        normal = normal / np.linalg.norm(normal)
-        in_plane = np.degrees(np.arctan2(direction @ np.cross(normal, first), direction @ first))
-        off_plane = np.degrees(np.arcsin(np.clip(direction @ normal, -1.0, 1.0)))
-        counts[:, grey] = 0.0
-        off = np.abs(off_plane) > _MAX_OFF_PLANE_DEG
-        beyond = (in_plane < _FIRST_LOBE[0]) | (in_plane > prior.angle_deg + _SECOND_LOBE[1])
+        counts[:, bins.grey] = 0.0
+        off = np.abs(bins.off_plane_deg) > _MAX_OFF_PLANE_DEG
+        beyond = bins.in_plane_deg < _FIRST_LOBE[0]
+        beyond |= bins.in_plane_deg > prior.angle_deg + _SECOND_LOBE[1]
         coloured = counts[_DIRECTION_LEVELS.start :].sum(axis=0)
         foreign = 100.0 * float(coloured[off | beyond].sum()) / max(float(coloured.sum()), 1.0)
         counts[:, off] = 0.0
         amounts = np.asarray(_AMOUNT_OD)[_DIRECTION_LEVELS]
         return cls(
-            direction,
-            in_plane,
-            off_plane,
+            bins,
             amounts @ counts[_DIRECTION_LEVELS],
             counts[_DIRECTION_LEVELS].sum(axis=0),
             counts[_DARK_LEVELS].sum(axis=0),
@@ -225,15 +244,16 @@ class _View:
 
     def first(self, prior: StainVectors) -> _Found:
         """Haematoxylin: the lobe on its side, averaged away from the other stain."""
-        lobe = (self.in_plane_deg >= _FIRST_LOBE[0]) & (self.in_plane_deg <= _FIRST_LOBE[1] * prior.angle_deg)
+        angle = self.bins.in_plane_deg
+        lobe = (angle >= _FIRST_LOBE[0]) & (angle <= _FIRST_LOBE[1] * prior.angle_deg)
         return self._found(lobe, float((self.moderate + self.dark)[lobe].sum()), _FIRST_TAIL, prior.matrix[0])
 
     def second(self, prior: StainVectors) -> _Found:
         """DAB or eosin: the lobe on its side; opaque pixels count, wherever between the stains they drift."""
         angle = prior.angle_deg
-        outer = self.in_plane_deg <= angle + _SECOND_LOBE[1]
-        lobe = outer & (self.in_plane_deg >= _SECOND_LOBE[0] * angle)
-        dark = outer & (self.in_plane_deg >= _DARK_LOBE * angle)
+        outer = self.bins.in_plane_deg <= angle + _SECOND_LOBE[1]
+        lobe = outer & (self.bins.in_plane_deg >= _SECOND_LOBE[0] * angle)
+        dark = outer & (self.bins.in_plane_deg >= _DARK_LOBE * angle)
         pixels = float(self.moderate[lobe].sum() + self.dark[dark].sum())
         return self._found(lobe, pixels, _SECOND_TAIL, prior.matrix[1])
 
@@ -241,26 +261,27 @@ class _View:
         """Mean share of density out of a plane, by amount."""
         total = float(self.weight.sum())
         unit = normal / np.linalg.norm(normal)
-        return float(self.weight @ np.abs(self.direction @ unit)) / total if total > 0 else 0.0
+        return float(self.weight @ np.abs(self.bins.unit @ unit)) / total if total > 0 else 0.0
 
     def _found(self, lobe: BoolArray, pixels: float, tail: tuple[float, float], prior: FloatArray) -> _Found:
         percent = 100.0 * pixels / self.total if self.total else 0.0
         weight = np.where(lobe, self.weight, 0.0)
         if weight.sum() <= 0.0:
             return _Found(None, percent, 0.0, 0.0)
-        centre = _quantile(self.off_plane_deg, weight, 0.5)
-        weight[np.abs(self.off_plane_deg - centre) > _OFF_PLANE_SPREAD_DEG] = 0.0
-        low, high = (_quantile(self.in_plane_deg, weight, q) for q in tail)
-        weight_tail = np.where((self.in_plane_deg >= low) & (self.in_plane_deg <= high), weight, 0.0)
-        direction = weight_tail @ self.direction
+        along, across = self.bins.in_plane_deg, self.bins.off_plane_deg
+        centre = _quantile(across, self.bins.by_off_plane, weight, 0.5)
+        weight[np.abs(across - centre) > _OFF_PLANE_SPREAD_DEG] = 0.0
+        low, middle, high = (
+            _quantile(along, self.bins.by_in_plane, weight, share) for share in (tail[0], 0.5, tail[1])
+        )
+        weight_tail = np.where((along >= low) & (along <= high), weight, 0.0)
+        direction = weight_tail @ self.bins.unit
         direction = direction / np.linalg.norm(direction)
-        middle = _quantile(self.in_plane_deg, weight, 0.5)
         return _Found(direction, percent, middle, angle_deg(direction, prior))
 
 
-def _quantile(values: FloatArray, weight: FloatArray, share: float) -> float:
-    """Smallest value with at least the given share of the weight at or below it."""
-    order = np.argsort(values, kind="stable")
+def _quantile(values: FloatArray, order: Int64Array, weight: FloatArray, share: float) -> float:
+    """Smallest value, of values in a given order, with at least the given share of the weight up to it."""
     cumulative = np.cumsum(weight[order])
     index = int(np.searchsorted(cumulative, share * cumulative[-1]))
     return float(values[order[min(index, values.size - 1)]])

@@ -91,14 +91,14 @@ class StainHistogram:
     ) -> StainHistogram:
         """Histogram with more blocks, each with its mask; otherwise as `add`."""
         counts, total = self.counts.copy(), self.total
-        limits = np.asarray([round(od * _UNITS_PER_OD) for od in LEVEL_OD], dtype=np.int64)
+        limits = np.asarray([round(od * _UNITS_PER_OD) for od in LEVEL_OD], dtype=np.int32)
         table = _quad_table(self.white_rgb, self.background_od, self.scale)
         for rgb, mask in blocks:
             _check_rgb(rgb)
             if mask.shape != rgb.shape[:2]:
                 raise UsageError(f"mask of shape {mask.shape} does not fit an image of shape {rgb.shape[:2]}")
             pixels = np.ascontiguousarray(rgb), np.ascontiguousarray(mask)
-            total += int(_histogram_kernel(*pixels, table, limits, counts))
+            total += int(_histogram_kernel(*pixels, table, limits, counts.ravel()))
         return replace(self, counts=counts, total=total)
 
     def merge(self, other: StainHistogram) -> StainHistogram:
@@ -149,24 +149,46 @@ def _quad_table(
 
 @njit(cache=True, nogil=True)
 def _histogram_kernel(rgb, mask, table, limits, counts):  # type: ignore[no-untyped-def]
+    """Count the 2 x 2 means whose pixels all count; ``counts`` is flat. Returns how many there were."""
+    width = rgb.shape[1] // 2
+    pairs, densities = np.empty(6 * width, np.uint16), np.empty((3, width), np.int32)
+    places = np.empty((3, width), np.int32)
     seen = 0
     for y in range(0, rgb.shape[0] - 1, 2):
-        for x in range(0, rgb.shape[1] - 1, 2):
-            if not (mask[y, x] and mask[y, x + 1] and mask[y + 1, x] and mask[y + 1, x + 1]):
+        _look_up(rgb[y].ravel(), rgb[y + 1].ravel(), table, pairs, densities)
+        _tell_places(densities, limits, places)
+        upper, lower = mask[y], mask[y + 1]
+        for x in range(width):
+            if not (upper[2 * x] & upper[2 * x + 1] & lower[2 * x] & lower[2 * x + 1]):
                 continue
             seen += 1
-            red, green = table[0, _quad(rgb, y, x, 0)], table[1, _quad(rgb, y, x, 1)]
-            total = np.int64(red) + green + table[2, _quad(rgb, y, x, 2)]
-            if total < limits[0]:
-                continue
-            level = limits.size - 1
-            while total < limits[level]:
-                level -= 1
-            counts[level, min(red * BINS // total, BINS - 1), min(green * BINS // total, BINS - 1)] += 1
+            if places[0, x] >= 0:
+                counts[(places[0, x] * BINS + places[1, x]) * BINS + places[2, x]] += 1
     return seen
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _quad(rgb, y, x, channel):  # type: ignore[no-untyped-def]
-    upper = np.int32(rgb[y, x, channel]) + rgb[y, x + 1, channel]
-    return upper + rgb[y + 1, x, channel] + rgb[y + 1, x + 1, channel]
+@njit(cache=True, nogil=True)
+def _look_up(upper, lower, table, pairs, densities):  # type: ignore[no-untyped-def]
+    """Density of each 2 x 2 mean in each colour."""
+    for i in range(pairs.size):
+        pairs[i] = np.uint16(upper[i]) + lower[i]
+    for c in range(3):
+        of, found = table[c], densities[c]
+        for x in range(np.uint64(found.size)):
+            found[x] = of[np.uint16(pairs[6 * x + c] + pairs[6 * x + c + 3])]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _tell_places(densities, limits, places):  # type: ignore[no-untyped-def]
+    """Level of each mean, -1 where it is not stained, and bins of its shares of red and green."""
+    red, green, blue = densities[0], densities[1], densities[2]
+    level, red_bin, green_bin = places[0], places[1], places[2]
+    level[:] = -1
+    for limit in limits:
+        for x in range(level.size):
+            level[x] += np.int32(np.int32(red[x] + green[x] + blue[x]) >= limit)
+    for x in range(level.size):
+        # a quotient of such numbers in double precision is never rounded up to a whole one
+        total = np.float64(max(np.int32(red[x] + green[x] + blue[x]), np.int32(1)))
+        red_bin[x] = min(np.int32(np.float64(np.int32(BINS * red[x])) / total), np.int32(BINS - 1))
+        green_bin[x] = min(np.int32(np.float64(np.int32(BINS * green[x])) / total), np.int32(BINS - 1))

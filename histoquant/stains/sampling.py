@@ -197,10 +197,9 @@ def block_mask(tissue_map: TissueMap, x: int, y: int) -> npt.NDArray[np.bool_]:
     row, column = y // SCALE_PX, x // SCALE_PX
     here = np.s_[row : row + _MAPS, column : column + _MAPS]
     part = tissue_map.tissue[here] & (tissue_map.excluded[here] == 0)
-    mask = np.zeros((BLOCK_PX, BLOCK_PX), dtype=bool)
-    wide = np.repeat(np.repeat(part, SCALE_PX, axis=0), SCALE_PX, axis=1)
-    mask[: wide.shape[0], : wide.shape[1]] = wide
-    return mask
+    mask = np.zeros((_MAPS, SCALE_PX, _MAPS, SCALE_PX), dtype=bool)
+    mask[: part.shape[0], :, : part.shape[1]] = part[:, None, :, None]
+    return mask.reshape(BLOCK_PX, BLOCK_PX)
 
 
 def _pooled(values: npt.NDArray[np.integer | np.bool_]) -> npt.NDArray[np.int64]:

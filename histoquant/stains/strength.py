@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from histoquant.stains.density import MOD_PER_OD, WhiteLike, unmix_mod
 from histoquant.stains.level import level_above
 from histoquant.stains.sampling import BLOCK_PX, block_mask
+from histoquant.stains.strength_histogram import BELOW, LEVELS, StrengthHistogram, add_window, reach_px
 from histoquant.stains.uneven import HazeMap, without_haze
 from histoquant.stains.vectors import StainVectors
 from histoquant.tiling.survey import PlaneLike
@@ -24,15 +23,6 @@ from histoquant.tiling.tissue_map import TissueMap
 
 Int64Array = npt.NDArray[np.int64]
 
-LEVELS = 4001  # one per thousandth of OD, from 0
-_BELOW = 500  # background may lie this many thousandths under 0
-
-_BOX_UM = 1.0  # half the side of the mean: as wide as the detail that the nucleus search smooths away
-_PEAK_UM = 2.0  # a nucleus has one darkest place within this
-
-# A nucleus is blue where its DAB is less than half of its haematoxylin; stain is brown from 0.6 of it on.
-_BLUE_SHARE_PERCENT = 50
-_BROWN_SHARE_PERCENT = 60
 _FAINT_MOD = 30  # over the background: less is noise of the unmixing
 
 _NUCLEUS_RANK, _STAIN_RANK, _LOW_RANK = 0.20, 0.25, 0.025  # of unstained tissue
@@ -71,53 +61,6 @@ class StainStrength:
     diagnostics: dict[str, float]
 
 
-@dataclass(frozen=True, eq=False)
-class StrengthHistogram:
-    """Counts by thousandths of OD; integers, so the order of blocks does not matter.
-
-    Attributes
-    ----------
-    hematoxylin, dab : ndarray of int64, shape (4501,)
-        All sampled tissue pixels, the first bin at -0.5 OD.
-    peaks : ndarray of int64, shape (4501,)
-        Haematoxylin at the darkest place of each blue nucleus.
-    brown : ndarray of int64, shape (4501,)
-        DAB of pixels with the hue of DAB.
-    """
-
-    hematoxylin: Int64Array
-    dab: Int64Array
-    peaks: Int64Array
-    brown: Int64Array
-
-    @classmethod
-    def empty(cls) -> StrengthHistogram:
-        """Histogram of nothing yet."""
-        return cls(*(np.zeros(_BELOW + LEVELS, np.int64) for _ in range(4)))
-
-    def add(
-        self, stains: npt.NDArray[np.int16], mask: npt.NDArray[np.bool_], mpp: float
-    ) -> StrengthHistogram:
-        """Histogram with one more window.
-
-        Parameters
-        ----------
-        stains : ndarray of int16, shape (2, h, w)
-            Haematoxylin and DAB in mOD, with surroundings.
-        mask : ndarray of bool, shape (h, w)
-            Pixels that count.
-        mpp : float
-            Micrometres per pixel.
-        """
-        box, reach = _reach_px(mpp)
-        blue, brown = (_box_mean(stain, box) for stain in stains)
-        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-        darkest = cv2.dilate(blue.astype(np.int16), disc)
-        counts = np.stack([self.hematoxylin, self.dab, self.peaks, self.brown])
-        _count(blue, brown, np.asarray(darkest, np.int16), mask, counts)
-        return StrengthHistogram(*counts)
-
-
 def strength_histogram(
     plane: PlaneLike,
     blocks: Int64Array,
@@ -147,9 +90,9 @@ def strength_histogram(
     -------
     StrengthHistogram
     """
-    found = StrengthHistogram.empty()
+    counts = np.zeros((4, BELOW + LEVELS), np.int64)
     mpp = (plane.mpp_xy[0] + plane.mpp_xy[1]) / 2
-    halo = sum(_reach_px(mpp))
+    halo = sum(reach_px(mpp))
     side = BLOCK_PX + 2 * halo
     for x, y in blocks.tolist():
         rgb, valid = plane.read(x - halo, y - halo, side, side)
@@ -158,8 +101,11 @@ def strength_histogram(
             stains[1] = without_haze(stains[1], haze.window(x - halo, y - halo, side, side))
         if not valid.all():
             stains[:, ~valid] = 0
-        found = found.add(stains, np.pad(block_mask(tissue_map, x, y), halo) & valid, mpp)
-    return found
+        mask = np.zeros(valid.shape, np.bool_)
+        inner = np.s_[halo : halo + BLOCK_PX, halo : halo + BLOCK_PX]
+        np.logical_and(block_mask(tissue_map, x, y), valid[inner], out=mask[inner])
+        add_window(stains, mask, mpp, counts)
+    return StrengthHistogram(*counts)
 
 
 def strength_of(found: StrengthHistogram) -> StainStrength:
@@ -226,7 +172,7 @@ def _dab_objection(level: int, spread: int, pixels: int, least: int) -> str:
 
 def _above(counts: Int64Array, base: int) -> Int64Array:
     """Counts by height over a base, the first at the base itself."""
-    return np.asarray(counts[_BELOW + base :].copy())
+    return np.asarray(counts[BELOW + base :].copy())
 
 
 def _at_rank(counts: Int64Array, rank: float) -> int:
@@ -234,38 +180,4 @@ def _at_rank(counts: Int64Array, rank: float) -> int:
     total = int(counts.sum())
     if total == 0:
         return 0
-    return int(np.searchsorted(np.cumsum(counts), max(1, round(rank * total)))) - _BELOW
-
-
-@njit(cache=True, nogil=True)
-def _count(
-    blue: npt.NDArray[np.int32],
-    brown: npt.NDArray[np.int32],
-    darkest: npt.NDArray[np.int16],
-    mask: npt.NDArray[np.bool_],
-    counts: Int64Array,
-) -> None:
-    """Add a window to the four histograms, in their order; values beyond a histogram go to its end."""
-    for y in range(mask.shape[0]):
-        for x in range(mask.shape[1]):
-            if not mask[y, x]:
-                continue
-            h, d = int(blue[y, x]), int(brown[y, x])
-            at_h = min(max(h, -_BELOW), LEVELS - 1) + _BELOW
-            at_d = min(max(d, -_BELOW), LEVELS - 1) + _BELOW
-            counts[0, at_h] += 1
-            counts[1, at_d] += 1
-            counts[2, at_h] += (h == darkest[y, x]) & (100 * d < _BLUE_SHARE_PERCENT * h)
-            counts[3, at_d] += 100 * d > _BROWN_SHARE_PERCENT * h
-
-
-def _reach_px(mpp: float) -> tuple[int, int]:
-    """Half the sides of the mean and of the place of a peak."""
-    return max(1, round(_BOX_UM / mpp)), max(1, round(_PEAK_UM / mpp))
-
-
-def _box_mean(plane: npt.NDArray[np.int16], radius_px: int) -> npt.NDArray[np.int32]:
-    """Mean over a square in thousandths of OD, rounded half up; a sum of 16 bits fits for 181 px a side."""
-    side = 2 * radius_px + 1
-    total = cv2.boxFilter(plane, cv2.CV_32S, (side, side), normalize=False, borderType=cv2.BORDER_REPLICATE)
-    return np.asarray((2 * total + side * side) // (2 * side * side), dtype=np.int32)
+    return int(np.searchsorted(np.cumsum(counts), max(1, round(rank * total)))) - BELOW

@@ -251,9 +251,34 @@ def _levels(mean, flat, tissue, reach, level, near):  # type: ignore[no-untyped-
                 if total == 0:
                     break  # off tissue
                 if held >= _LEAST_PLACES and held * _LEAST_SHARE >= total:
-                    level[j, i] = np.sort(room[:held])[(held - 1) // 2]
+                    level[j, i] = _at_rank(room[:held], (held - 1) // 2)
                     near[j, i] = widening == 0
                     break
+
+
+@njit(cache=True, nogil=True)
+def _at_rank(values, rank):  # type: ignore[no-untyped-def]
+    """Value at a rank, the lowest being 0, by Hoare's selection, a quarter of sorting; reorders values."""
+    low, high = 0, values.size - 1
+    while low < high:
+        pivot = values[(low + high) // 2]
+        i, j = low, high
+        while i <= j:
+            while values[i] < pivot:
+                i += 1
+            while values[j] > pivot:
+                j -= 1
+            if i <= j:
+                values[i], values[j] = values[j], values[i]
+                i += 1
+                j -= 1
+        if j < rank < i:
+            break
+        if rank <= j:
+            high = j
+        else:
+            low = i
+    return values[rank]
 
 
 @njit(cache=True, nogil=True)

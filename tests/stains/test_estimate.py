@@ -17,6 +17,7 @@ from histoquant.stains import (
     estimate_vectors,
 )
 from histoquant.stains.estimate import PURITY_BESIDE_NUCLEI
+from histoquant.stains.histogram import BINS, LEVEL_OD, _quad_table
 
 WHITE = 240.0
 
@@ -79,6 +80,27 @@ def test_a_mask_leaves_pixels_out() -> None:
     mask = np.zeros((256, 256), bool)
     mask[:100, :64] = True
     assert StainHistogram.empty(WHITE).add(block, mask) == histogram(block[:100, :64])
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 2), (3, 9), (40, 31)])
+def test_a_histogram_holds_each_whole_mean_once(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(5)
+    rgb = rng.integers(0, 256, (*shape, 3)).astype(np.uint8)
+    mask = rng.random(shape) < 0.9
+    counts, total = np.zeros_like(StainHistogram.empty(WHITE).counts), 0
+    table = _quad_table((WHITE,) * 3, (0.0,) * 3, 1.0)
+    for y in range(0, shape[0] - 1, 2):
+        for x in range(0, shape[1] - 1, 2):
+            if mask[y : y + 2, x : x + 2].all():
+                total += 1
+                quad = rgb[y : y + 2, x : x + 2].sum(axis=(0, 1), dtype=int)
+                density = [int(table[c, quad[c]]) for c in range(3)]
+                level = sum(sum(density) >= round(1e4 * od) for od in LEVEL_OD) - 1
+                if level >= 0:
+                    counts[level, *(min(BINS * od // sum(density), BINS - 1) for od in density[:2])] += 1
+    found = StainHistogram.empty(WHITE).add(rgb, mask)
+    assert found.total == total
+    np.testing.assert_array_equal(found.counts, counts)
 
 
 def test_histograms_of_different_white_points_do_not_mix() -> None:

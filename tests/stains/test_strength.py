@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
 from histoquant.stains.level import level_above
 from histoquant.stains.settings import GAIN_UNIT, STANDARD_HEMATOXYLIN_OD, search_gain
-from histoquant.stains.strength import StainStrength, StrengthHistogram, strength_of
+from histoquant.stains.strength import StainStrength, strength_of
+from histoquant.stains.strength_histogram import StrengthHistogram
 from histoquant.stains.threshold import NUCLEUS_SPREADS, PIXEL_SPREADS, WEAK_STAIN, slide_threshold
 
 SIZE, MPP = 400, 0.5
@@ -72,6 +74,35 @@ def test_strength_says_how_dark_and_not_how_many() -> None:
     few, many = measured(field(0.5, 0.45, nuclei=60, cells=15)), measured(field(0.5, 0.45, 140, 80))
     assert few.hematoxylin_od == pytest.approx(many.hematoxylin_od, rel=0.05)
     assert few.dab_od == pytest.approx(many.dab_od, rel=0.1)  # 15 cells of uneven stain
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (5, 40), (70, 33)])
+@pytest.mark.parametrize("mpp", [0.25, 0.5, 2.0])
+def test_windows_of_any_shape_are_counted_as_opencv_would(shape: tuple[int, int], mpp: float) -> None:
+    rng = np.random.default_rng(8)
+    stains = rng.integers(-900, 4600, (2, *shape)).astype(np.int16)
+    stains[:, ::3] //= 9  # some of it flat, so that there are peaks and equals
+    mask = rng.random(shape) < 0.8
+    found = StrengthHistogram.empty().add(stains, mask, mpp)
+    box, reach = (max(1, round(um / mpp)) for um in (1.0, 2.0))
+    side = 2 * box + 1
+    blue, brown = (
+        (2 * cv2.boxFilter(plane, cv2.CV_32S, (side, side), normalize=False, borderType=cv2.BORDER_REPLICATE)
+        + side**2) // (2 * side**2)
+        for plane in stains
+    )  # fmt: skip
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    darkest = cv2.dilate(blue.astype(np.int16), disc)
+    chosen = (
+        mask,
+        mask,
+        mask & (blue == darkest) & (100 * brown < 50 * blue),
+        mask & (100 * brown > 60 * blue),
+    )
+    held = found.hematoxylin, found.dab, found.peaks, found.brown
+    for counts, here, plane in zip(held, chosen, (blue, brown, blue, brown), strict=True):
+        expected = np.bincount(np.clip(plane[here], -500, 4000) + 500, minlength=4501)
+        np.testing.assert_array_equal(counts, expected)
 
 
 def test_order_of_windows_does_not_matter() -> None:

@@ -18,7 +18,7 @@ from histoquant.run.job import RunParameters
 from histoquant.run.options import marker_with
 from histoquant.run.plan import Planned, plan_of
 from histoquant.run.quantify import Quantified
-from histoquant.stains.uneven import UNEVEN_BACKGROUND, HazeMap, without_haze
+from histoquant.stains.uneven import UNEVEN_BACKGROUND, HazeMap, _at_rank, without_haze
 
 SIZE_UM = 320.0
 
@@ -131,3 +131,12 @@ def test_tables_do_not_depend_on_tiles(hazy: Path) -> None:
     for name in ("cells", "vessels"):
         left, right = getattr(small, name), getattr(large, name)
         assert left.to_json() == right.to_json()
+
+
+def test_a_rank_is_what_sorting_gives() -> None:
+    rng = np.random.default_rng(2)
+    for size in (1, 2, 3, 50, 101):
+        for most in (1, 4, 400):
+            values = rng.integers(-most, most, size).astype(np.int32)
+            found = [int(_at_rank(values.copy(), rank)) for rank in range(size)]
+            assert found == sorted(values.tolist())

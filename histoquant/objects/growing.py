@@ -8,9 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from histoquant.objects.join_rows import join, stay
 from histoquant.objects.label_runs import in_turn
 from histoquant.objects.loose_runs import LooseRuns, copy_row, note_runs, run_room
-from histoquant.objects.marks import WORD, noted, word_of
+from histoquant.objects.marks import WORD, noted, turns_of, word_of
+from histoquant.objects.prefetch import prefetch
 
 Bits = npt.NDArray[np.uint64]
 Int32Array = npt.NDArray[np.int32]
@@ -18,13 +20,15 @@ Labels = npt.NDArray[np.integer]
 Int64Array = npt.NDArray[np.int64]
 IntArray = npt.NDArray[np.signedinteger]
 UInt8Array = npt.NDArray[np.uint8]
+_Three = tuple[IntArray, IntArray, IntArray]
+_Rows = tuple[_Three, tuple[Labels, Labels, Labels], tuple[UInt8Array, UInt8Array, UInt8Array]]
 
 # Labels up to here fit into 16 bits, of which three rows stay in the first cache.
 _NARROW = 2**16 - 1
-# No level exceeds it
-_NEVER = 255
-# What joins in a row: columns and labels
-_COLUMN, _LABEL = range(2)
+_HIGHEST = 255
+# Bytes that come from memory at once, and rows that they are asked for ahead
+_LINE, _AHEAD = 64, 3
+_ALL = np.uint64(2**WORD - 1)
 _ONE = np.uint64(1)
 _TOP = np.uint64(WORD - 1)
 
@@ -49,43 +53,51 @@ class Grown(NamedTuple):
     held: Bits
 
 
+class _Seen(NamedTuple):
+    """What a window shows, and what it holds at last."""
+
+    labels: Int32Array
+    dark: IntArray
+    levels: UInt8Array
+    held: Bits
+
+
 class _Band(NamedTuple):
     """The last rows that were reached, each at its number less whole turns.
 
+    Labels and gates are those before each step, from place `WORD` on, zeros around them.
+
     Attributes
     ----------
-    labels : ndarray of uint16 or int32, shape (rows, w + 2 * WORD)
-        From place 1 on, zeros around them.
-    fresh : ndarray of uint64, shape (steps + 1, rows, words)
-        Pixels in objects, then those that joined in each step.
-    free : ndarray of uint64, shape (rows, words)
-        Pixels in none that may be.
-    joined : ndarray of int32, shape (steps, 2, 2, w + 2 * WORD)
-        Columns and labels of what joined in a row, of two rows of each step.
-    counts : ndarray of int64, shape (steps, 2)
-        How many did.
-    marks : ndarray of uint8, shape (words * WORD,)
-        Of the row that is looked at: whether a pixel joins; 0 between.
+    labels : ndarray of uint16 or int32, shape (steps, rows, w + 3 * WORD)
+    gates : ndarray of uint8, shape (steps, rows, w + 3 * WORD)
+        Of the object that a pixel is in: 255 less the level that what joins must exceed.
+    fresh : ndarray of uint64, shape (steps, rows, words + 2)
+        Pixels that joined in the step before, at first those in objects; from place 1 on.
+    last : ndarray of uint16 or int32, shape (w + 3 * WORD,)
+        Labels of a row after the last step.
+    dark, levels : ndarray, shape (3, w + 3 * WORD) and (w + 3 * WORD,)
+        Of rows beyond which the window ends, with room around them.
     """
 
     labels: Labels
+    gates: UInt8Array
     fresh: Bits
-    free: Bits
-    joined: Int32Array
-    counts: Int64Array
-    marks: UInt8Array
+    last: Labels
+    dark: IntArray
+    levels: UInt8Array
 
     @classmethod
-    def of(cls, width: int, steps: int, count: int) -> _Band:
-        rows, words = 1 << (2 * steps + 2).bit_length(), (width + WORD - 1) // WORD
+    def of(cls, width: int, steps: int, count: int, darkness: npt.DTypeLike) -> _Band:
+        rows, room = 1 << (steps + 1).bit_length(), width + 3 * WORD
         kind: npt.DTypeLike = np.uint16 if count <= _NARROW else np.int32
         return cls(
-            np.zeros((rows, width + 2 * WORD), kind),
-            np.zeros((steps + 1, rows, words), np.uint64),
-            np.zeros((rows, words), np.uint64),
-            np.empty((steps, 2, 2, width + 2 * WORD), np.int32),
-            np.zeros((steps, 2), np.int64),
-            np.zeros(words * WORD, np.uint8),
+            np.zeros((max(steps, 1), rows, room), kind),
+            np.zeros((max(steps, 1), rows, room), np.uint8),
+            np.zeros((max(steps, 1), rows, room // WORD + 1), np.uint64),
+            np.zeros(room, kind),
+            np.zeros((3, room), darkness),
+            np.zeros(room, np.uint8),
         )
 
 
@@ -125,10 +137,10 @@ def grown(
     held = np.zeros((height, (width + WORD - 1) // WORD + 1), np.uint64)
     if lowest is None:
         lowest = _lowest(labels, levels, count)
-    # half of it, which what joins must exceed; what is in no object never grows
-    floors = np.concatenate([[_NEVER], lowest >> 1]).astype(np.uint8)
-    band = _Band.of(width, steps, count)
-    start, spans, names = _grow(labels, dark, np.ascontiguousarray(levels), floors, band, held)
+    # what joins must exceed half of it
+    gates = np.concatenate([[0], _HIGHEST - (lowest >> 1)]).astype(np.uint8)
+    seen = _Seen(labels, np.ascontiguousarray(dark), np.ascontiguousarray(levels), held)
+    start, spans, names = _grow(seen, gates, steps, _Band.of(width, steps, count, dark.dtype))
     return Grown(LooseRuns(start[:-1], start[1:], spans), names, held)
 
 
@@ -145,147 +157,139 @@ def _lowest(labels: Int32Array, levels: UInt8Array, count: int) -> UInt8Array:
 
 @njit(cache=True, nogil=True)
 def _grow(
-    labels: Int32Array, dark: IntArray, levels: UInt8Array, floors: UInt8Array, band: _Band, held: Bits
+    seen: _Seen, gates: UInt8Array, steps: int, band: _Band
 ) -> tuple[Int64Array, Int32Array, Int32Array]:
-    """All steps in one go down the rows: a step follows two rows behind the one before.
-
-    What was in an object before the last step and let a pixel not join then never will: only what is beside a
-    pixel that has just joined is looked at.
-    """
-    height, width = labels.shape
-    steps = band.counts.shape[0]
-    found, n = np.empty((run_room(labels.shape), 4), np.int32), 0
+    """All steps in one go down the rows: a step follows a row behind the one before."""
+    height, width = seen.labels.shape
+    found, n = np.empty((run_room(seen.labels.shape), 4), np.int32), 0
     columns = np.empty(width + 2 * WORD, np.int32)
-    names, rank, met = np.empty(floors.size, np.int32), np.full(floors.size, -1, np.int32), 0
+    names, rank, met = np.empty(gates.size, np.int32), np.full(gates.size, -1, np.int32), 0
     rank[0] = 0
-    for front in range(height + 2 * steps):
-        _reach(labels, levels, front, band, held)
+    for front in range(height + steps):
+        _reach(seen, front, gates, band, columns)
         for step in range(steps):
-            _step(dark, levels, floors, front - 1 - 2 * step, step, band, held)
-        y = front - 2 * steps
+            _step(seen, front - 1 - step, step, band)
+        y = front - steps
         if y >= 0:
             while n + width > found.shape[0]:
                 found = np.concatenate((found, np.empty_like(found)))
-            row = band.labels[y & (band.labels.shape[0] - 1)]
-            k, met = note_runs(row, y, columns, found[n:], rank, names, met)
+            row = band.last if steps > 0 else band.labels[0, y & (band.labels.shape[1] - 1)]
+            k, met = note_runs(row[WORD - 1 :], y, columns, found[n:], rank, names, met)
             n += k
     start, spans = in_turn(found[:n], met)
     return start, spans, names[:met].copy()
 
 
 @_kernel
-def _reach(labels: Int32Array, levels: UInt8Array, y: int, band: _Band, held: Bits) -> None:
+def _reach(seen: _Seen, y: int, gates: UInt8Array, band: _Band, columns: Int32Array) -> None:
     """Take in a row; beyond the last one nothing is."""
-    height, width = labels.shape
-    at = y & (band.labels.shape[0] - 1)
-    row, free, fresh = band.labels[at], band.free[at], band.fresh[0, at]
+    height, width = seen.labels.shape
+    at = y & (band.labels.shape[1] - 1)
+    row, fresh = band.labels[0, at], band.fresh[0, at]
     if y >= height:
         row[:] = 0
         fresh[:] = 0
+        band.gates[0, at] = 0
         return
-    copy_row(labels[y], row[1 : width + 1])
-    level = levels[y]
-    for k in range(np.uint64(free.size)):
-        start = k * np.uint64(WORD)
-        fresh[k] = held[y, k] = word_of(row, start + _ONE)
-        if start + np.uint64(WORD) <= np.uint64(width):
-            free[k] = word_of(level, start) & ~fresh[k]
-        else:
-            free[k] = 0
-            for x in range(start, np.uint64(width)):
-                free[k] |= np.uint64(level[x] != 0) << (x - start)
-            free[k] &= ~fresh[k]
+    copy_row(seen.labels[y], row[WORD : WORD + width])
+    _open(row[WORD - 1 :], gates, columns, band.gates[0, at, WORD:])
+    held = seen.held[y]
+    for k in range(np.uint64(held.size - 1)):
+        fresh[k + _ONE] = held[k] = word_of(row, (k + _ONE) * np.uint64(WORD))
 
 
 @_kernel
-def _step(
-    dark: IntArray, levels: UInt8Array, floors: UInt8Array, y: int, step: int, band: _Band, held: Bits
+def _open(row: Labels, gates: UInt8Array, columns: Int32Array, out: UInt8Array) -> None:
+    """Set the gates of a row of labels, which begins at place 1."""
+    turns = np.uint64(0)
+    for start in range(np.uint64(0), np.uint64(row.size - 2 * WORD), np.uint64(WORD)):
+        turns = noted(turns_of(row, start), start, turns, columns)
+    out[:] = 0
+    begin = 0
+    for k in range(turns):
+        end = columns[k]
+        gate = gates[np.uint64(row[np.uint64(end)])]
+        # many at once: those past the end are written over, the last ones by what lies between objects
+        while begin < end:
+            for x in range(np.uint64(begin), np.uint64(begin + WORD)):
+                out[x] = gate
+            begin += WORD
+        begin = end
+    for x in range(np.uint64(begin), np.uint64(begin + WORD)):
+        out[x] = 0
+
+
+@_kernel
+def _step(seen: _Seen, y: int, step: int, band: _Band) -> None:
+    """Let pixels of a row join."""
+    height, width = seen.dark.shape
+    last, after = band.labels.shape[1] - 1, step + 1
+    at, over, under = y & last, (y - 1) & last, (y + 1) & last
+    goes_on = after < band.labels.shape[0]
+    if y >= height and goes_on:
+        band.labels[after, at] = 0
+        band.gates[after, at] = 0
+        band.fresh[after, at] = 0
+    if y < 0 or y >= height:
+        return
+    label, gate, fresh = band.labels[step, :, WORD:], band.gates[step, :, WORD:], band.fresh[step]
+    # a word reaches past a row, and the pixel before the first is looked at
+    dark = (seen.dark[max(y - 1, 0)], seen.dark[y], seen.dark[min(y + 1, height - 1)])
+    level = seen.levels[y]
+    if y == 0 or (y + 2) * width + 2 * WORD > seen.dark.size:
+        dark, level = _apart(dark, level, band)
+    rows = (dark, (label[over], label[at], label[under]), (gate[over], gate[at], gate[under]))
+    beside = (fresh[over], fresh[at], fresh[under])
+    if goes_on:
+        out = (band.labels[after, at, WORD:], band.gates[after, at, WORD:])
+        _join_row(seen, y, (rows, level), beside, out, band.fresh[after, at])
+    else:
+        # who joined last is asked for no more
+        _join_row(seen, y, (rows, level), beside, (band.last[WORD:],), fresh[over])
+
+
+@_kernel
+def _apart(dark: _Three, level: UInt8Array, band: _Band) -> tuple[_Three, UInt8Array]:
+    """The same rows where there is something before and after them."""
+    for k in range(3):
+        copy_row(dark[k], band.dark[k, WORD:])
+    copy_row(level, band.levels[WORD:])
+    return (band.dark[0, WORD:], band.dark[1, WORD:], band.dark[2, WORD:]), band.levels[WORD:]
+
+
+@_kernel
+def _join_row(
+    seen: _Seen,
+    y: int,
+    looked_at: tuple[_Rows, UInt8Array],
+    beside: tuple[Bits, Bits, Bits],
+    out: tuple[Labels, ...],
+    fresh: Bits,
 ) -> None:
-    """Let pixels of a row join, and write down what joined in the row above, which the row must not see."""
-    height, last = levels.shape[0], band.labels.shape[0] - 1
-    at, parity = y & last, y & 1
-    if 0 <= y < height:
-        joined, free = band.joined[step, parity], band.free[at]
-        asked = _beside(band, step, y, joined[_COLUMN])
-        rows = (band.labels[(y - 1) & last], band.labels[at], band.labels[(y + 1) & last])
-        darkness = (dark[max(y - 1, 0)], dark[y], dark[min(y + 1, height - 1)])
-        band.counts[step, parity] = _join(rows, darkness, levels[y], floors, asked, joined, band.marks)
-        fresh = band.fresh[step + 1, at]
-        for k in range(np.uint64(free.size)):
-            fresh[k] = word_of(band.marks, k * np.uint64(WORD))
-            free[k] &= ~fresh[k]
-            held[y, k] |= fresh[k]
-        band.marks[:] = 0
-    elif y == height:
-        band.fresh[step + 1, at] = 0
-    if 0 < y <= height:
-        row, before = band.labels[(y - 1) & last], band.joined[step, 1 - parity]
-        for k in range(band.counts[step, 1 - parity]):
-            row[np.uint64(before[_COLUMN, k] + 1)] = before[_LABEL, k]
+    """Let pixels join beside those that have just joined: no other object lets them that did not before."""
+    rows, level = looked_at
+    above, here, below = beside
+    held, last = seen.held[y], np.uint64(seen.held.shape[1] - 2)
+    ahead = np.uint64(min(y + _AHEAD, seen.dark.shape[0] - 1))
+    for k in range(last + _ONE):
+        at, x = k + _ONE, k * np.uint64(WORD)
+        if len(out) > 1:
+            _fetch(seen, ahead, x)
+        word = np.uint64(0)
+        if above[at] | here[at] | below[at] | (here[k] >> _TOP) | (here[at + _ONE] << _TOP):
+            beyond = np.uint64(-seen.dark.shape[1] % WORD) if k == last else np.uint64(0)
+            word = join(rows, level, x, ~held[k] & (_ALL >> beyond), out)
+            held[k] |= word
+        else:
+            stay(rows, x, out)
+        fresh[at] = word
 
 
 @_kernel
-def _beside(band: _Band, step: int, y: int, columns: Int32Array) -> np.uint64:
-    """Note free pixels of a row beside what has just joined; how many there are."""
-    last = band.labels.shape[0] - 1
-    fresh, free = band.fresh[step], band.free[y & last]
-    above, here, under = fresh[(y - 1) & last], fresh[y & last], fresh[(y + 1) & last]
-    count, end = np.uint64(0), np.uint64(free.size - 1)
-    for k in range(np.uint64(free.size)):
-        word = here[k]
-        beside = above[k] | under[k] | (word << _ONE) | (word >> _ONE)
-        if k > 0:
-            beside |= here[k - _ONE] >> _TOP
-        if k < end:
-            beside |= here[k + _ONE] << _TOP
-        count = noted(beside & free[k], k * np.uint64(WORD), count, columns)
-    return count
-
-
-@_kernel
-def _join(
-    rows: tuple[Labels, Labels, Labels],
-    darkness: tuple[IntArray, IntArray, IntArray],
-    levels: UInt8Array,
-    floors: UInt8Array,
-    asked: np.uint64,
-    joined: Int32Array,
-    marks: UInt8Array,
-) -> int:
-    """Which of the noted pixels join which object, in place of the notes; how many do.
-
-    Keys and no branches: whether an object is chosen is as likely as not.
-    """
-    column, label = joined
-    above, here, under = rows
-    count = np.uint64(0)
-    for k in range(asked):
-        x = np.uint64(column[k])
-        # at the window's edge a pixel meets itself, and is in no object
-        left, right = np.uint64(max(int(x) - 1, 0)), np.uint64(min(int(x) + 1, levels.size - 1))
-        beside = (under[x + _ONE], here[x + np.uint64(2)], here[x], above[x + _ONE])
-        level, own = int(levels[x]), int(darkness[1][x])
-        most = max(
-            max(
-                _key(beside[3], darkness[0][x], 3, level, floors),
-                _key(beside[2], darkness[1][left], 2, level, floors),
-            ),
-            max(
-                _key(beside[1], darkness[1][right], 1, level, floors),
-                _key(beside[0], darkness[2][x], 0, level, floors),
-            ),
-        )
-        way, joins = most & 3, most >= own << 2
-        best = np.int32(0)
-        for turn in range(4):
-            best |= beside[turn] & -np.int32(way == turn)
-        column[count], label[count] = x, best & -np.int32(joins)
-        marks[x] = joins
-        count += np.uint64(joins)
-    return int(count)
-
-
-@_kernel
-def _key(label: int, dark: int, turn: int, level: int, floors: UInt8Array) -> int:
-    """Darkness, then turn, as one number; -1 if the object lets nothing of this level join."""
-    return ((int(dark) << 2) | turn) | (int(level > floors[np.uint32(label)]) - 1)
+def _fetch(seen: _Seen, y: int, x: int) -> None:
+    """Have the next pixels of a row brought, bit by bit: all at once would be waited for."""
+    for more in range(np.uint64(0), np.uint64(WORD), np.uint64(_LINE // 4)):
+        prefetch(seen.labels, y, x + more)
+    for more in range(np.uint64(0), np.uint64(WORD), np.uint64(_LINE // 2)):
+        prefetch(seen.dark, y, x + more)
+    prefetch(seen.levels, y, x)

@@ -35,7 +35,7 @@ _STAGES: Final = (
     ("grow, fill, split, number", "histoquant.run.tile", "segment_nuclei"),
     ("surroundings of nuclei", "histoquant.run.tile", "cell_surroundings"),
     ("measure cells", "histoquant.run.tile", "measure_cells"),
-    ("outlines", "histoquant.run.tile", "outlines"),
+    ("outlines", "histoquant.run.tile", "outlines_of"),
     ("stained area", "histoquant.run.tile", "find_stained"),
     ("stained area", "histoquant.run.tile", "owned_tables"),
     ("vessels", "histoquant.run.tile", "_vessels"),

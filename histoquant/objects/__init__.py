@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from histoquant.objects.nuclei import Nuclei, cell_support_px, nuclei_halo_px, segment_nuclei
     from histoquant.objects.nuclei_params import NucleiParams
     from histoquant.objects.planes import Planes
-    from histoquant.objects.tracing import Outlines, outlines
+    from histoquant.objects.tracing import Outlines, outlines, outlines_of
     from histoquant.objects.vessels import (
         VesselCore,
         VesselResult,
@@ -33,7 +33,7 @@ else:
             "nuclei": "Nuclei cell_support_px nuclei_halo_px segment_nuclei",
             "nuclei_params": "NucleiParams",
             "planes": "Planes",
-            "tracing": "Outlines outlines",
+            "tracing": "Outlines outlines outlines_of",
             "vessels": "VesselCore VesselResult find_vessels vessels_cap_halo_px vessels_halo_px",
             "vessels_params": "VesselParams",
             "vessels_grow": "find_whole_vessels",
@@ -59,6 +59,7 @@ __all__ = [
     "nuclear_content",
     "nuclei_halo_px",
     "outlines",
+    "outlines_of",
     "segment_nuclei",
     "vessels_cap_halo_px",
     "vessels_halo_px",

@@ -69,6 +69,15 @@ class LooseRuns(NamedTuple):
         """Runs of some of the objects, in this order."""
         return LabelRuns(*picked(self.first, self.last, self.spans, order))
 
+    def touching(self, box: tuple[int, int, int, int]) -> Int64Array:
+        """Objects whose own box shares a pixel with a box (y0, x0, y1, x1), half open; their numbers."""
+        rows: Int64Array = _touching(self, box)
+        return rows
+
+    def some(self, rows: IntArray) -> LooseRuns:
+        """Some of the objects, the runs of the others being nobody's."""
+        return self._replace(first=self.first[rows], last=self.last[rows])
+
     def changed(self, rows: IntArray, more: Int32Array, counts: Int64Array) -> LooseRuns:
         """With other runs for some objects.
 
@@ -197,6 +206,16 @@ def box_of(own: Int32Array) -> tuple[int, int, int, int]:
     for k in range(np.uint64(1), np.uint64(own.shape[0])):
         left, right = min(left, own[k, 1]), max(right, own[k, 2])
     return int(own[0, 0]), int(left), int(own[-1, 0]) + 1, int(right)
+
+
+@njit(cache=True, nogil=True)
+def _touching(runs: LooseRuns, box: tuple[int, int, int, int]) -> Int64Array:
+    rows, count = np.empty(runs.first.size, np.int64), 0
+    for i in range(runs.first.size):
+        y0, x0, y1, x1 = box_of(runs.spans[runs.first[i] : runs.last[i]])
+        rows[count] = i
+        count += (y0 < box[2]) & (y1 > box[0]) & (x0 < box[3]) & (x1 > box[1])
+    return rows[:count].copy()
 
 
 @njit(cache=True, nogil=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,8 +46,8 @@ class Nuclei:
 
     Attributes
     ----------
-    labels : ndarray of int32, shape (h, w)
-        0 for none; label ``i + 1`` belongs to ``seeds[i]``.
+    shape : tuple of int
+        Height and width of the window.
     seeds : ndarray of int32, shape (n, 2)
         (y, x) of each nucleus's darkest pixel, the first in raster order where several are; in raster
         order. The tile whose core holds the seed owns the nucleus.
@@ -57,10 +58,20 @@ class Nuclei:
         The labels' pixels, in label order.
     """
 
-    labels: Int32Array
+    shape: tuple[int, int]
     seeds: Int32Array
     edge_od: FloatArray
     runs: LabelRuns
+
+    @cached_property
+    def labels(self) -> Int32Array:
+        """Label image, painted when it is asked for; int32, shape (h, w).
+
+        0 for none; label ``i + 1`` belongs to ``seeds[i]``.
+        """
+        out = np.zeros(self.shape, np.int32)
+        self.runs.paint(out, np.arange(1, len(self.seeds) + 1, dtype=np.int32))
+        return out
 
 
 def nuclei_halo_px(mpp: float, marker: MarkerDefinition) -> int:
@@ -93,12 +104,22 @@ def cell_support_px(mpp: float, marker: MarkerDefinition) -> int:
     -------
     int
     """
+    return _around_px(mpp, marker) + NucleiParams.of_marker(marker).support_px(mpp)
+
+
+def _around_px(mpp: float, marker: MarkerDefinition) -> int:
+    """How far from its pixels a nucleus meets others that change what is measured of its cell."""
     # features near the nucleus are read this far even where the marker's cytoplasm ends sooner
     reach_um = max(marker.cytoplasm_um, marker.ring_um, AROUND_UM)
-    return 2 * math.ceil(reach_um / mpp) + 2 + NucleiParams.of_marker(marker).support_px(mpp)
+    return 2 * math.ceil(reach_um / mpp) + 2
 
 
-def segment_nuclei(planes: Planes, marker: MarkerDefinition, params: NucleiParams | None = None) -> Nuclei:
+def segment_nuclei(
+    planes: Planes,
+    marker: MarkerDefinition,
+    params: NucleiParams | None = None,
+    core: tuple[int, int, int, int] | None = None,
+) -> Nuclei:
     """Find nuclei.
 
     Darkness (haematoxylin and some DAB) less a share of its surroundings is cut at every level; of all
@@ -113,6 +134,9 @@ def segment_nuclei(planes: Planes, marker: MarkerDefinition, params: NucleiParam
         Says where brown may be nucleus.
     params : NucleiParams, optional
         Overrides what follows from the marker.
+    core : tuple of 4 int, optional
+        Box (y0, x0, y1, x1), half open, of the window. Nuclei with their seeds in there are found, and those
+        that are in the way of their cells; others may be left out, and the edges of others are undefined.
 
     Returns
     -------
@@ -137,10 +161,14 @@ def segment_nuclei(planes: Planes, marker: MarkerDefinition, params: NucleiParam
     known = np.concatenate(lowest.found)
     objects = grown(labels, dark, levels, rules.grow_px(planes.mpp), count, known)
     runs = fill_holes(objects)
+    if core is not None:
+        # each is cut by itself from here on
+        far = rules.object_px(planes.mpp) + _around_px(planes.mpp, marker)
+        runs = runs.some(runs.touching((core[0] - far, core[1] - far, core[2] + far, core[3] + far)))
     least_px = math.ceil(rules.area_min_um2 / planes.mpp**2)
     runs = split_necks(runs, _neck_shares(runs, planes, rules), least_px)
     seeds, steps = darkest_and_steps(runs, objects.held, dark, reach)
-    return _numbered(labels, runs, seeds, steps)
+    return _numbered(planes.shape, runs, seeds, steps)
 
 
 def nuclei_from_labels(labels: Int32Array, planes: Planes, marker: MarkerDefinition) -> Nuclei:
@@ -162,15 +190,15 @@ def nuclei_from_labels(labels: Int32Array, planes: Planes, marker: MarkerDefinit
     dark, _ = _view(planes, rules)
     runs, _ = LooseRuns.met(labels, int(labels.max(initial=0)))
     held = runs.bits(labels.shape)
-    return _numbered(labels, runs, *darkest_and_steps(runs, held, dark, rules.edge_reach_px(planes.mpp)))
+    return _numbered(
+        planes.shape, runs, *darkest_and_steps(runs, held, dark, rules.edge_reach_px(planes.mpp))
+    )
 
 
-def _numbered(labels: Int32Array, runs: LooseRuns, seeds: Int32Array, steps: FloatArray) -> Nuclei:
-    """Number objects, in place, by their darkest pixels in raster order."""
-    order = order_of(seeds, labels.shape[1])
-    ordered = runs.taken(order)
-    ordered.paint(labels, np.arange(1, len(order) + 1, dtype=np.int32))
-    return Nuclei(labels, np.ascontiguousarray(seeds[order]), steps[order] / _MOD, ordered)
+def _numbered(shape: tuple[int, int], runs: LooseRuns, seeds: Int32Array, steps: FloatArray) -> Nuclei:
+    """Number objects by their darkest pixels in raster order."""
+    order = order_of(seeds, shape[1])
+    return Nuclei(shape, np.ascontiguousarray(seeds[order]), steps[order] / _MOD, runs.taken(order))
 
 
 def _doubt(planes: Planes, rules: NucleiParams) -> IntArray:

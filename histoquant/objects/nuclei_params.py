@@ -235,6 +235,11 @@ class NucleiParams:
         """Growth of regions, pixels."""
         return round(self.grow_um / mpp)
 
+    def object_px(self, mpp: float) -> int:
+        """Longest side of what a region of any pass has grown to, pixels."""
+        longest_um = max(self.length_max_um, self.second_length_um, self.body_length_um)
+        return math.ceil(longest_um / mpp) + 2 * self.grow_px(mpp)
+
     def support_px(self, mpp: float) -> int:
         """How far around a pixel its label looks.
 

@@ -41,9 +41,7 @@ class Outlines(NamedTuple):
         return self.corners[self.offsets[index] : self.offsets[index + 1]]
 
 
-def outlines(
-    labels: Int32Array, rows: npt.NDArray[np.integer] | None = None, runs: LabelRuns | None = None
-) -> Outlines:
+def outlines(labels: Int32Array, rows: npt.NDArray[np.integer] | None = None) -> Outlines:
     """Outer boundary of objects.
 
     Parameters
@@ -52,8 +50,6 @@ def outlines(
         4-connected objects; of an object in several pieces the first is traced.
     rows : ndarray of int, shape (n,), optional
         Which labels to trace, counted from 0; all when left out.
-    runs : LabelRuns, optional
-        Of all labels, where they are known already.
 
     Returns
     -------
@@ -65,11 +61,17 @@ def outlines(
     UsageError
         If the window is wider or higher than int16 coordinates allow.
     """
-    if max(labels.shape) > _LARGEST:
-        raise UsageError(f"outlines need windows of at most {_LARGEST} pixels a side, got {labels.shape}")
-    found = LabelRuns.of_all(labels) if runs is None else runs
-    wanted = np.arange(len(found.start) - 1) if rows is None else np.asarray(rows)
-    corners, offsets = _trace_all(found, wanted.astype(np.int64))
+    return outlines_of(LabelRuns.of_all(labels), labels.shape, rows)
+
+
+def outlines_of(
+    runs: LabelRuns, shape: tuple[int, ...], rows: npt.NDArray[np.integer] | None = None
+) -> Outlines:
+    """As `outlines`, of objects whose runs are known, in a window of this shape."""
+    if max(shape) > _LARGEST:
+        raise UsageError(f"outlines need windows of at most {_LARGEST} pixels a side, got {shape}")
+    wanted = np.arange(len(runs.start) - 1) if rows is None else np.asarray(rows)
+    corners, offsets = _trace_all(runs, wanted.astype(np.int64))
     return Outlines(offsets, corners)
 
 

@@ -21,7 +21,7 @@ from histoquant.objects import (
     find_whole_vessels,
     measure_cells,
     nuclei_halo_px,
-    outlines,
+    outlines_of,
     segment_nuclei,
     vessels_halo_px,
 )
@@ -144,7 +144,7 @@ def _quantify_window(plane: Plane, tile: Tile, planned: Planned) -> TileResult:
     window = _Window.around(tile, _halo_px(planned), planned.plan.plane_size_px)
     planes = window.read(plane, planned)
     # searched at standard strength, measured as stained; first, because the search needs the most memory
-    nuclei = _nuclei(planes.scaled(planned.plan.search_gain), plane, window, planned)
+    nuclei = _nuclei(planes.scaled(planned.plan.search_gain), plane, window, tile, planned)
     stained = find_stained(planes, planned.plan.threshold_od) if counts_area(marker) else None
     tables, unclosed = _cells(planes, nuclei, window, tile, planned, stained)
     counts = {"tiles": 1} | unclosed
@@ -178,9 +178,11 @@ def _widest_halo_px(planned: Planned) -> int:
     return max(_halo_px(planned), vessels_halo_px(mpp, marker.vessel_params(planned.plan.threshold_od)))
 
 
-def _nuclei(planes: Planes, plane: Plane, window: _Window, planned: Planned) -> Nuclei:
+def _nuclei(planes: Planes, plane: Plane, window: _Window, tile: Tile, planned: Planned) -> Nuclei:
     if planned.segmenter is None:
-        return segment_nuclei(planes, planned.plan.marker)
+        top, left = tile.y_px - window.y, tile.x_px - window.x
+        core = (top, left, top + tile.height_px, left + tile.width_px)
+        return segment_nuclei(planes, planned.plan.marker, core=core)
     rgb, valid = plane.read(window.x, window.y, window.width, window.height)
     return segment_with(planned.segmenter, rgb, valid, planes, planned.plan.marker)
 
@@ -227,7 +229,7 @@ def _cells(
     for name, values in place.items():
         table = table.append_column(name, to_arrow(values))
     # outlines of those alone: lists take longer to pick from than to make
-    polygons = outlines(nuclei.labels, own[kept], nuclei.runs)
+    polygons = outlines_of(nuclei.runs, nuclei.shape, own[kept])
     steps = steps_of(polygons, nuclei.seeds[own[kept]])
     lists = pa.ListArray.from_arrays(to_arrow(2 * polygons.offsets), to_arrow(steps.ravel()))
     cells = _rows(table, kept).append_column("outline", lists)

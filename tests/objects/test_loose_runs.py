@@ -69,3 +69,22 @@ def test_stains_of_long_runs_and_of_extreme_values() -> None:
     for i in range(2):
         for k, plane in enumerate((blue, blue[::-1])):
             assert found[i, k] == np.maximum(plane[labels == i + 1].astype(int), 0).sum()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_objects_that_touch_a_box(shape: tuple[int, int]) -> None:
+    labels, _ = _field(3, shape)
+    # small ones, one by one
+    labels = np.where(labels > 0, np.arange(1, labels.size + 1).reshape(shape) // 5, 0).astype(np.int32)
+    runs, names = LooseRuns.met(labels, int(labels.max()))
+    for box in ((0, 0, *shape), (5, 3, 9, 20), (-4, -4, 2, 2), (0, 0, 0, 0), (30, 30, 90, 90)):
+        rows = runs.touching(box)
+        wanted = []
+        for i, name in enumerate(names):
+            y, x = np.nonzero(labels == name)
+            below, right = y.max() >= box[0], x.max() >= box[1]
+            if below and right and y.min() < box[2] and x.min() < box[3]:
+                wanted.append(i)
+        assert rows.tolist() == wanted
+        kept = np.isin(labels, names[rows])
+        assert ((painted(runs.some(rows), shape) > 0) == kept).all()

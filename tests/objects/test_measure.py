@@ -37,7 +37,9 @@ def _measured(labels: np.ndarray, blue: np.ndarray, brown: np.ndarray, marker=CD
     count = int(labels.max())
     seeds = np.array([np.argwhere(labels == i + 1)[0] for i in range(count)], np.int32).reshape(count, 2)
     return measure_cells(
-        planes(blue, brown, mpp), Nuclei(labels, seeds, np.full(count, 0.1), LabelRuns.of_all(labels)), marker
+        planes(blue, brown, mpp),
+        Nuclei(labels.shape, seeds, np.full(count, 0.1), LabelRuns.of_all(labels)),
+        marker,
     ).to_pandas()
 
 
@@ -242,7 +244,7 @@ def test_some_of_the_cells_are_measured_as_all_of_them() -> None:
     for i, (y, x) in enumerate([(4, 3), (9, 40), (30, 8), (33, 20), (60, 60), (80, 100)]):
         labels[_disc(5.0, labels.shape, (y, x)) <= 5] = i + 1
     seeds = np.array([np.argwhere(labels == i)[0] for i in range(1, 7)], np.int32)
-    nuclei = Nuclei(labels, seeds, rng.uniform(0, 1, 6), LabelRuns.of_all(labels))
+    nuclei = Nuclei(labels.shape, seeds, rng.uniform(0, 1, 6), LabelRuns.of_all(labels))
     window, rows = planes(blue, brown), np.array([0, 3, 4])
     some = measure_cells(window, nuclei, CD68, rows, cell_surroundings(window, nuclei, CD68, rows))
     whole = measure_cells(window, nuclei, CD68)

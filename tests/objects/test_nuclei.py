@@ -12,7 +12,15 @@ import pytest
 
 from histoquant.errors import UsageError
 from histoquant.markers import get_marker
-from histoquant.objects import NucleiParams, Planes, measure_cells, nuclei_halo_px, outlines, segment_nuclei
+from histoquant.objects import (
+    NucleiParams,
+    Planes,
+    measure_cells,
+    nuclei_halo_px,
+    outlines,
+    outlines_of,
+    segment_nuclei,
+)
 from histoquant.phantoms import render_field
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -21,10 +29,12 @@ from nuclei_fields import DATA, cut, discs, halved, matched, of_rgb, planes
 NUCLEAR, CD20, CD68, HE = (get_marker(name) for name in ("nuclear", "CD20", "CD68", "HE"))
 
 
-def _cells(window: Planes, marker, y0: int = 0, x0: int = 0) -> pd.DataFrame:
-    nuclei = segment_nuclei(window, marker)
+def _cells(window: Planes, marker, y0: int = 0, x0: int = 0, core=None) -> pd.DataFrame:
+    nuclei = segment_nuclei(window, marker, core=core)
     table = measure_cells(window, nuclei, marker).to_pandas()
-    shapes = outlines(nuclei.labels)
+    shapes, found = outlines(nuclei.labels), outlines_of(nuclei.runs, nuclei.shape)
+    assert np.array_equal(shapes.corners, found.corners)
+    assert np.array_equal(shapes.offsets, found.offsets)
     corner = np.array([x0, y0])
     table["polygon"] = [(shapes.polygon(i) + corner).tobytes() for i in range(len(table))]
     for axis, offset in (("y", y0), ("x", x0)):
@@ -40,7 +50,8 @@ def _tiled(window: Planes, marker, core: int) -> pd.DataFrame:
         for x in range(0, window.shape[1], core):
             y0, x0 = max(0, y - halo), max(0, x - halo)
             y1, x1 = (min(side, at + core + halo) for side, at in zip(window.shape, (y, x), strict=True))
-            cells = _cells(cut(window, y0, y1, x0, x1), marker, y0, x0)
+            inner = (y - y0, x - x0, y - y0 + core, x - x0 + core)
+            cells = _cells(cut(window, y0, y1, x0, x1), marker, y0, x0, inner)
             owned = (cells.seed_y_px // core == y // core) & (cells.seed_x_px // core == x // core)
             parts.append(cells[owned])
     table = pd.concat(parts).sort_values(["seed_y_px", "seed_x_px"], ignore_index=True)

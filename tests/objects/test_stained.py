@@ -72,7 +72,9 @@ def test_a_cell_takes_the_largest_object_beside_it() -> None:
     labels = np.zeros((100, 100), np.int32)
     labels[45:56, 38:49] = 1
     labels[5:10, 5:10] = 2
-    nuclei = Nuclei(labels, np.array([[50, 43], [7, 7]], np.int32), np.zeros(2), LabelRuns.of_all(labels))
+    nuclei = Nuclei(
+        labels.shape, np.array([[50, 43], [7, 7]], np.int32), np.zeros(2), LabelRuns.of_all(labels)
+    )
     found = find_stained(_planes(dab), 0.2)
     index = cell_surroundings(_planes(dab), nuclei, get_marker("CD68"), stained=found).linked
     assert index[1] == -1

@@ -32,7 +32,7 @@ def _field(shape: tuple[int, int], seed: int) -> tuple[Planes, Nuclei]:
     dab = dab[: shape[0], : shape[1]].astype(np.int16)
     valid = np.ones(shape, bool)
     valid[-shape[0] // 5 :, -shape[1] // 5 :] = False
-    nuclei = Nuclei(labels, np.zeros((40, 2), np.int32), np.zeros(40), LabelRuns.of_all(labels, 40))
+    nuclei = Nuclei(labels.shape, np.zeros((40, 2), np.int32), np.zeros(40), LabelRuns.of_all(labels, 40))
     return Planes(dab, np.where(valid, dab, np.int16(0)), None, valid, MPP), nuclei
 
 

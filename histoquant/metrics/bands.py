@@ -7,6 +7,7 @@ Crohn's fistulae are layered from the lumen outwards: T cells, a narrow band of 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -65,7 +66,7 @@ def distance_bands(
     are right to one map pixel (about 8 um). The frame of the image is no edge of tissue.
     """
     if not reference.any():
-        return pd.DataFrame({column: pd.Series(dtype=_dtype(column)) for column in COLUMNS})
+        return _table([])
     distance = _distance_um(reference, (tissue.um_y, tissue.um_x))
     inside = tissue.contains(x_um, y_um)
     column = np.floor(x_um[inside] / tissue.um_x).astype(np.int64)
@@ -79,8 +80,7 @@ def distance_bands(
         interval = poisson_interval(number, area, 1.0)
         end = high if np.isfinite(high) else None
         rows.append((name, low, end, area, number, density(number, area).value, interval.low, interval.high))
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
-    return table.astype({column: _dtype(column) for column in COLUMNS})
+    return _table(rows)
 
 
 def _distance_um(reference: NDArray[np.bool_], pixel_um: tuple[float, float]) -> NDArray[np.float64]:
@@ -99,6 +99,13 @@ def _distance_um(reference: NDArray[np.bool_], pixel_um: tuple[float, float]) ->
         across = (nearest[1, rows[0] : rows[-1] + 1] - columns) * pixel_um[1]
         out[rows[0] : rows[-1] + 1] = np.sqrt(down * down + across * across)
     return out
+
+
+def _table(rows: Sequence[tuple[object, ...]]) -> pd.DataFrame:
+    columns = zip(*rows, strict=True) if rows else ((),) * len(COLUMNS)
+    return pd.DataFrame(
+        {name: np.array(values, _dtype(name)) for name, values in zip(COLUMNS, columns, strict=True)}
+    )
 
 
 def _dtype(column: str) -> str:

@@ -13,7 +13,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-_WORDS = 1 << 15  # random numbers drawn at once: 256 kB, which stay in the nearer caches
+from histoquant.metrics.pcg_lanes import PcgLanes
+
 _BITS = 32  # fields told apart at once
 
 
@@ -29,7 +30,7 @@ def labels_in_fields(
     number : int
         Labels.
     generator : numpy.random.Generator
-        Of PCG64; not to be used afterwards, because more is drawn from it than is needed.
+        Of PCG64; not to be used afterwards, because it stays where it is.
     times : int
         Deals.
 
@@ -58,13 +59,13 @@ def _kinds(inside: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Kind of each object, 0 for what lies in no field, and (kinds, fields) what lies where."""
     fields, objects = inside.shape
     held = np.flatnonzero(inside.any(axis=0))
-    kind = np.zeros(len(held), np.int64)
+    kind, example = np.zeros(len(held), np.int64), np.zeros(min(len(held), 1), np.int64)
     for first in range(0, fields, _BITS):
-        some = inside[first : first + _BITS, held]
-        bits = (1 << np.arange(len(some), dtype=np.int64)) @ some
-        kind = np.unique((kind << _BITS) | bits, return_inverse=True)[1]
-    of_kind = np.zeros((int(kind.max(initial=-1)) + 2, fields), np.int64)
-    of_kind[kind + 1] = inside[:, held].T
+        for row in inside[first : first + _BITS]:
+            kind = (kind << 1) | row[held]
+        _, example, kind = np.unique(kind, return_index=True, return_inverse=True)
+    of_kind = np.zeros((len(example) + 1, fields), np.int64)
+    of_kind[1:] = inside[:, held[example]].T
     kinds = np.zeros(objects, np.uint16 if len(of_kind) <= np.iinfo(np.uint16).max else np.uint32)
     kinds[held] = kind + 1
     return kinds, of_kind
@@ -74,13 +75,14 @@ class _Stream:
     """Random 32-bit numbers as NumPy takes them from PCG64: of each 64 bits the lower half first."""
 
     def __init__(self, generator: np.random.Generator) -> None:
-        self._source = generator.bit_generator
-        state: Any = self._source.state
+        source: Any = generator.bit_generator
+        state = source.state
         halves = [state["uinteger"]] if state["has_uint32"] else []
         self.numbers, self.used = np.array(halves, np.uint32), 0
+        self._lanes = PcgLanes(source)
 
     def go_on(self) -> None:
-        words = self._source.random_raw(_WORDS).astype("<u8", copy=False)
+        words = self._lanes.words().astype("<u8", copy=False)
         self.numbers, self.used = words.view("<u4"), 0
 
 

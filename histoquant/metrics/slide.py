@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -107,37 +108,38 @@ class SlideInputs:
         """Quantifiable tissue."""
         return self.tissue.area_mm2
 
+    @cached_property
     def positive_cells(self) -> pd.DataFrame | None:
         """Positive rows of ``cells``."""
         if self.cells is None or not self.scored:
             return None
         return self.cells[self.cells["positive"].to_numpy(bool)]
 
+    @cached_property
     def sheets(self) -> SheetCount | None:
         """Cells hidden in sheets, where the marker's rule lets area stand in for nuclei."""
-        positive = self.positive_cells()
+        positive = self.positive_cells
         if "count_mode" not in self.readouts or self.stained is None or positive is None:
             return None
         return sheets_of(self.stained, self.cells, positive, self.cell_area_um2)
 
     def added(self) -> int:
         """Positive cells that area adds where sheets hide their nuclei."""
-        sheets = self.sheets()
-        return 0 if sheets is None else sheets.added
+        return 0 if self.sheets is None else self.sheets.added
 
     def find_aggregates(self) -> Aggregates | None:
         """Aggregates of the marker's positive cells, with what area adds to each."""
-        positive = self.positive_cells()
+        positive = self.positive_cells
         if "aggregates" not in self.readouts or positive is None:
             return None
         found = find_aggregates(*_xy(positive), self.tissue)
-        return in_aggregates(found, positive, self.sheets(), self.stained)
+        return in_aggregates(found, positive, self.sheets, self.stained)
 
     def counted(self) -> pd.DataFrame | None:
         """Objects whose density is the marker's main readout."""
         if self.counts_vessels:
             return None if self.vessels is None else true_vessels(self.vessels)
-        return self.positive_cells()
+        return self.positive_cells
 
 
 NOT_COUNTED = Measured.missing("NOT_COUNTED")
@@ -154,7 +156,7 @@ def _cell_columns(inputs: SlideInputs) -> dict[str, Measured]:
     if inputs.cells is None:
         return dict.fromkeys(("nuclei", "positive", "positive_percent"), NOT_COUNTED)
     nuclei = len(inputs.cells)
-    positive = None if inputs.counts_vessels else inputs.positive_cells()
+    positive = None if inputs.counts_vessels else inputs.positive_cells
     if positive is None:
         return {"nuclei": Measured(nuclei), "positive": NOT_COUNTED, "positive_percent": NOT_COUNTED}
     added = inputs.added()
@@ -251,7 +253,7 @@ def _count_mode(inputs: SlideInputs) -> dict[str, str | None]:
     """How the slide's cells were counted: ``nuclei``, or ``area`` where sheets hide them."""
     if "count_mode" not in inputs.readouts:
         return {}
-    counted = inputs.area_mm2 > 0 and inputs.positive_cells() is not None
+    counted = inputs.area_mm2 > 0 and inputs.positive_cells is not None
     return {"count_mode": ("area" if inputs.added() else "nuclei") if counted else None}
 
 
@@ -299,7 +301,7 @@ def slide_metrics(inputs: SlideInputs, aggregates: Aggregates | None = None) -> 
         extra |= _aggregate_columns(inputs, aggregates)
     if inputs.counts_vessels:
         extra |= _vessel_columns(inputs)
-    positive = inputs.positive_cells()
+    positive = inputs.positive_cells
     if positive is not None and inputs.area_mm2 > 0:
         extra |= cluster_columns(*_xy(positive)) if "clusters" in inputs.readouts else {}
         extra |= area_columns(inputs.stained, positive, inputs.cell_area_um2)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -91,7 +92,7 @@ class CellFiles:
             for start in range(0, max(1, len(rows)), GROUP_ROWS):
                 group = rows.between(start, start + GROUP_ROWS)
                 outlines.append(_only(group[OUTLINE], drawn[start : start + GROUP_ROWS]))
-                yield pa.table({name: pa.array(values, from_pandas=True) for name, values in group.items()})
+                yield pa.table({name: _column(values) for name, values in group.items()})
                 del group  # before the next is made
                 if len(rows) > GROUP_ROWS * HELD_GROUPS:
                     pa.default_memory_pool().release_unused()
@@ -122,6 +123,14 @@ class CellFiles:
                 f"{self.name}: batch {number} was written and is gone or altered. Run again to redo it.",
             )
         return file
+
+
+def _column(values: NDArray[Any] | pa.ListArray) -> pa.Array:
+    """A column of a table; what is no number is missing in it."""
+    if isinstance(values, pa.ListArray):
+        return values
+    # Arrow looks at one number after the other, and few columns have gaps
+    return pa.array(values, from_pandas=bool(values.dtype.kind == "f" and np.isnan(values).any()))
 
 
 def _only(lists: pa.ListArray, drawn: NDArray[np.bool_]) -> pa.ListArray:

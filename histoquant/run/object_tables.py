@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numba import njit
 from numpy.typing import NDArray
 
 from histoquant.markers.registry import scores_of
@@ -63,21 +64,22 @@ class CellRows:
 
     def _gathered(self, start: int, stop: int) -> tuple[dict[str, NDArray[Any]], pa.ListArray]:
         """Columns and outlines of these rows, part after part, so that no part is held with its columns."""
-        rows, starts = self._order.rows[start:stop], self._order.starts
-        by_row = np.argsort(rows, kind="stable")
-        cuts = np.searchsorted(rows[by_row], starts)
+        rows, starts, lies_in = self._order.rows[start:stop], self._order.starts, self._parts_of(start, stop)
+        by_part = np.argsort(lies_in, kind="stable")
+        cuts = np.append(0, np.cumsum(np.bincount(lies_in, minlength=1)))
         columns: dict[str, NDArray[Any]] = {}
         outlines: list[pa.RecordBatch] = []
         at, before = np.empty(len(rows), np.int64), 0
-        later = self._parts_of(stop, stop + GROUP_ROWS)
-        for part in self._parts_of(start, stop) or [0]:
-            to = by_row[cuts[part] : cuts[part + 1]]
+        later = set(_those_in(self._parts_of(stop, stop + GROUP_ROWS)))
+        for part in _those_in(lies_in) or [0]:
+            to = by_part[cuts[part] : cuts[part + 1]]
             own = rows[to] - starts[part]
             table = self._held.pop(part) if part in self._held else self._parts[part]()
             for name in table.column_names:
                 if name != "outline":
                     values = np.asarray(table[name].to_numpy())
-                    columns.setdefault(name, np.empty(len(rows), values.dtype))[to] = values[own]
+                    column = columns.setdefault(name, np.empty(len(rows), values.dtype))
+                    _move_rows(values, own, column, to)
             outlines.extend(table.select(["outline", "seed_x_px", "seed_y_px"]).to_batches())
             at[to] = before + own
             before += table.num_rows
@@ -88,11 +90,25 @@ class CellRows:
             del table
         return columns, _outlines(self._plan, outlines, at)
 
-    def _parts_of(self, start: int, stop: int) -> list[int]:
-        """Parts in which these rows lie."""
+    def _parts_of(self, start: int, stop: int) -> NDArray[np.uint16]:
+        """Part in which each of these rows lies; in 16 bits, which are sorted by counting."""
         parts = np.searchsorted(self._order.starts, self._order.rows[start:stop], side="right") - 1
-        found: list[int] = np.unique(parts).tolist()
-        return found
+        return parts.astype(np.uint16)
+
+
+def _those_in(parts: NDArray[np.uint16]) -> list[int]:
+    """Each of these parts once, in their order."""
+    found: list[int] = np.flatnonzero(np.bincount(parts)).tolist()
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _move_rows(
+    values: NDArray[Any], rows: NDArray[np.int64], out: NDArray[Any], places: NDArray[np.int64]
+) -> None:
+    """Put these rows of a column into these places of another, without a third between them."""
+    for k in range(rows.size):
+        out[np.uint64(places[k])] = values[np.uint64(rows[k])]
 
 
 def cell_table(plan: SlidePlan, parts: Sequence[pa.Table], limits: CapLimits | None = None) -> pd.DataFrame:

@@ -221,7 +221,7 @@ def _manifest(
         "locked": job.locked.model_dump(mode="json") if job.locked is not None else None,
         "row": row,
         "self_check": result.self_check,
-        "dab_histogram_mod": [int(count) for count in result.dab_histogram],
+        "dab_histogram_mod": result.dab_histogram.tolist(),
         "source": files,
     }
 

@@ -7,6 +7,7 @@ import pytest
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from histoquant.metrics import nearest
 from histoquant.metrics.bands import _distance_um, distance_bands
 from histoquant.metrics.nearest import _sort_even, _sorted_distances, nearest_neighbours
 from histoquant.metrics.tissue import Tissue
@@ -94,11 +95,14 @@ def test_no_reference_no_rows() -> None:
 
 
 @pytest.mark.parametrize("clumped", [0, 900])
-def test_distances_to_the_nearest_points_are_those_of_a_tree(clumped: int) -> None:
+def test_distances_to_the_nearest_points_are_those_of_a_tree(
+    clumped: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nearest, "_AT_ONCE", 1000)  # three points at a time
     rng = np.random.default_rng(5)
     points = rng.uniform(0, 3000, (1000, 2))
     points[:clumped] = rng.normal(200, 5, (clumped, 2))
-    found = _sorted_distances(points, points[::100], 300)
+    found = np.concatenate([some.copy() for some in _sorted_distances(points, points[::100], 300)])
     assert found == pytest.approx(cKDTree(points).query(points[::100], k=300)[0], abs=1e-9)
     assert (np.diff(found, axis=1) >= 0).all()
 

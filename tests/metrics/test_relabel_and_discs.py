@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from histoquant.metrics import relabel
+from histoquant.metrics import pcg_lanes
 from histoquant.metrics.discs import pixels_inside, points_inside
 from histoquant.metrics.relabel import labels_in_fields
 
@@ -46,7 +46,7 @@ def test_deals_are_those_of_numpy(
 
 
 def test_random_numbers_that_end_within_a_deal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relabel, "_WORDS", 3)
+    monkeypatch.setattr(pcg_lanes, "_WORDS", 64)
     inside = np.random.default_rng(1).random((4, 100)) < 0.3
     own, plain = (np.random.Generator(np.random.PCG64(7)) for _ in range(2))
     assert np.array_equal(labels_in_fields(inside, 31, own, 9), by_permutation(inside, 31, plain, 9))
@@ -78,3 +78,14 @@ def test_pixels_in_discs_are_counted_one_by_one(
     x, y = (column + 0.5) * pixel[0], (row + 0.5) * pixel[1]
     expected = [[np.count_nonzero((x - a) ** 2 + (y - b) ** 2 <= radius**2) for a in across] for b in down]
     assert pixels_inside(mask, pixel, across, down, radius).tolist() == expected
+
+
+@given(seed=st.integers(0, 2**64 - 1), before=st.integers(0, 5))
+@settings(deadline=None, max_examples=20)
+def test_lanes_draw_what_numpy_draws(seed: int, before: int) -> None:
+    source, lanes = np.random.PCG64(seed), np.random.PCG64(seed)
+    for generator in (source, lanes):
+        generator.random_raw(before)
+    own = pcg_lanes.PcgLanes(lanes)
+    drawn = np.concatenate([own.words() for _ in range(3)])
+    assert np.array_equal(drawn, source.random_raw(drawn.size))

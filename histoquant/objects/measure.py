@@ -68,9 +68,7 @@ def cell_surroundings(
     Surroundings
     """
     index = np.arange(len(nuclei.seeds)) if rows is None else rows
-    stained_mod = round(marker.threshold_od * _MOD)
-    reaches = _reaches(marker, planes.mpp)
-    return surroundings_of(planes, nuclei.runs, index, reaches, stained_mod, stained)
+    return surroundings_of(planes, nuclei.runs, index, _reaches(marker, planes.mpp), stained)
 
 
 def measure_cells(
@@ -115,7 +113,7 @@ def measure_cells(
         numbers = np.full(len(nuclei.seeds) + 1, -1, np.int32)
         numbers[index + 1] = np.arange(len(index), dtype=np.int32)
         own = LabelRuns.of(np.where(planes.valid, nuclei.labels, 0), numbers)
-    sums = sum_cells(planes, own, around, _reaches(marker, planes.mpp))
+    sums = sum_cells(planes, own, around, round(marker.threshold_od * _MOD))
     columns: dict[str, npt.NDArray[np.generic]] = {
         "seed_y_px": nuclei.seeds[index, 0],
         "seed_x_px": nuclei.seeds[index, 1],

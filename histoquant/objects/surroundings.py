@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from histoquant.objects.cell_kinds import Kinds, Reaches, tell_row
+from histoquant.objects.cell_kinds import Reaches, limits_of, tell_row
 from histoquant.objects.label_runs import LabelRuns, in_turn, mark_ends
 from histoquant.objects.marks import WORD, places
 from histoquant.objects.nearest import UNIT, Blocks, Box, KeyArray, Keys, Room, blocks_of, share_block
@@ -16,11 +16,9 @@ from histoquant.objects.planes import Planes
 from histoquant.objects.stained import LARGE, LINK_UM, StainedObjects
 
 BoolArray = npt.NDArray[np.bool_]
-Int16Array = npt.NDArray[np.int16]
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
 UInt8Array = npt.NDArray[np.uint8]
-UInt16Array = npt.NDArray[np.uint16]
 
 
 class Surroundings(NamedTuple):
@@ -28,7 +26,7 @@ class Surroundings(NamedTuple):
 
     Attributes
     ----------
-    words : ndarray of uint16, shape (h, w)
+    kinds : ndarray of uint8, shape (h, w)
         As `tell_row` makes them; not set where no chosen cell is near.
     runs : LabelRuns
         Valid pixels of each cell: its nucleus and what is nearer to it than to another, within reach; of
@@ -38,7 +36,7 @@ class Surroundings(NamedTuple):
         of equals; -1 without one.
     """
 
-    words: UInt16Array
+    kinds: UInt8Array
     runs: LabelRuns
     linked: Int64Array
 
@@ -48,21 +46,19 @@ class _Seen(NamedTuple):
 
     Attributes
     ----------
-    dab, valid : ndarray of int16 and of bool, shape (h, w)
+    valid : ndarray of bool, shape (h, w)
     numbers : ndarray of int32, shape (n,)
         Place of each nucleus among the chosen; -1 for none.
     limits : ndarray of uint16 or int64
-        From `Kinds.limits`.
-    rim_px, stained_mod : int
+        From `limits_of`.
+    rim_px : int
         As for `tell_row`.
     """
 
-    dab: Int16Array
     valid: BoolArray
     numbers: Int32Array
     limits: KeyArray
     rim_px: int
-    stained_mod: int
 
 
 class _Links(NamedTuple):
@@ -81,7 +77,6 @@ def surroundings_of(
     nuclei: LabelRuns,
     chosen: npt.NDArray[np.integer],
     reaches: Reaches,
-    stained_mod: int,
     stained: StainedObjects | None = None,
 ) -> Surroundings:
     """Tell the pixels around some of the nuclei of a window; only where their cells may reach is looked.
@@ -94,8 +89,6 @@ def surroundings_of(
     chosen : ndarray of int, shape (n,)
         Those whose cells are wanted, counted from 0, ascending.
     reaches : Reaches
-    stained_mod : int
-        DAB (mOD) from which a pixel counts as stained.
     stained : StainedObjects, optional
         Of the same window.
 
@@ -109,13 +102,13 @@ def surroundings_of(
     link = round(LINK_UM / planes.mpp * UNIT)
     reach = max(reaches.ring, reaches.close, reaches.around, reaches.cytoplasm, link)
     blocks, keys, room = blocks_of(nuclei, chosen, planes.shape, reach, reaches.rim)
-    limits = Kinds.of(reaches).limits(keys, room.keys.dtype)
-    seen = _Seen(planes.dab, planes.valid, numbers, limits, reaches.rim, stained_mod)
+    limits = limits_of(reaches, keys, room.keys.dtype)
+    seen = _Seen(planes.valid, numbers, limits, reaches.rim)
     last, best = ((link + 1) << keys.bits) - 1, np.full(len(numbers), -1, np.int64)
     links = _Links(*_linkable(planes.shape[0], stained), last, best)
-    words = np.empty(planes.shape, np.uint16)
-    found = _tell(blocks, keys, room, seen, links, words)
-    return Surroundings(words, LabelRuns(*in_turn(found, len(chosen))), best[chosen])
+    kinds = np.empty(planes.shape, np.uint8)
+    found = _tell(blocks, keys, room, seen, links, kinds)
+    return Surroundings(kinds, LabelRuns(*in_turn(found, len(chosen))), best[chosen])
 
 
 def _linkable(
@@ -133,9 +126,9 @@ def _linkable(
 
 @njit(cache=True, nogil=True)
 def _tell(
-    blocks: Blocks, keys: Keys, room: Room, seen: _Seen, links: _Links, words: UInt16Array
+    blocks: Blocks, keys: Keys, room: Room, seen: _Seen, links: _Links, kinds: UInt8Array
 ) -> Int32Array:
-    """Words of all blocks; and runs (number, row, first column, one past the last) of the chosen."""
+    """Kinds of all blocks; and runs (number, row, first column, one past the last) of the chosen."""
     # cells have about twice as many runs as their nuclei
     found, count = np.empty((3 * blocks.runs.spans.shape[0] + 1, 4), np.int32), 0
     top, first, _, end = blocks.area
@@ -146,7 +139,7 @@ def _tell(
             box = (top, left, top + height, min(left + blocks.columns, end))
             while count + height * blocks.columns > found.shape[0]:
                 found = np.concatenate((found, np.empty_like(found)))
-            _tell_block(box, keys, room, seen, words)
+            _tell_block(box, keys, room, seen, kinds)
             count = _find_runs(box, keys, room, seen, found, count)
             _link(box, keys, room, links)
         top += height
@@ -154,7 +147,7 @@ def _tell(
 
 
 @njit(cache=True, nogil=True)
-def _tell_block(box: Box, keys: Keys, room: Room, seen: _Seen, words: UInt16Array) -> None:
+def _tell_block(box: Box, keys: Keys, room: Room, seen: _Seen, kinds: UInt8Array) -> None:
     top, left, bottom, right = box
     rim, width, rows = seen.rim_px, right - left, room.keys
     other = np.empty(width, rows.dtype)
@@ -163,8 +156,7 @@ def _tell_block(box: Box, keys: Keys, room: Room, seen: _Seen, words: UInt16Arra
         k = y - top + keys.row
         # row by row: only then the compiler knows that pixels lie side by side
         beside = (rows[k - rim, first:last], rows[k, first:last], rows[k + rim, first:last])
-        dab, out = seen.dab[y, left:right], words[y, left:right]
-        tell_row(beside, seen.limits, other, dab, seen.stained_mod, out)
+        tell_row(beside, seen.limits, other, kinds[y, left:right])
 
 
 @njit(cache=True, nogil=True)

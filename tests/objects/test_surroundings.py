@@ -10,7 +10,7 @@ import pytest
 
 from histoquant.markers import get_marker
 from histoquant.objects import Nuclei, Planes, cell_surroundings
-from histoquant.objects.cell_kinds import KIND_BITS
+from histoquant.objects.cell_kinds import NUCLEUS, SHELL_BITS
 from histoquant.objects.label_runs import LabelRuns
 from histoquant.objects.nearest import UNIT
 from histoquant.objects.stained import LARGE, LINK_UM, StainedObjects, find_stained
@@ -46,7 +46,7 @@ def test_cells_are_what_brute_force_says(shape: tuple[int, int], seed: int) -> N
     numbers = np.zeros(shape, np.int32)
     found.runs.paint(numbers, rows.astype(np.int32) + 1)
     assert (numbers == np.where(np.isin(owner, rows + 1), owner, 0)).all()
-    inside = np.isin(found.words >> KIND_BITS & 7, [0, 6])
+    inside = (found.kinds & ((1 << SHELL_BITS) - 1)) == NUCLEUS
     assert (inside == (distance == 0))[numbers > 0].all()
     assert (found.linked == -1).all()
 

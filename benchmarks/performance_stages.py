@@ -23,6 +23,8 @@ from histoquant.run.tasks import commit_slide, plan_slide, run_batch
 _STAGES: Final = (
     ("read and decode", "histoquant.slides.plane", "Plane.read"),
     ("read and decode", "histoquant.run.kept_plane", "KeptPlane.read"),
+    ("read and decode", "histoquant.slides.tiff_slide", "TiffSlide._read_block"),
+    ("read and decode", "histoquant.store.kept_pixels", "KeptPixels.keep"),
     ("unmix", "histoquant.objects.planes", "unmix_mod"),
     ("unmix", "histoquant.objects.planes", "total_od_mod"),
     ("unmix", "histoquant.objects.planes", "_scaled"),

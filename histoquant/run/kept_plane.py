@@ -13,6 +13,7 @@ import numpy.typing as npt
 from histoquant.run.job import SlideJob
 from histoquant.run.space import kept_pixels_bytes
 from histoquant.slides import Plane, Slide, working_plane
+from histoquant.slides.pieces import Piece
 from histoquant.store.kept_pixels import KeptPixels
 from histoquant.store.layout import OutputFolder
 from histoquant.store.local_disk import is_local
@@ -26,7 +27,7 @@ class KeptPlane(Plane):
     ----------
     kept : KeptPixels
     keeps : bool
-        Whether what is decoded is kept.
+        Whether what is read in pieces is kept.
     """
 
     kept: KeptPixels
@@ -38,15 +39,19 @@ class KeptPlane(Plane):
         """Read a window of the plane; see :meth:`Plane.read`, whose bytes these are."""
         found = self.kept.read(x, y, width, height)
         if found is None:
-            window = super().read(x, y, width, height)
-            if self.keeps:
-                self.kept.keep(x, y, window)
-            return window
+            return super().read(x, y, width, height)
         (rgb, valid), missing = found
         for left, top, across, down in missing:
             to = slice(top - y, top - y + down), slice(left - x, left - x + across)
             rgb[to], valid[to] = super().read(left, top, across, down)
         return rgb, valid
+
+    def pieces(self) -> Iterator[Piece]:
+        """Each pixel once; see :meth:`Plane.pieces`."""
+        for piece in super().pieces():
+            if self.keeps:
+                self.kept.keep(piece)
+            yield piece
 
 
 @contextmanager
@@ -62,7 +67,7 @@ def keeping(job: SlideJob, slide: Slide) -> Iterator[Plane]:
     """
     plane, folder = _working_plane(job, slide)
     most_bytes = kept_pixels_bytes(folder) if is_local(folder) else 0
-    kept = KeptPixels.begin(folder, plane.size_px, most_bytes) if most_bytes else None
+    kept = KeptPixels.begin(folder, plane.size_px, plane.block_px, most_bytes) if most_bytes else None
     if kept is None:
         yield plane
         return

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from histoquant.errors import UsageError
+from histoquant.slides.pieces import BLOCK_PX as PIECE_BLOCK_PX
+from histoquant.slides.pieces import Piece, cut
 from histoquant.slides.resample import EDGE_BITS, MAX_FACTOR, Axis, box, resample
 
 SNAP = 0.005  # relative: a factor this near a whole number is that number (scanner tolerance)
@@ -46,6 +48,12 @@ class Averaging(Protocol):
         self, x: int, y: int, width: int, height: int, factor: int
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]] | None:
         """Means of whole pixels; None where they must be made of a window."""
+
+    def block_px(self, factor: int) -> tuple[int, int] | None:
+        """Width and height of its own blocks in means of whole pixels; None where it has none."""
+
+    def pieces(self, factor: int) -> Iterator[Piece]:
+        """All of it in such blocks."""
 
 
 @dataclass(frozen=True)
@@ -168,6 +176,24 @@ class Plane:
                 place = (slice(top - y, bottom - y), slice(left - x, right - x))
                 rgb[place], valid[place] = part
         return rgb, valid
+
+    @property
+    def block_px(self) -> tuple[int, int]:
+        """Width and height of the blocks of `pieces`."""
+        return self._own_block_px or (PIECE_BLOCK_PX, PIECE_BLOCK_PX)
+
+    def pieces(self) -> Iterator[Piece]:
+        """Each pixel once, in the reader's own blocks where it has any: what :meth:`read` gives, uncopied."""
+        if self._own_block_px is not None and isinstance(self.slide, Averaging):
+            return self.slide.pieces(self.axis_x.whole)
+        return cut(self)
+
+    @property
+    def _own_block_px(self) -> tuple[int, int] | None:
+        whole = self.axis_x.whole
+        if not whole or whole != self.axis_y.whole or not isinstance(self.slide, Averaging):
+            return None
+        return self.slide.block_px(whole)
 
     def _read_block(
         self, x: int, y: int, width: int, height: int

@@ -148,7 +148,9 @@ def resample(
     return out, out_valid
 
 
-def box(rgb: npt.NDArray[np.uint8], factor: int) -> npt.NDArray[np.uint8]:
+def box(
+    rgb: npt.NDArray[np.uint8], factor: int, out: npt.NDArray[np.uint8] | None = None
+) -> npt.NDArray[np.uint8]:
     """Average whole ``factor`` x ``factor`` boxes of valid pixels, rounded half up.
 
     Parameters
@@ -157,13 +159,15 @@ def box(rgb: npt.NDArray[np.uint8], factor: int) -> npt.NDArray[np.uint8]:
         Level-0 pixels.
     factor : int
         Box side, 1 to 4096.
+    out : ndarray of uint8, shape (h, w, 3), C-contiguous, optional
+        Where to.
 
     Returns
     -------
     ndarray of uint8, shape (h, w, 3)
     """
     height, width = rgb.shape[0] // factor, rgb.shape[1] // factor
-    out = np.empty((height, width, 3), np.uint8)
+    out = np.empty((height, width, 3), np.uint8) if out is None else out
     rows = rgb.reshape(rgb.shape[0], -1)
     if factor == 2:
         _box2(rows, out.reshape(height, -1))

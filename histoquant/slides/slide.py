@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -10,6 +11,7 @@ from typing import Protocol, Self, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from histoquant.slides.pieces import Piece
 from histoquant.slides.plane import Plane
 from histoquant.slides.unread import Unread, Window
 
@@ -228,6 +230,14 @@ class BaseSlide:
         The bytes that averaging :meth:`read_level0` gives; None where a reader has no faster way.
         """
         return None
+
+    def block_px(self, factor: int) -> tuple[int, int] | None:
+        """Width and height of the blocks of :meth:`pieces`; None where a reader has none."""
+        return None
+
+    def pieces(self, factor: int) -> Iterator[Piece]:
+        """All of the slide in means of ``factor`` x ``factor`` level-0 pixels, block by block."""
+        raise NotImplementedError
 
     def plane(self, mpp: float | None) -> Plane:
         """See the slide on a pixel grid of a chosen resolution.

@@ -121,7 +121,7 @@ def decode_jpeg(
         )
     except Exception as error:
         raise DecodeError(str(error)) from error
-    return np.asarray(samples, np.uint8).reshape(shape)
+    return np.asarray(samples, np.uint8).reshape(shape) if out is None else out
 
 
 def decode_jpeg2000(data: bytes, shape: tuple[int, int, int], *, ycbcr: bool) -> Samples:

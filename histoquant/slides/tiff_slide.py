@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from histoquant.errors import SlideFailedError
 from histoquant.slides.alpha import over_white
 from histoquant.slides.limits import TILE_CACHE_BYTES
 from histoquant.slides.names import display_name
+from histoquant.slides.pieces import Piece, good_block, room_for_piece
 from histoquant.slides.resample import EDGE_BITS, Axis, box, resample
 from histoquant.slides.slide import RGB, BaseSlide, SlideFacts, Valid
 from histoquant.slides.tiff_codec import (
@@ -82,9 +84,54 @@ class TiffSlide(BaseSlide):
             return None
         return self._read(x, y, width, height, factor)
 
+    def block_px(self, factor: int) -> tuple[int, int] | None:
+        """Its tiles in means of whole pixels; see :meth:`BaseSlide.block_px`."""
+        width, height = self._layout.chunk_px
+        if not self._layout.tiled or width % factor or height % factor:
+            return None
+        block_px = width // factor, height // factor
+        return block_px if good_block(block_px) else None
+
+    def pieces(self, factor: int) -> Iterator[Piece]:
+        """Tiles, each decoded to where it is looked at; see :meth:`BaseSlide.pieces`."""
+        width, height = (side // factor for side in self._layout.chunk_px)
+        slide_w, slide_h = self._size_px(factor)
+        rgb = room_for_piece((width, height))
+        valid = np.empty(rgb.shape[:3], np.bool_)
+        for y in range(0, slide_h, height):
+            for x in range(0, slide_w, len(rgb) * width):
+                number = min(len(rgb), -(-(slide_w - x) // width))
+                whole = [
+                    self._read_block(x // width + k, y // height, factor, rgb[k], valid[k])
+                    for k in range(number)
+                ]
+                yield Piece(x, y, rgb[:number], None if all(whole) else valid[:number])
+
+    def _read_block(self, column: int, row: int, factor: int, rgb: RGB, valid: Valid) -> bool:
+        """Decode a tile into its place, past the cache; whether all of it is valid."""
+        tile = self._read_tile(column, row, factor, rgb)
+        if tile is None:
+            rgb[:], valid[:] = 255, False
+            return False
+        if tile[0] is not rgb:
+            rgb[:] = tile[0]
+        valid[:] = True if tile[1] is None else tile[1]
+        slide_w, slide_h = self._size_px(factor)
+        right, bottom = slide_w - column * rgb.shape[1], slide_h - row * rgb.shape[0]
+        if right >= rgb.shape[1] and bottom >= rgb.shape[0]:
+            return tile[1] is None
+        rgb[bottom:], rgb[:, right:] = 255, 255
+        valid[bottom:], valid[:, right:] = False, False
+        return False
+
+    def _size_px(self, factor: int) -> tuple[int, int]:
+        """Width and height in pixels of ``factor`` level-0 pixels."""
+        width, height = (Axis(side, factor << EDGE_BITS).size for side in self.size_px)
+        return width, height
+
     def _read(self, x: int, y: int, width: int, height: int, factor: int) -> tuple[RGB, Valid]:
         """A window in pixels of ``factor`` level-0 pixels, which divides the tiles."""
-        slide_w, slide_h = (Axis(side, factor << EDGE_BITS).size for side in self.size_px)
+        slide_w, slide_h = self._size_px(factor)
         left, top = max(x, 0), max(y, 0)
         right, bottom = min(x + width, slide_w), min(y + height, slide_h)
         rgb = np.empty((height, width, 3), np.uint8)
@@ -117,22 +164,29 @@ class TiffSlide(BaseSlide):
     def _tile(self, column: int, row: int, factor: int) -> Tile:
         found, tile = self._cache.get((column, row, factor))
         if not found:
-            try:
-                tile = self._decode_tile(column, row, soon_gone=factor > 1)
-            except SlideFailedError as error:
-                if not self.may_miss(self._window(column, row), error.message):
-                    raise
-                tile = None
-            if tile is not None and factor > 1:
-                tile = self._shrunk(tile, self._window(column, row), factor)
+            tile = self._read_tile(column, row, factor)
             self._cache.put((column, row, factor), tile)
         return tile
 
-    def _shrunk(self, tile: tuple[RGB, Valid | None], window: Window, factor: int) -> Tile:
+    def _read_tile(self, column: int, row: int, factor: int, out: RGB | None = None) -> Tile:
+        """Decode a tile and average it, into ``out`` where that can be done without a copy."""
+        try:
+            tile = self._decode_tile(column, row, out=out if factor == 1 else self._scratch())
+        except SlideFailedError as error:
+            if not self.may_miss(self._window(column, row), error.message):
+                raise
+            return None
+        if tile is None or factor == 1:
+            return tile
+        return self._shrunk(tile, self._window(column, row), factor, out)
+
+    def _shrunk(
+        self, tile: tuple[RGB, Valid | None], window: Window, factor: int, out: RGB | None
+    ) -> tuple[RGB, Valid | None]:
         """Means of a tile while it is in the processor's cache; what lies beyond the slide does not count."""
         (rgb, held), (_, _, width, height) = tile, window
         if held is None and width % factor == height % factor == 0:
-            return box(np.ascontiguousarray(rgb), factor), None
+            return box(np.ascontiguousarray(rgb), factor, out), None
         valid = np.ones(rgb.shape[:2], np.bool_) if held is None else held.copy()
         valid[height:], valid[:, width:] = False, False
         across, down = (
@@ -145,7 +199,7 @@ class TiffSlide(BaseSlide):
         x, y = column * chunk_w, row * chunk_h
         return x, y, min(chunk_w, slide_w - x), min(chunk_h, slide_h - y)
 
-    def _decode_tile(self, column: int, row: int, *, soon_gone: bool = False) -> Tile:
+    def _decode_tile(self, column: int, row: int, *, out: RGB | None = None) -> Tile:
         layout = self._layout
         index = row * layout.grid[0] + column
         parts = []
@@ -154,7 +208,7 @@ class TiffSlide(BaseSlide):
             if offset == 0 or count == 0:
                 return None
             try:
-                parts.append(self._decode(self._bytes(offset, count), row, soon_gone=soon_gone))
+                parts.append(self._decode(self._bytes(offset, count), row, out))
             except (DecodeError, OSError) as error:
                 parts.append(self._second_try(column, row, (offset, count), error))
         samples = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
@@ -182,14 +236,15 @@ class TiffSlide(BaseSlide):
             raise DecodeError("the slide is closed")
         return _bytes_at(self._fd, offset, count)
 
-    def _decode(self, data: bytes, row: int, *, soon_gone: bool = False) -> Samples:
+    def _decode(self, data: bytes, row: int, out: Samples | None = None) -> Samples:
         layout = self._layout
         shape = (layout.chunk_rows(row), layout.chunk_px[0], layout.samples)
         if layout.codec == JPEG:
             frame = None if layout.tiled else jpeg_frame(data)
             if frame is not None and shape[0] < frame[1] <= layout.chunk_px[1]:
                 shape = (frame[1], *shape[1:])  # a last strip stored at full height
-            out = self._scratch(shape) if soon_gone and len(layout.planes) == 1 else None
+            if out is not None and (out.shape != shape or len(layout.planes) > 1):
+                out = None
             return decode_jpeg(data, layout.jpeg_tables, shape, ycbcr=self._ycbcr, out=out)
         if layout.codec in JPEG2000:
             return decode_jpeg2000(data, shape, ycbcr=self._ycbcr)
@@ -197,11 +252,12 @@ class TiffSlide(BaseSlide):
             return decode_webp(data, shape)
         return decode_bytes(data, layout.codec, shape, predictor=layout.predictor)
 
-    def _scratch(self, shape: tuple[int, int, int]) -> Samples:
+    def _scratch(self) -> Samples:
         """One place for tiles that are averaged at once: it stays in the processor's cache."""
         held: Samples | None = getattr(self._local, "scratch", None)
-        if held is None or held.shape != shape:
-            held = self._local.scratch = np.empty(shape, np.uint8)
+        if held is None:
+            width, height = self._layout.chunk_px
+            held = self._local.scratch = np.empty((height, width, 3), np.uint8)
         return held
 
     def _failed(self, column: int, row: int, error: Exception) -> SlideFailedError:

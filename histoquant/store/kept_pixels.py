@@ -1,7 +1,7 @@
 """Pixels of a slide's working plane, kept on disk from its plan to its commit so that they are decoded once.
 
-No result depends on them. What is not there, cut short or altered is decoded again: every block of 256 px is
-proven by a sum over its bytes and its place, and the list of blocks by its SHA-256.
+No result depends on them. What is not there, cut short or altered is decoded again: every block is proven by
+a sum over its bytes and its place when it is first read, and the list of blocks by its SHA-256.
 """
 
 from __future__ import annotations
@@ -11,25 +11,45 @@ import os
 import socket
 import time
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from histoquant.store.atomic import shut_to_others
+from histoquant.store.pixel_blocks import copy_blocks, sums_of
 
 Window = tuple[NDArray[np.uint8], NDArray[np.bool_]]
 Place = tuple[int, int, int, int]
 
-BLOCK_PX: Final = 256
-_BLOCK_BYTES: Final = 3 * BLOCK_PX * BLOCK_PX
 _DIGEST_BYTES: Final = 32
 # Decoding makes 180 to 600 MB/s: a disk that takes less gives back less than it costs.
 _LEAST_BYTES_PER_S: Final = 150e6
 _TRIED_BYTES: Final = 64 << 20  # written before a disk is called slow
+_BUFFER_BYTES: Final = 3 << 20  # blocks read at once
 _ABSENT: Final = -1
+
+
+class Blocks(Protocol):
+    """Blocks of a plane, side by side."""
+
+    @property
+    def x(self) -> int:
+        """Plane pixel where the first begins, a multiple of a block's width."""
+
+    @property
+    def y(self) -> int:
+        """Likewise of its height."""
+
+    @property
+    def rgb(self) -> NDArray[np.uint8]:
+        """Colours, uint8 (n, h, w, 3), C-contiguous."""
+
+    @property
+    def valid(self) -> NDArray[np.bool_] | None:
+        """Validity, bool (n, h, w); None where all are valid."""
 
 
 class KeptPixels:
@@ -43,22 +63,30 @@ class KeptPixels:
         The files without their suffixes.
     size_px : tuple of int
         Width and height of the plane.
+    block_px : tuple of int
+        Width and height of a block.
     handle : int
         Of the open file; closed with this object.
     """
 
-    def __init__(self, stem: Path, size_px: tuple[int, int], handle: int) -> None:
-        self._stem, self.size_px, self._handle = stem, size_px, handle
+    def __init__(self, stem: Path, size_px: tuple[int, int], block_px: tuple[int, int], handle: int) -> None:
+        self._stem, self.size_px, self._block_px, self._handle = stem, size_px, block_px, handle
         self._close = weakref.finalize(self, os.close, handle)
-        columns, rows = (-(-side // BLOCK_PX) for side in size_px)
-        # of each block its number in the file, and its sum
+        columns, rows = (-(-side // block) for side, block in zip(size_px, block_px, strict=True))
+        # of each block its number in the file, its sum, and whether it was proven by it
         self._numbers = np.full((rows, columns), _ABSENT, np.int32)
         self._sums = np.zeros((rows, columns), np.uint64)
+        self._proven = np.zeros((rows, columns), np.bool_)
         self._room, self._written, self._spent_s = 0, 0, 0.0
-        self._buffer = np.empty(_BLOCK_BYTES, np.uint8)
+        width, height = block_px
+        self._block_bytes = 3 * width * height
+        self._buffer = np.empty((max(1, _BUFFER_BYTES // self._block_bytes), height, width, 3), np.uint8)
+        self._lines = self._buffer.reshape(*self._buffer.shape[:2], -1)
 
     @classmethod
-    def begin(cls, folder: Path, size_px: tuple[int, int], most_bytes: int) -> KeptPixels | None:
+    def begin(
+        cls, folder: Path, size_px: tuple[int, int], block_px: tuple[int, int], most_bytes: int
+    ) -> KeptPixels | None:
         """Begin to keep a plane, in place of what an earlier attempt left.
 
         Parameters
@@ -66,6 +94,8 @@ class KeptPixels:
         folder : Path
         size_px : tuple of int
             Width and height of the plane.
+        block_px : tuple of int
+            Width and height of a block, multiples of 16.
         most_bytes : int
             What the file may take; blocks beyond are not kept.
 
@@ -81,9 +111,9 @@ class KeptPixels:
             handle = os.open(_files(stem)[0], os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o664)
         except OSError:
             return None
-        kept = cls(stem, size_px, handle)
+        kept = cls(stem, size_px, block_px, handle)
         shut_to_others(handle)
-        kept._room = most_bytes // _BLOCK_BYTES
+        kept._room = most_bytes // kept._block_bytes
         return kept
 
     @classmethod
@@ -95,35 +125,40 @@ class KeptPixels:
             handle = os.open(pixels, os.O_RDONLY)
         except OSError:
             return None
-        kept = cls(_stem(folder), size_px, handle)
-        return kept if kept._took_index(data) else None
+        digest, block_px, table = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:][:8], data[_DIGEST_BYTES + 8 :]
+        if hashlib.sha256(block_px + table).digest() != digest:
+            os.close(handle)
+            return None
+        width, height = np.frombuffer(block_px, np.uint32).tolist()
+        kept = cls(_stem(folder), size_px, (width, height), handle)
+        if len(table) != 2 * kept._sums.nbytes:
+            return None
+        numbers, sums = np.frombuffer(table, np.uint64).reshape(2, *kept._sums.shape)
+        kept._numbers, kept._sums = numbers.astype(np.int32), sums
+        return kept
 
-    def keep(self, x: int, y: int, window: Window) -> None:
-        """Keep the blocks that a window shows whole and valid, as far as there is room.
+    def keep(self, blocks: Blocks) -> None:
+        """Keep those of some blocks that are valid wherever the plane is, as far as there is room.
 
         Parameters
         ----------
-        x, y : int
-            Plane pixel of its top-left corner; may lie outside.
-        window : tuple of ndarray
-            Colours, uint8 (h, w, 3), and validity, bool (h, w).
+        blocks : Blocks
         """
-        rgb, valid = window
-        width, height = self.size_px
-        for row in range(max(0, -(-y // BLOCK_PX)), self._numbers.shape[0]):
-            top, bottom = row * BLOCK_PX - y, min((row + 1) * BLOCK_PX, height) - y
-            if bottom > len(rgb):
-                return
-            for column in range(max(0, -(-x // BLOCK_PX)), self._numbers.shape[1]):
-                left, right = column * BLOCK_PX - x, min((column + 1) * BLOCK_PX, width) - x
-                if right > rgb.shape[1]:
-                    break
-                if self._numbers[row, column] == _ABSENT and valid[top:bottom, left:right].all():
-                    self._write(row, column, rgb[top:bottom, left:right])
+        (width, height), rgb = self._block_px, blocks.rgb
+        column, row = blocks.x // width, blocks.y // height
+        whole = np.ones(len(rgb), np.bool_)
+        if blocks.valid is not None:
+            right, bottom = self.size_px[0] - blocks.x, self.size_px[1] - blocks.y
+            for k, valid in enumerate(blocks.valid):
+                whole[k] = valid[:bottom, : right - k * width].all()
+        for first, stop in _runs(whole):
+            room = max(self._room - self._written, 0)
+            self._write(row, column + first, rgb[first : min(stop, first + room)])
 
     def seal(self) -> None:
         """Write the list of what was kept, without which nothing of it is found."""
-        table = np.stack([self._numbers.astype(np.uint64), self._sums]).tobytes()
+        numbers = np.stack([self._numbers.astype(np.uint64), self._sums])
+        table = np.array(self._block_px, np.uint32).tobytes() + numbers.tobytes()
         try:
             _files(self._stem)[1].write_bytes(hashlib.sha256(table).digest() + table)
         except OSError:
@@ -150,8 +185,9 @@ class KeptPixels:
         """
         left, top = max(x, 0), max(y, 0)
         right, bottom = min(x + width, self.size_px[0]), min(y + height, self.size_px[1])
-        rows = range(top // BLOCK_PX, -(-bottom // BLOCK_PX))
-        columns = range(left // BLOCK_PX, -(-right // BLOCK_PX))
+        block_w, block_h = self._block_px
+        rows = range(top // block_h, -(-bottom // block_h))
+        columns = range(left // block_w, -(-right // block_w))
         known = self._numbers[rows.start : rows.stop, columns.start : columns.stop] != _ABSENT
         if left >= right or top >= bottom or 2 * np.count_nonzero(known) <= known.size:
             return None
@@ -161,52 +197,68 @@ class KeptPixels:
             valid[top - y : bottom - y, left - x : right - x] = True
         missing = []
         for row in rows:
-            y0, y1 = max(top, row * BLOCK_PX), min(bottom, (row + 1) * BLOCK_PX)
-            for column in columns:
-                x0, x1 = max(left, column * BLOCK_PX), min(right, (column + 1) * BLOCK_PX)
-                block = self._block(row, column)
-                if block is None:
+            y0, y1 = max(top, row * block_h), min(bottom, (row + 1) * block_h)
+            lines = slice(y0 - row * block_h, y1 - row * block_h)
+            for first, stop in self._reads(row, columns):
+                whole = self._fetch(row, first, stop, lines)
+                place = y0 - y, 3 * (first * block_w - x), 3 * (right - x)
+                copy_blocks(self._lines, whole, (lines.start, lines.stop), place, rgb.reshape(height, -1))
+                for k in np.flatnonzero(~whole).tolist():
+                    x0, x1 = max(left, (first + k) * block_w), min(right, (first + k + 1) * block_w)
                     missing.append((x0, y0, x1 - x0, y1 - y0))
-                    continue
-                down = slice(y0 - row * BLOCK_PX, y1 - row * BLOCK_PX)
-                across = slice(x0 - column * BLOCK_PX, x1 - column * BLOCK_PX)
-                rgb[y0 - y : y1 - y, x0 - x : x1 - x] = block[down, across]
         return (rgb, valid), missing
 
-    def _took_index(self, data: bytes) -> bool:
-        """Take over a list of blocks; False where it is not whole, or of another plane."""
-        digest, table = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
-        if hashlib.sha256(table).digest() != digest or len(table) != 2 * self._sums.nbytes:
-            return False
-        numbers, sums = np.frombuffer(table, np.uint64).reshape(2, *self._sums.shape)
-        self._numbers, self._sums = numbers.astype(np.int32), sums
-        return True
+    def _reads(self, row: int, columns: range) -> Iterator[tuple[int, int]]:
+        """Blocks of a row that lie one after the other in the file, as many as the buffer holds."""
+        numbers, first = self._numbers[row], columns.start
+        for column in range(columns.start + 1, columns.stop + 1):
+            ends = column == columns.stop or column - first == len(self._buffer)
+            if ends or numbers[column] != numbers[column - 1] + 1 or numbers[first] == _ABSENT:
+                yield first, column
+                first = column
 
-    def _shape(self, row: int, column: int) -> tuple[int, int, int]:
-        width, height = self.size_px
-        return min(BLOCK_PX, height - row * BLOCK_PX), min(BLOCK_PX, width - column * BLOCK_PX), 3
+    def _fetch(self, row: int, first: int, stop: int, lines: slice) -> NDArray[np.bool_]:
+        """Read blocks into the buffer, at least those lines; which of them are as they were written."""
+        number, blocks = int(self._numbers[row, first]), self._buffer[: stop - first]
+        proven = self._proven[row, first:stop]
+        if number == _ABSENT:
+            return np.zeros(1, np.bool_)
+        # few lines are wanted of the blocks above and below a sample
+        few = 4 * (lines.stop - lines.start) <= blocks.shape[1] and bool(proven.all())
+        parts = [blocks[k, lines] for k in range(len(blocks))] if few else [blocks]
+        skipped = blocks[0, : lines.start].nbytes if few else 0
+        try:
+            for k, part in enumerate(parts):
+                at = (number + k) * self._block_bytes + skipped
+                if os.preadv(self._handle, [part.data], at) != part.nbytes and few:
+                    return np.zeros(len(blocks), np.bool_)
+        except OSError:
+            return np.zeros(len(blocks), np.bool_)
+        if not few:
+            sums = sums_of(blocks.reshape(len(blocks), -1), np.uint64(number))
+            np.equal(sums, self._sums[row, first:stop], out=proven)
+        return proven.copy()
 
-    def _write(self, row: int, column: int, rgb: NDArray[np.uint8]) -> None:
-        if self._written >= self._room:
+    def _write(self, row: int, column: int, blocks: NDArray[np.uint8]) -> None:
+        if not len(blocks):
             return
-        block = self._buffer[: rgb.size]
-        block.reshape(rgb.shape)[:] = rgb
         start = time.perf_counter()
         try:
-            done = os.pwrite(self._handle, block.data, self._written * _BLOCK_BYTES)
+            done = os.pwrite(self._handle, blocks.data, self._written * self._block_bytes)
         except OSError:
             done = 0
         self._spent_s += time.perf_counter() - start
-        if done != block.size or self._slow:
+        if done != blocks.nbytes or self._slow:
             self._give_up()
             return
-        self._numbers[row, column] = self._written
-        self._sums[row, column] = _sum_of(block, np.uint64(self._written))
-        self._written += 1
+        here = np.s_[row, column : column + len(blocks)]
+        self._numbers[here] = range(self._written, self._written + len(blocks))
+        self._sums[here] = sums_of(blocks.reshape(len(blocks), -1), np.uint64(self._written))
+        self._written += len(blocks)
 
     @property
     def _slow(self) -> bool:
-        written = self._written * _BLOCK_BYTES
+        written = self._written * self._block_bytes
         return written > _TRIED_BYTES and written < _LEAST_BYTES_PER_S * self._spent_s
 
     def _give_up(self) -> None:
@@ -219,20 +271,6 @@ class KeptPixels:
             except OSError:
                 continue
 
-    def _block(self, row: int, column: int) -> NDArray[np.uint8] | None:
-        """A block until the next is asked for; None where it is not there as it was written."""
-        shape, number = self._shape(row, column), int(self._numbers[row, column])
-        if number == _ABSENT:
-            return None
-        block = self._buffer[: shape[0] * shape[1] * 3]
-        try:
-            read = os.preadv(self._handle, [block.data], number * _BLOCK_BYTES)
-        except OSError:
-            return None
-        if read != block.size or _sum_of(block, np.uint64(number)) != self._sums[row, column]:
-            return None
-        return block.reshape(shape)
-
 
 def _stem(folder: Path) -> Path:
     return folder / f"pixels.{socket.gethostname()}"
@@ -243,16 +281,7 @@ def _files(stem: Path) -> tuple[Path, Path]:
     return stem.with_name(f"{stem.name}.rgb"), stem.with_name(f"{stem.name}.index")
 
 
-@njit(cache=True, nogil=True)
-def _sum_of(block, number):  # type: ignore[no-untyped-def]
-    """Sum of a block's 64-bit words and last bytes, each times an odd number of its own."""
-    words = block[: block.size // 8 * 8].view(np.uint64)
-    total = np.uint64(block.size) + (number << np.uint64(32))
-    weight = np.uint64(1)
-    for word in words:
-        total += (word ^ np.uint64(0x9E3779B97F4A7C15)) * weight
-        weight += np.uint64(2)
-    for byte in block[block.size // 8 * 8 :]:
-        total += np.uint64(byte) * weight
-        weight += np.uint64(2)
-    return total
+def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """First and one past the last of each run of what is flagged."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
+    return [(int(first), int(stop)) for first, stop in edges.reshape(-1, 2)]

@@ -36,18 +36,20 @@ class Preview:
         width, height = (-(-edge // scale) for edge in size_px)
         return cls(np.full((height, width, 3), 255, np.uint8), scale)
 
-    def take(self, corner: tuple[int, int], rgb: npt.NDArray[np.uint8]) -> None:
-        """Shrink a window of the plane into its place.
+    def take(self, corner: tuple[int, int], blocks: npt.NDArray[np.uint8]) -> None:
+        """Shrink blocks of the plane into their places.
 
         Parameters
         ----------
         corner : tuple of int
-            Plane pixel of its top-left corner, multiples of 16.
-        rgb : ndarray of uint8, shape (h, w, 3)
-            The window; multiples of 16 px, white beyond the plane.
+            Plane pixel of the first one's top-left corner, multiples of 16.
+        blocks : ndarray of uint8, shape (n, h, w, 3)
+            Side by side; multiples of 16 px, white beyond the plane.
         """
         x, y = corner[0] // self.scale_px, corner[1] // self.scale_px
-        size = (rgb.shape[1] // self.scale_px, rgb.shape[0] // self.scale_px)
-        small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
-        place = self.rgb[y : y + size[1], x : x + size[0]]
-        place[:] = small[: place.shape[0], : place.shape[1]]
+        number, height, width = len(blocks), *(side // self.scale_px for side in blocks.shape[1:3])
+        stacked = blocks.reshape(-1, *blocks.shape[2:])
+        small = cv2.resize(stacked, (width, number * height), interpolation=cv2.INTER_AREA)
+        place = self.rgb[y : y + height, x : x + number * width]
+        beside = small.reshape(number, height, width, 3).swapaxes(0, 1).reshape(height, number * width, 3)
+        place[:] = beside[: place.shape[0], : place.shape[1]]

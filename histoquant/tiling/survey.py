@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast, runtime_checkable
 
-import cv2
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from histoquant.errors import UsageError
+from histoquant.slides.pieces import BLOCK_PX, Piece, cut
 from histoquant.tiling.preview import Preview
+from histoquant.tiling.survey_blocks import BLACK_MAX, CELL_PX, CELLS, NO_HAZE, SCALE_PX, Ledger
 
-SCALE_PX = 16  # working px per map px: 8 um at 0.5 um/px, one small nucleus
-CELL_PX = 4  # working px per fine cell: 2 um, so that a map px knows how much of it is glass
-CELLS = SCALE_PX // CELL_PX
-_HALO_PX = 1  # reach of the Laplacian
+__all__ = ["BLACK_MAX", "CELLS", "CELL_PX", "SCALE_PX", "PlaneLike", "Survey", "survey"]
 
-# Opaque padding of scanners is (0, 0, 0), up to 8 after lossy compression; DAB this dark is 1.5 OD in red.
-BLACK_MAX = 8
-
-_GREY_MAX = 64  # brightest channel of a "dark" pixel: about 0.58 OD in every channel on usual glass
-_GREY_MIN = 12  # darker pixels keep no trace of their colour
-_GREY_CHROMA = 24  # largest channel difference of a "grey" one; haematoxylin this dark differs by 50 and more
-_GREEN_SLACK = 8  # haematoxylin and DAB together are dark in green, pigment and carbon are not
-_BROWN_CHROMA = 25  # least excess of red over blue, so that no pixel is grey and brown
-# Optical density in thousandths of each intensity against 255.
-_MOD = np.rint(-1000.0 * np.log10(np.maximum(np.arange(256), 1) / 255.0)).astype(np.int32)
 _NO_HAZE = np.int16(-32768)
-_COUNTS = 7  # red, green, blue, counted, black, grey, brown
 
 
 class PlaneLike(Protocol):
@@ -49,6 +36,15 @@ class PlaneLike(Protocol):
         self, x: int, y: int, width: int, height: int
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
         """Colours (h, w, 3) and validity (h, w) of a window; outside the plane invalid."""
+        ...
+
+
+@runtime_checkable
+class InPieces(Protocol):
+    """A plane that is read in blocks at less expense than in windows."""
+
+    def pieces(self) -> Iterator[Piece]:
+        """Rows of blocks from the top, each from the left; sides are multiples of 16."""
         ...
 
 
@@ -128,15 +124,16 @@ class Survey:
         return np.asarray(self.sums.astype(np.float32) / counted[..., None])
 
 
-def survey(plane: PlaneLike, *, band_px: int = 256, window_px: int = 8192) -> Survey:
+def survey(plane: PlaneLike, *, block_px: int | None = None) -> Survey:
     """Read the whole plane once and describe every map pixel.
 
     Parameters
     ----------
     plane : Plane
         Working plane of about 0.5 um/px.
-    band_px, window_px : int
-        Height and width of the windows read, multiples of 16. They change memory and speed, never the result.
+    block_px : int, optional
+        Side of the blocks that are read, a multiple of 16; the plane's own where it is not given. It changes
+        memory and speed, never the result.
 
     Returns
     -------
@@ -145,26 +142,16 @@ def survey(plane: PlaneLike, *, band_px: int = 256, window_px: int = 8192) -> Su
     Raises
     ------
     UsageError
-        If a window edge is not a positive multiple of 16.
+        If a block's side is not a positive multiple of 16.
     """
-    if band_px <= 0 or window_px <= 0 or band_px % SCALE_PX or window_px % SCALE_PX:
-        raise UsageError(f"survey windows must be multiples of {SCALE_PX} px, got {band_px} x {window_px}")
-    width, height = plane.size_px
-    rows, columns = -(-height // SCALE_PX), -(-width // SCALE_PX)
-    ledger = _Ledger(
-        sums=np.zeros((rows, columns, 3), dtype=np.uint16),
-        counts=np.zeros((4, rows, columns), dtype=np.uint16),
-        relief=np.zeros((rows, columns), dtype=np.uint32),
-        light=np.full((rows * CELLS, columns * CELLS), 255, dtype=np.uint8),
-        haze=np.full((rows, columns), 32767, dtype=np.int16),
-        least=np.full((rows, columns, 3), 255, dtype=np.uint8),
-        colours=np.zeros((256, 4), dtype=np.int64),
-        preview=Preview.blank((width, height)),
-    )
-    # down each strip, so that the tiles at the border of two windows are still there for the second
-    for x in range(0, width, window_px):
-        for y in range(0, height, band_px):
-            _survey_window(plane, (x, y), (min(window_px, width - x), min(band_px, height - y)), ledger)
+    if block_px is not None and (block_px <= 0 or block_px % SCALE_PX):
+        raise UsageError(f"blocks of a survey must be multiples of {SCALE_PX} px, got {block_px}")
+    ledger = Ledger(plane.size_px)
+    in_pieces = block_px is None and isinstance(plane, InPieces)
+    pieces = cast(InPieces, plane).pieces() if in_pieces else cut(plane, block_px or BLOCK_PX)
+    for piece in pieces:
+        ledger.take(piece)
+    ledger.end()
     counted, black, grey, brown = ledger.counts
     return Survey(
         sums=ledger.sums,
@@ -174,173 +161,10 @@ def survey(plane: PlaneLike, *, band_px: int = 256, window_px: int = 8192) -> Su
         brown=brown,
         light=ledger.light,
         relief=ledger.relief,
-        haze=np.where(ledger.haze == 32767, _NO_HAZE, ledger.haze),
+        haze=np.where(ledger.haze == NO_HAZE, _NO_HAZE, ledger.haze),
         least_rgb=ledger.least,
         cell_colours=ledger.colours,
         preview=ledger.preview,
-        size_px=(width, height),
+        size_px=plane.size_px,
         mpp_xy=(float(plane.mpp_xy[0]), float(plane.mpp_xy[1])),
     )
-
-
-@dataclass(frozen=True, eq=False)
-class _Ledger:
-    sums: npt.NDArray[np.uint16]  # at most 256 x 255
-    counts: npt.NDArray[np.uint16]  # counted, black, grey, brown
-    relief: npt.NDArray[np.uint32]
-    light: npt.NDArray[np.uint8]
-    haze: npt.NDArray[np.int16]
-    least: npt.NDArray[np.uint8]
-    colours: npt.NDArray[np.int64]
-    preview: Preview
-
-
-def _survey_window(
-    plane: PlaneLike,
-    corner: tuple[int, int],
-    extent: tuple[int, int],
-    ledger: _Ledger,
-) -> None:
-    """Describe the map pixels of one window into their places."""
-    rows, columns = -(-extent[1] // SCALE_PX), -(-extent[0] // SCALE_PX)
-    # whole blocks plus halo: what lies beyond the plane comes back invalid
-    rgb, valid = plane.read(
-        corner[0] - _HALO_PX,
-        corner[1] - _HALO_PX,
-        columns * SCALE_PX + 2 * _HALO_PX,
-        rows * SCALE_PX + 2 * _HALO_PX,
-    )
-    row, column = corner[1] // SCALE_PX, corner[0] // SCALE_PX
-    green = np.empty(valid.shape, dtype=np.int16)
-    sums = ledger.sums[row : row + rows, column : column + columns]
-    part = ledger.counts[:, row : row + rows, column : column + columns]
-    cells = ledger.light[row * CELLS : (row + rows) * CELLS, column * CELLS : (column + columns) * CELLS]
-    haze = ledger.haze[row : row + rows, column : column + columns]
-    least = ledger.least[row : row + rows, column : column + columns]
-    rgb = np.ascontiguousarray(rgb)
-    ledger.preview.take(corner, rgb[_HALO_PX:-_HALO_PX, _HALO_PX:-_HALO_PX])
-    # one plane per colour: row loops over them become vector instructions, over pixels they do not
-    planes = cv2.split(rgb)
-    _split_kernel(*planes, np.ascontiguousarray(valid), green)
-    _count_kernel(*planes, green, sums, part, cells, haze, least, ledger.colours)
-    _relief_kernel(green, ledger.relief[row : row + rows, column : column + columns])
-
-
-@njit(cache=True, nogil=True)
-def _split_kernel(red, grn, blue, valid, green):  # type: ignore[no-untyped-def]
-    """Green where a pixel counts, -1 where it does not, -2 where it is black."""
-    for y in range(green.shape[0]):
-        for x in range(green.shape[1]):
-            value = np.int16(grn[y, x])
-            if max(red[y, x], max(grn[y, x], blue[y, x])) <= BLACK_MAX:
-                value = np.int16(-2)
-            if not valid[y, x]:
-                value = np.int16(-1)
-            green[y, x] = value
-
-
-@njit(cache=True, nogil=True)
-def _count_kernel(red, grn, blue, green, sums, part, cells, haze, least, colours):  # type: ignore[no-untyped-def]
-    """Sums and counts of each cell, and what each map pixel and the slide make of them."""
-    columns = np.empty((_COUNTS, cells.shape[1] * CELL_PX), np.int16)
-    totals = np.empty((_COUNTS, cells.shape[1]), np.uint16)
-    for cy in range(cells.shape[0]):
-        columns[:] = 0
-        for y in range(cy * CELL_PX + _HALO_PX, (cy + 1) * CELL_PX + _HALO_PX):
-            _add_row(red[y], grn[y], blue[y], green[y], columns)
-        my = cy // CELLS
-        for k in range(3):
-            _add_cells(columns[k], totals[k], sums[my, :, k])
-        for k in range(3, _COUNTS):
-            _add_cells(columns[k], totals[k], part[k - 3, my])
-        _describe(totals, cells[cy], haze[my], least[my], colours)
-
-
-@njit(cache=True, nogil=True)
-def _add_cells(columns, totals, part):  # type: ignore[no-untyped-def]
-    """Columns to cells, and cells to map pixels."""
-    for cx in range(totals.size):
-        x = cx * CELL_PX
-        totals[cx] = columns[x] + columns[x + 1] + columns[x + 2] + columns[x + 3]
-    for mx in range(part.size):
-        cx = mx * CELLS
-        part[mx] += np.uint32(totals[cx]) + totals[cx + 1] + totals[cx + 2] + totals[cx + 3]
-
-
-@njit(cache=True, nogil=True)
-def _describe(totals, cells, haze, least, colours):  # type: ignore[no-untyped-def]
-    """What a row of cells says beside its sums."""
-    whole = np.uint16(CELL_PX * CELL_PX)
-    for cx in range(cells.size):
-        counted = totals[3, cx]
-        if counted != whole:
-            if counted:
-                cells[cx] = totals[1, cx] // counted
-            continue
-        r, g, b = totals[0, cx] // whole, totals[1, cx] // whole, totals[2, cx] // whole
-        cells[cx] = g
-        colours[g, 0] += 1
-        for k in range(3):
-            colours[g, k + 1] += totals[k, cx]
-        excess = _MOD[b] - 3 * _MOD[r] // 5
-        mx = cx // CELLS
-        if excess < haze[mx]:
-            haze[mx] = excess
-            least[mx, 0], least[mx, 1], least[mx, 2] = r, g, b
-
-
-@njit(cache=True, nogil=True)
-def _add_row(red, grn, blue, green, columns):  # type: ignore[no-untyped-def]
-    """Add one row of pixels to columns of red, green, blue, counted, black, grey and brown.
-
-    Everything is 16 bits wide, and nothing branches.
-    """
-    red_sum, green_sum, blue_sum, counted, black = columns[0], columns[1], columns[2], columns[3], columns[4]
-    grey_sum, brown_sum = columns[5], columns[6]
-    for x in range(columns.shape[1]):
-        i = x + _HALO_PX
-        r, g, b = np.int16(red[i]), np.int16(grn[i]), np.int16(blue[i])
-        high, low = max(r, max(g, b)), min(r, min(g, b))
-        on = np.int16(green[i] >= 0)
-        dark = np.int16(high > np.int16(_GREY_MIN)) & np.int16(high <= np.int16(_GREY_MAX))
-        flat = np.int16(np.int16(high - low) <= np.int16(_GREY_CHROMA))
-        grey = dark & flat & np.int16(np.int16(2 * g + _GREEN_SLACK) >= np.int16(r + b))
-        brown = np.int16(np.int16(4 * b) <= np.int16(3 * r)) & np.int16(g >= b)
-        brown &= np.int16(np.int16(r - b) >= np.int16(_BROWN_CHROMA))
-        red_sum[x] += np.int16(on * r)
-        green_sum[x] += np.int16(on * g)
-        blue_sum[x] += np.int16(on * b)
-        counted[x] += on
-        black[x] += np.int16(green[i] == np.int16(-2))
-        grey_sum[x] += np.int16(on & grey)
-        brown_sum[x] += np.int16(on & brown)
-
-
-@njit(cache=True, nogil=True)
-def _relief_kernel(green, relief):  # type: ignore[no-untyped-def]
-    """Energy of each map pixel, 0 where one of its pixels or of those next to them does not count."""
-    energy = np.empty(relief.shape[1] * SCALE_PX, np.int32)
-    least = np.empty(green.shape[1], np.int16)
-    for my in range(relief.shape[0]):
-        top = my * SCALE_PX + _HALO_PX
-        energy[:] = 0
-        least[:] = 0
-        for y in range(top - 1, top + SCALE_PX + 1):
-            row = green[y]
-            for x in range(least.size):
-                least[x] = min(least[x], row[x])
-        for y in range(top, top + SCALE_PX):
-            _add_relief(green[y - 1], green[y], green[y + 1], energy)
-        for mx in range(relief.shape[1]):
-            left = mx * SCALE_PX
-            if least[left : left + SCALE_PX + 2].min() == 0:
-                relief[my, mx] = energy[left : left + SCALE_PX].sum()
-
-
-@njit(cache=True, nogil=True)
-def _add_relief(above, row, below, energy):  # type: ignore[no-untyped-def]
-    """Add the squared Laplacian of a row to its columns: at most 16 x 1020^2."""
-    for x in range(energy.size):
-        around = np.int32(above[x + 1]) + below[x + 1] + row[x] + row[x + 2]
-        relief = np.int32(4) * row[x + 1] - around
-        energy[x] += np.int32(relief * relief)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from histoquant.slides.pieces import Piece
 from histoquant.store import kept_pixels
-from histoquant.store.kept_pixels import BLOCK_PX, KeptPixels
+from histoquant.store.kept_pixels import KeptPixels
 from histoquant.store.local_disk import is_local
 
 SIZE = (700, 531)
 ROOM = 1 << 30
+BLOCK_PX = 256
+SQUARE = (BLOCK_PX, BLOCK_PX)
 
 
 @pytest.fixture
@@ -32,14 +36,32 @@ def window(plane: np.ndarray, x: int, y: int, width: int, height: int) -> tuple[
     return rgb, valid
 
 
-def kept(folder: Path, plane: np.ndarray, most_bytes: int = ROOM) -> KeptPixels:
-    """Written as a survey reads it: strips with a rim."""
-    pixels = KeptPixels.begin(folder, SIZE, most_bytes)
+def pieces(rgb: np.ndarray, valid: np.ndarray, block_px: tuple[int, int], number: int) -> Iterator[Piece]:
+    """As a survey reads a plane: blocks side by side, white and invalid beyond it."""
+    (width, height), (rows, columns) = block_px, valid.shape
+    for y in range(0, rows, height):
+        for left in range(0, columns, number * width):
+            places = range(left, min(columns, left + number * width), width)
+            shown = np.full((len(places), height, width, 3), 255, np.uint8)
+            there = np.zeros(shown.shape[:3], bool)
+            for k, x in enumerate(places):
+                part = np.s_[y : y + height, x : x + width]
+                to = np.s_[k, : valid[part].shape[0], : valid[part].shape[1]]
+                shown[to], there[to] = rgb[part], valid[part]
+            yield Piece(left, y, shown, None if there.all() else there)
+
+
+def kept(
+    folder: Path,
+    plane: np.ndarray,
+    most_bytes: int = ROOM,
+    block_px: tuple[int, int] = SQUARE,
+    number: int = 2,
+) -> KeptPixels:
+    pixels = KeptPixels.begin(folder, SIZE, block_px, most_bytes)
     assert pixels is not None
-    for x in (0, 512):
-        for y in (0, 256, 512):
-            at = x - 1, y - 1
-            pixels.keep(*at, window(plane, *at, 514, 258))
+    for piece in pieces(plane, np.ones(SIZE[::-1], bool), block_px, number):
+        pixels.keep(piece)
     pixels.seal()
     return pixels
 
@@ -55,14 +77,18 @@ def files(folder: Path) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-def test_windows_anywhere_are_as_they_were_written(tmp_path: Path, plane: np.ndarray) -> None:
-    written = kept(tmp_path, plane)
+@pytest.mark.parametrize(("block_px", "number"), [(SQUARE, 2), ((128, 144), 9), ((512, 160), 1)])
+def test_windows_anywhere_are_as_they_were_written(
+    tmp_path: Path, plane: np.ndarray, block_px: tuple[int, int], number: int
+) -> None:
+    written = kept(tmp_path, plane, block_px=block_px, number=number)
     found = KeptPixels.find(tmp_path, SIZE)
     assert found is not None
     random = np.random.default_rng(1)
     for _ in range(60):
         x, y = int(random.integers(-300, 690)), int(random.integers(-300, 520))
-        at = x, y, int(random.integers(1, 900)), int(random.integers(1, 900))
+        most = int(random.choice([20, 900]))  # few lines of a block, and many blocks
+        at = x, y, int(random.integers(1, most)), int(random.integers(1, most))
         for pixels in (written, found):
             read = whole(pixels, *at)
             if x + at[2] <= 0 or y + at[3] <= 0:
@@ -74,11 +100,12 @@ def test_windows_anywhere_are_as_they_were_written(tmp_path: Path, plane: np.nda
 
 
 def test_a_block_with_a_pixel_that_is_not_there_is_not_kept(tmp_path: Path, plane: np.ndarray) -> None:
-    pixels = KeptPixels.begin(tmp_path, SIZE, ROOM)
+    pixels = KeptPixels.begin(tmp_path, SIZE, SQUARE, ROOM)
     assert pixels is not None
     rgb, valid = window(plane, 0, 0, *SIZE)
     valid[300, 10] = False
-    pixels.keep(0, 0, (rgb, valid))
+    for piece in pieces(rgb, valid, SQUARE, 3):
+        pixels.keep(piece)
     assert whole(pixels, 0, 0, 700, 256) is not None
     assert whole(pixels, 0, 0, 10, 257) is None
     assert whole(pixels, 256, 256, 444, 275) is not None
@@ -91,7 +118,7 @@ def test_no_more_is_kept_than_there_is_room_for(tmp_path: Path, plane: np.ndarra
     kept(tmp_path, plane, most_bytes=5 * 3 * BLOCK_PX**2 + 100)
     found = KeptPixels.find(tmp_path, SIZE)
     assert whole(found, 0, 0, 256, 256) is not None
-    assert whole(found, 512, 0, 100, 100) is None
+    assert whole(found, 512, 256, 100, 100) is None
     assert sum(path.stat().st_size for path in files(tmp_path)) < 5 * 3 * BLOCK_PX**2 + 1000
 
 
@@ -138,7 +165,7 @@ def test_what_is_cut_short_or_unsealed_or_of_another_plane_is_not_found(
 
 def test_a_second_attempt_takes_the_place_of_the_first(tmp_path: Path, plane: np.ndarray) -> None:
     kept(tmp_path, plane)
-    begun = KeptPixels.begin(tmp_path, SIZE, ROOM)
+    begun = KeptPixels.begin(tmp_path, SIZE, SQUARE, ROOM)
     assert KeptPixels.find(tmp_path, SIZE) is None
     kept(tmp_path, plane[::-1].copy())
     found = KeptPixels.find(tmp_path, SIZE)
@@ -167,7 +194,7 @@ def test_a_disk_that_does_not_lend_itself_is_left_alone(
     assert found is None or whole(found, 0, 0, 10, 10) is None
     assert sum(path.stat().st_size for path in files(tmp_path)) < 1000
     monkeypatch.undo()
-    assert KeptPixels.begin(tmp_path / "missing", SIZE, ROOM) is None
+    assert KeptPixels.begin(tmp_path / "missing", SIZE, SQUARE, ROOM) is None
 
 
 def test_disks_of_other_machines_are_told_by_their_kind(tmp_path: Path) -> None:

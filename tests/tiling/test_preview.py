@@ -12,7 +12,7 @@ from histoquant.tiling.survey import survey
 def test_squares_are_averaged_and_what_is_not_there_is_white(plane_of) -> None:  # type: ignore[no-untyped-def]
     rng = np.random.default_rng(4)
     rgb = rng.integers(0, 256, (90, 130, 3), dtype=np.uint8)
-    found = survey(plane_of(rgb), band_px=32, window_px=48).preview
+    found = survey(plane_of(rgb), block_px=48).preview
     assert found.scale_px == 2
     assert found.rgb.shape == (45, 65, 3)
     mean = rgb.reshape(45, 2, 65, 2, 3).mean(axis=(1, 3))

@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 from histoquant.errors import UsageError
 from histoquant.tiling.survey import SCALE_PX, Survey, survey
 
-FIELDS = ("sums", "counted", "black", "grey", "brown", "light", "relief", "cell_colours")
+FIELDS = (
+    *("sums", "counted", "black", "grey", "brown", "light", "relief", "haze", "least_rgb"),
+    "cell_colours",
+)
 
 
 def assert_same(a: Survey, b: Survey) -> None:
@@ -22,16 +25,15 @@ def assert_same(a: Survey, b: Survey) -> None:
 @given(
     width=st.integers(1, 150),
     height=st.integers(1, 150),
-    band=st.sampled_from([16, 32, 48, 112]),
-    window=st.sampled_from([16, 64, 80]),
+    block=st.sampled_from([16, 32, 48, 112]),
     seed=st.integers(0, 99),
 )
-def test_windows_do_not_change_a_bit(plane_of, width, height, band, window, seed) -> None:  # type: ignore[no-untyped-def]
+def test_windows_do_not_change_a_bit(plane_of, width, height, block, seed) -> None:  # type: ignore[no-untyped-def]
     rng = np.random.default_rng(seed)
     rgb = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
     rgb[rng.random((height, width)) < 0.1] = 3
     plane = plane_of(rgb, valid=rng.random((height, width)) < 0.97)
-    assert_same(survey(plane, band_px=band, window_px=window), survey(plane))
+    assert_same(survey(plane, block_px=block), survey(plane))
 
 
 def test_sums_and_counts_are_those_of_numpy(plane_of) -> None:  # type: ignore[no-untyped-def]
@@ -108,4 +110,4 @@ def test_map_pixels_know_their_size(plane_of) -> None:  # type: ignore[no-untype
 @pytest.mark.parametrize("band", [0, -16, 100])
 def test_windows_off_the_grid_are_refused(plane_of, band: int) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(UsageError, match="multiples of 16"):
-        survey(plane_of(np.zeros((16, 16, 3), np.uint8)), band_px=band)
+        survey(plane_of(np.zeros((16, 16, 3), np.uint8)), block_px=band)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +17,6 @@ Mask = npt.NDArray[np.uint8]
 _MANY_CORNERS = 10_000
 _STRIP_PX = 16
 _DOTS = 1 << 16  # placed at once
-_SHIFT = 4  # sixteenths of a pixel: cv2's fixed-point corners
-_MAX_COORDINATE_PX = 30_000.0  # cv2 keeps corners in 32-bit fixed point; anything further is off the picture
 
 
 def check_rgb(rgb: npt.NDArray[np.uint8]) -> Picture:
@@ -103,30 +99,24 @@ def paint_dots(
     blend(image, dot_mask(shape, xy, diameter_px), color, alpha)
 
 
-def _corners(polygons: Polygons, at_least: int) -> list[npt.NDArray[np.int32]]:
-    safe = np.nan_to_num(polygons.points, nan=-_MAX_COORDINATE_PX)
-    safe = np.clip(safe, -_MAX_COORDINATE_PX, _MAX_COORDINATE_PX)
-    fixed = np.rint(safe * (1 << _SHIFT)).astype(np.int32)
-    o = polygons.offsets.tolist()
-    return [fixed[a:b] for a, b in pairwise(o) if b - a >= at_least]
-
-
 def stroke(image: Picture, polygons: Polygons, color: RGB, width_px: int, halo: RGB | None = None) -> None:
     """Draw closed outlines ``width_px`` wide, over a halo one to two pixels wider on each side."""
-    corners = _corners(polygons, 2)
-    if not corners:
+    from histoquant.report.stairs import draw_closed  # compiled: a page without pictures needs none
+
+    if not len(polygons.points):
         return
+    outlines = polygons.corners, polygons.offsets
     rim = width_px + 2 * max(1, round(width_px / 2))
     if width_px > 1 and len(polygons.points) > _MANY_CORNERS:
         line = np.zeros(image.shape[:2], np.uint8)
-        cv2.polylines(line, corners, True, 255, 1, cv2.LINE_AA, _SHIFT)
+        draw_closed(line[:, :, None], *outlines, (255,), 1)
         if halo is not None:
             blend(image, _thick(line, rim), halo, 1.0)
         blend(image, _thick(line, width_px), color, 1.0)
         return
     if halo is not None:
-        cv2.polylines(image, corners, True, halo, rim, cv2.LINE_AA, _SHIFT)
-    cv2.polylines(image, corners, True, color, width_px, cv2.LINE_AA, _SHIFT)
+        draw_closed(image, *outlines, halo, rim)
+    draw_closed(image, *outlines, color, width_px)
 
 
 def _thick(line: Mask, width_px: int) -> Mask:
@@ -137,9 +127,10 @@ def _thick(line: Mask, width_px: int) -> Mask:
 
 def fill_mask(shape: tuple[int, int], polygons: Polygons) -> Mask:
     """Return the union of the polygons as uint8 0/255 (h, w); overlaps stay filled."""
+    from histoquant.report.stairs import fill
+
     mask = np.zeros(shape, np.uint8)
-    for corners in _corners(polygons, 3):
-        cv2.fillPoly(mask, [corners], 255, cv2.LINE_8, _SHIFT)
+    fill(mask, polygons.corners, polygons.offsets)
     return mask
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -47,10 +48,16 @@ class Polygons:
 
     def select(self, keep: Bools) -> Polygons:
         """Return the polygons where ``keep`` (bool, (n,)) is true."""
-        lengths = np.diff(self.offsets)
-        offsets = np.zeros(int(np.count_nonzero(keep)) + 1, np.int64)
-        np.cumsum(lengths[keep], out=offsets[1:])
-        return Polygons(self.points[np.repeat(keep, lengths)], offsets)
+        from histoquant.report.corners import picked  # compiled: loaded where something is drawn
+
+        return Polygons(*picked(self.points, self.offsets, keep))
+
+    @cached_property
+    def corners(self) -> npt.NDArray[np.int32]:
+        """``points`` in sixteenths of a pixel, as OpenCV takes them."""
+        from histoquant.report.corners import fixed
+
+        return np.asarray(fixed(self.points), np.int32)
 
     def scaled(self, factor: float, shift_xy: tuple[float, float] = (0.0, 0.0)) -> Polygons:
         """Shift by ``shift_xy`` pixels, then enlarge by ``factor`` about the picture's corner."""

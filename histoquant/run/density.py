@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from histoquant.metrics import Tissue
@@ -28,21 +27,24 @@ def density_files(
     counted = _counted(result)
     if counted is None:
         return {}
-    objects, what = counted
-    x_um, y_um = objects["x_um"].to_numpy(np.float64), objects["y_um"].to_numpy(np.float64)
+    x_um, y_um, what = counted
     density = density_map(x_um, y_um, Tissue.of(planned.tissue))
     named = "vessels" if what == "vessels" else f"{planned.plan.marker.name}+ cells"
     picture = draw_density(*overview, density, tissue, caption, named)
     return {"density.png": encode_png(picture), "density.npz": _npz_bytes(density)}
 
 
-def _counted(result: SlideResult) -> tuple[pd.DataFrame, str] | None:
-    """Objects whose density is the marker's readout, and what they are."""
+def _counted(result: SlideResult) -> tuple[NDArray[np.float64], NDArray[np.float64], str] | None:
+    """Places of the objects whose density is the marker's readout, and what they are."""
     if "vessel_id" in result.vessels:
-        return true_vessels(result.vessels), "vessels"
+        vessels = true_vessels(result.vessels)
+        return vessels["x_um"].to_numpy(np.float64), vessels["y_um"].to_numpy(np.float64), "vessels"
     if not result.scored:
         return None
-    return result.cells[result.cells["positive"].to_numpy(bool)], "cells"
+    # columns, not rows: with each row its outline would be copied
+    positive = result.cells["positive"].to_numpy(bool)
+    x_um, y_um = (result.cells[name].to_numpy(np.float64)[positive] for name in ("x_um", "y_um"))
+    return x_um, y_um, "cells"
 
 
 def _npz_bytes(density: DensityMap) -> bytes:

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from histoquant.objects.steep_zone import BLOCK
+
 Plane = npt.NDArray[Any] | None
 Int8Array = npt.NDArray[np.int8]
 Int32Array = npt.NDArray[np.int32]
@@ -26,6 +28,7 @@ def edge_words(
     doubt: IntArray | None,
     blocked: UInt8Array | None,
     reach_px: int,
+    steepest: IntArray | None = None,
 ) -> Int32Array:
     """Edges that open less edges that close when a pixel joins the darker pixels beside it.
 
@@ -42,6 +45,8 @@ def edge_words(
     doubt : ndarray of int16 or int32, shape (h, w), or None
     blocked : ndarray of uint8, shape (h, w), or None
     reach_px : int
+    steepest : ndarray, shape (rows of blocks, w), or None
+        Where the largest steps are noted, from `steep_zone.steepest_room`.
 
     Returns
     -------
@@ -51,12 +56,17 @@ def edge_words(
     """
     words = np.empty(framed.shape, np.int32)
     width = darkness.shape[1]
-    kind = np.result_type(darkness, darkness if doubt is None else doubt)
+    kind = step_kind(darkness, doubt)
     # of the edges above a row, below it, and before each pixel and after the last
     signs, steps = np.zeros((3, width + 1), np.int8), np.zeros((3, width + 1), kind)
     room = (signs, steps, np.empty(width + 2 * reach_px + 1, darkness.dtype), np.empty(width, np.int8))
-    _words(framed, darkness, doubt, blocked, reach_px, room, words)
+    _words(framed, darkness, doubt, blocked, reach_px, (*room, steepest), words)
     return words
+
+
+def step_kind(darkness: IntArray, doubt: IntArray | None) -> type[np.signedinteger]:
+    """Type of steps of darkness, less a doubt."""
+    return np.result_type(darkness, darkness if doubt is None else doubt).type
 
 
 @_kernel
@@ -66,11 +76,11 @@ def _words(
     doubt: IntArray | None,
     blocked: UInt8Array | None,
     reach: int,
-    room: tuple[Int8Array, IntArray, IntArray, Int8Array],
+    room: tuple[Int8Array, IntArray, IntArray, Int8Array, Plane],
     words: Int32Array,
 ) -> None:
     """Loops over few arrays each, which compilers turn into vector instructions."""
-    signs, steps, padded, low = room
+    signs, steps, padded, low, steepest = room
     height, width = darkness.shape
     for y in range(height):
         # an edge adds to one of its pixels what it takes off the other: it is measured once, from below; at
@@ -87,6 +97,9 @@ def _words(
         _compare(row[1:], row[:-1], _later(shut), _earlier(shut), signs[across, 1:width])
         inner, outer = padded[2 * reach + 1 : 2 * reach + width], padded[: width - 1]
         _measure(signs[across, 1:width], inner, outer, _later(sure), _earlier(sure), steps[across, 1:width])
+        most = _row(steepest, (y + 1) // BLOCK)
+        _note(signs[below, :width], steps[below, :width], most)
+        _note(signs[across, :width], steps[across, :width], most)
         _count(signs[above, :width], signs[below, :width], signs[across], low)
         if blocked is not None:
             _add_taken(shut, blocked[over], shut_below, low)
@@ -131,6 +144,15 @@ def _measure(
         for x in range(step.size):
             doubt = -sure_there[x] if sign[x] > 0 else sure[x]
             step[x] = inner[x] - outer[x] + doubt if sign[x] != 0 else 0
+
+
+@_kernel
+def _note(sign: Int8Array, step: IntArray, most: Plane) -> None:
+    """The largest step from the darker pixel of an edge to the lighter one, in the columns of the frame."""
+    if most is not None:
+        inner = most[1 : step.size + 1]
+        for x in range(step.size):
+            inner[x] = max(inner[x], step[x] if sign[x] > 0 else -step[x])
 
 
 @_kernel

@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from histoquant.objects.edge_words import edge_words
+from histoquant.objects.edge_words import edge_words, step_kind
 from histoquant.objects.ground import AT_LEVEL, FROM, TO, Found, Ground, Waiting, counts_of, framed
 from histoquant.objects.prefetch import prefetch
 from histoquant.objects.score_rules import ScoreRules
+from histoquant.objects.steep_zone import give_up_far, steepest_room
 from histoquant.objects.walk import walk
 
 Int32Array = npt.NDArray[np.int32]
@@ -99,9 +100,16 @@ def label_best(
     """
     levels = framed(seen.levels, seen.blocked)
     counts = counts_of(seen.levels) if seen.counts is None else seen.counts
-    words = edge_words(levels, seen.darkness, seen.doubt, seen.blocked, seen.reach_px)
+    steepest = None
+    # elsewhere edges are steep all over: in the first pass, and where no brown is doubted
+    if seen.blocked is not None and seen.doubt is not None:
+        steepest = steepest_room(levels.shape, step_kind(seen.darkness, seen.doubt))
+    words = edge_words(levels, seen.darkness, seen.doubt, seen.blocked, seen.reach_px, steepest)
     found = Found.room(int(counts.sum()), rules.least_px)
-    count = int(walk(Ground.of(levels, words), Waiting.of(counts), found, rules))
+    ground = Ground.of(levels, words)
+    if steepest is not None:
+        give_up_far(ground.unmet.reshape(levels.shape), steepest, rules.edge_min_mod, rules.length_px)
+    count = int(walk(ground, Waiting.of(counts), found, rules))
     chosen = found.chosen[:count]
     latest = _last_pixels(levels.reshape(1, -1), found.order, chosen)
     number = np.empty(count, np.int32)

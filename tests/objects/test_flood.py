@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
 from scipy import ndimage
 
-from histoquant.objects import ground
+from histoquant.objects import flood, ground
 from histoquant.objects.choosing import score_of
 from histoquant.objects.edge_words import edge_words
 from histoquant.objects.flood import Lowest, Seen, label_best
 from histoquant.objects.nuclei_params import NucleiParams
 from histoquant.objects.score_rules import ScoreRules
+from histoquant.objects.steep_zone import give_up_far
 
 SIDES = ((-1, 0), (1, 0), (0, -1), (0, 1))
 
@@ -119,13 +122,37 @@ def test_noise_in_windows_of_any_shape(shape: tuple[int, int]) -> None:
         assert _found_is_wanted(levels, dark, np.zeros_like(dark), blocked, 1, length_um) >= 0
 
 
-def _found_is_wanted(levels, dark, doubt, blocked, reach, length_um, regrowth=0.5) -> int:
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("reach", [0, 1])
+def test_regions_far_from_steep_edges_are_left_out_and_none_is_missed(
+    seed: int, reach: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(seed)
+    image = cv2.GaussianBlur(rng.normal(0, 1, (75, 90)), (0, 0), 2.0)
+    levels = np.clip(image / image.std() * 4 + 2, 0, 255).astype(np.uint8)
+    # only here and there darkness falls where levels do
+    steep = cv2.GaussianBlur(rng.normal(0, 1, levels.shape), (0, 0), 9.0)
+    dark = np.where(steep > 1.5 * steep.std(), levels * 60, 100 - levels).astype(np.int16)
+    doubt, blocked = np.zeros_like(dark), (rng.random(levels.shape) < 0.01).astype(np.uint8)
+    left_out = []
+
+    def give_up(unmet: np.ndarray, *rest: Any) -> None:
+        give_up_far(unmet, *rest)
+        left_out.append((unmet[1:76, 1:91][levels > 0] == 255).mean())
+
+    monkeypatch.setattr(flood, "give_up_far", give_up)
+    found = _found_is_wanted(levels, dark, doubt, blocked, reach, 5.0, edge_min_od=0.05)
+    assert found > 0
+    assert 0.05 < max(left_out) < 1.0
+
+
+def _found_is_wanted(levels, dark, doubt, blocked, reach, length_um, regrowth=0.5, edge_min_od=0.005) -> int:
     """How many regions label and choice by going through all of them have in common: all."""
     params = NucleiParams(
         area_min_um2=1.0,
         area_max_um2=90.0,
         ellipse_min=0.6,
-        edge_min_od=0.005,
+        edge_min_od=edge_min_od,
         length_max_um=length_um,
         regrowth=regrowth,
     )

@@ -10,12 +10,14 @@ import numpy.typing as npt
 from numba import njit
 
 from histoquant.objects.cell_desk import Desk, Sight, clear, compass_of, sum_cell
-from histoquant.objects.cell_kinds import CYTOPLASM, NOWHERE, NUCLEUS, RING, SHELLS
+from histoquant.objects.cell_directions import brownest
+from histoquant.objects.cell_kinds import CYTOPLASM, NOWHERE, NUCLEUS, RING
 from histoquant.objects.cell_lanes import BIN_MOD, BINS, FIRST_MOD, PLACE_BITS, SECTORS
 from histoquant.objects.label_runs import PIXELS, SUM_X, SUM_Y, LabelRuns
 from histoquant.objects.planes import Planes
 from histoquant.objects.surroundings import Surroundings
 
+Int8Array = npt.NDArray[np.int8]
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -38,9 +40,10 @@ class CellSums(NamedTuple):
         Pixels and summed DAB (mOD) of nucleus, ring and cytoplasm (which holds the ring).
     quantiles : ndarray of float64, shape (n, 3, 4)
         DAB (mOD) below which 25, 50, 75 and 90 % of the pixels lie; NaN without pixels.
-    sector_pixels, sector_dab, sector_hematoxylin : ndarray of int64, shape (n, 3, 8)
-        Pixels and summed stains (mOD) in three shells, rim of the nucleus, close outside and farther
-        outside, and eight directions from the centroid of the nucleus.
+    around : ndarray of float64, shape (n, 8)
+        DAB (OD) in eight directions from the centroid of the nucleus, as `brownest` tells it.
+    directions : ndarray of int8, shape (n,)
+        How many of them have pixels.
     stained_pixels : ndarray of int64, shape (n,)
         Pixels of nucleus and cytoplasm with DAB at or above the given amount.
     """
@@ -50,9 +53,8 @@ class CellSums(NamedTuple):
     pixels: Int64Array
     dab: Int64Array
     quantiles: FloatArray
-    sector_pixels: Int64Array
-    sector_dab: Int64Array
-    sector_hematoxylin: Int64Array
+    around: FloatArray
+    directions: Int8Array
     stained_pixels: Int64Array
 
     @classmethod
@@ -65,9 +67,8 @@ class CellSums(NamedTuple):
             np.zeros((count, 3), np.int64),
             np.zeros((count, 3), np.int64),
             np.full((count, 3, len(SHARES)), np.nan),
-            np.zeros((count, SHELLS, SECTORS), np.int64),
-            np.zeros((count, SHELLS, SECTORS), np.int64),
-            np.zeros((count, SHELLS, SECTORS), np.int64),
+            np.empty((count, SECTORS)),
+            np.zeros(count, np.int8),
             np.zeros(count, np.int64),
         )
 
@@ -101,7 +102,8 @@ def _sum_all(sight: Sight, runs: LabelRuns, desk: Desk, sums: CellSums) -> None:
         compass = compass_of(sums.shape[i, PIXELS], sums.shape[i, SUM_X], sums.shape[i, SUM_Y])
         sums.stained_pixels[i] = sum_cell(sight, runs, i, compass, desk)
         _join_ring(desk.places, desk.counts)
-        _copy_sums(desk.places, desk.shells, np.uint64(i), sums)
+        _copy_sums(desk.places, np.uint64(i), sums)
+        sums.directions[i] = brownest(desk.shells, sums.around[i])
         for part in range(NOWHERE):
             counts = desk.counts[part << PLACE_BITS : (part + 1) << PLACE_BITS]
             _quantiles(counts, sums.pixels[i, part], sums.quantiles[i, part])
@@ -119,16 +121,10 @@ def _join_ring(places: Int64Array, counts: Int32Array) -> None:
 
 
 @_kernel
-def _copy_sums(places: Int64Array, shells: Int64Array, i: np.uint64, sums: CellSums) -> None:
+def _copy_sums(places: Int64Array, i: np.uint64, sums: CellSums) -> None:
     for part in range(np.uint64(NOWHERE)):
         sums.pixels[i, part], sums.dab[i, part] = places[0, part], places[1, part]
     sums.hematoxylin[i] = places[2, NUCLEUS]
-    for shell in range(np.uint64(SHELLS)):
-        for sector in range(np.uint64(SECTORS)):
-            k = np.uint64(SECTORS) * shell + sector
-            sums.sector_pixels[i, shell, sector] = shells[0, k]
-            sums.sector_dab[i, shell, sector] = shells[1, k]
-            sums.sector_hematoxylin[i, shell, sector] = shells[2, k]
 
 
 @_kernel

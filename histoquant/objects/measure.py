@@ -10,6 +10,7 @@ import pyarrow as pa
 
 if TYPE_CHECKING:
     from histoquant.markers.definition import MarkerDefinition
+from histoquant.objects.cell_directions import PERCENTS, percentiles
 from histoquant.objects.cell_kinds import CYTOPLASM, NUCLEUS, RING, Reaches
 from histoquant.objects.cell_sums import SHARES, CellSums, sum_cells
 from histoquant.objects.columns import to_table
@@ -35,9 +36,6 @@ _MOD = 1000.0
 # Stain close to a nucleus on most sides is that cell's own: a neighbour's lies on one side. The shells
 # span the blurred edge of a nucleus (1 um either side) and the cytoplasm next to it.
 RIM_UM, CLOSE_UM = 1.0, 1.0
-# A dark blue nucleus shows 0.1 - 0.2 of its haematoxylin as DAB when the vectors are a few degrees off;
-# brown over a nucleus is at least half as strong as the blue under it.
-BLUE_SHARE = 0.4
 
 
 def cell_surroundings(
@@ -108,13 +106,24 @@ def measure_cells(
     if around is None:
         around = cell_surroundings(planes, nuclei, marker, rows)
     index = np.arange(len(nuclei.seeds)) if rows is None else rows
+    return to_table(measured_columns(planes, nuclei, marker, index, around))
+
+
+def measured_columns(
+    planes: Planes,
+    nuclei: Nuclei,
+    marker: MarkerDefinition,
+    index: npt.NDArray[np.integer],
+    around: Surroundings,
+) -> dict[str, npt.NDArray[np.generic]]:
+    """Columns of `measure_cells`, with the same arguments."""
     own = nuclei.runs.taken(index.astype(np.intp))
     if not planes.valid.all():
         numbers = np.full(len(nuclei.seeds) + 1, -1, np.int32)
         numbers[index + 1] = np.arange(len(index), dtype=np.int32)
         own = LabelRuns.of(np.where(planes.valid, nuclei.labels, 0), numbers)
     sums = sum_cells(planes, own, around, round(marker.threshold_od * _MOD))
-    columns: dict[str, npt.NDArray[np.generic]] = {
+    return {
         "seed_y_px": nuclei.seeds[index, 0],
         "seed_x_px": nuclei.seeds[index, 1],
         **_shape(sums, planes.mpp),
@@ -126,7 +135,6 @@ def measure_cells(
         "ring_px": sums.pixels[:, RING].astype(np.int32),
         "cytoplasm_px": sums.pixels[:, CYTOPLASM].astype(np.int32),
     }
-    return to_table(columns)
 
 
 def _reaches(marker: MarkerDefinition, mpp: float) -> Reaches:
@@ -197,25 +205,7 @@ def _stain(sums: CellSums) -> dict[str, FloatArray]:
 
 
 def _around(sums: CellSums) -> dict[str, npt.NDArray[np.generic]]:
-    """Percentiles over directions; a direction is as brown as the brownest of its shells.
-
-    DAB weaker than ``BLUE_SHARE`` of the haematoxylin in its place counts less, in proportion.
-    """
-    blue = BLUE_SHARE * np.maximum(sums.sector_hematoxylin, 0)
-    brown = np.maximum(sums.sector_dab, 0)
-    trust = np.divide(brown, blue, out=np.ones(blue.shape), where=blue > brown)
-    shells = _divide(sums.sector_dab, sums.sector_pixels) / _MOD * trust
-    # shell by shell: reductions over an axis of three take five times as long
-    rim, close, far = np.moveaxis(np.where(np.isnan(shells), -np.inf, shells), 1, 0)
-    mean = np.sort(np.maximum(np.maximum(rim, close), far), axis=1)[:, ::-1]
-    there = np.moveaxis(sums.sector_pixels, 1, 0)
-    known = np.count_nonzero(there[0] | there[1] | there[2], axis=1)
-    columns: dict[str, npt.NDArray[np.generic]] = {"directions": known.astype(np.int8)}
-    rows, last = np.arange(len(mean)), np.maximum(known - 1, 0)
-    for percent in (25, 50, 75):
-        position = last * (1 - percent / 100)
-        low = np.floor(position).astype(np.intp)
-        part = position - low
-        value = mean[rows, low] * (1 - part) + mean[rows, np.minimum(low + 1, last)] * part
-        columns[f"around_dab_p{percent}_od"] = np.where(known > 0, value, np.nan)
-    return columns
+    """Percentiles over directions."""
+    columns: dict[str, npt.NDArray[np.generic]] = {"directions": sums.directions}
+    held = percentiles(np.sort(sums.around, axis=1), sums.directions)
+    return columns | {f"around_dab_p{percent}_od": held[k] for k, percent in enumerate(PERCENTS)}

@@ -19,13 +19,13 @@ from histoquant.objects import (
     cell_support_px,
     cell_surroundings,
     find_whole_vessels,
-    measure_cells,
     nuclei_halo_px,
     outlines_of,
     segment_nuclei,
     vessels_halo_px,
 )
-from histoquant.objects.columns import to_arrow, to_numpy
+from histoquant.objects.columns import to_arrow, to_table
+from histoquant.objects.measure import measured_columns
 from histoquant.objects.outline_steps import steps_of
 from histoquant.objects.segmenter import segment_with, segmenter_halo_px
 from histoquant.objects.stained import StainedObjects, find_stained, stained_halo_px
@@ -206,49 +206,38 @@ def _cells(
     own = np.flatnonzero(tile.owns(seed_x, seed_y))
     seed_y, seed_x = seed_y[own], seed_x[own]
     around = cell_surroundings(planes, nuclei, marker, own, stained)
-    measured = measure_cells(planes, nuclei, marker, own, around)
+    columns = measured_columns(planes, nuclei, marker, own, around)
     boxes, margin = nuclei.runs.taken(own).boxes(), cell_support_px(planes.mpp, marker)
     near = near_open_edge(boxes, planes.shape, edges, margin)
     unclosed["nuclei_unclosed"] = int(np.count_nonzero(near))
     if stained is not None:
         unclosed["stained_unclosed"] = stained_unclosed(stained, edges, around.linked)
-        for name, column in cell_columns(stained, around.linked, (window.y, window.x), planes.mpp).items():
-            measured = measured.append_column(name, to_arrow(column))
-    pixels = to_numpy(measured["nucleus_px"])
-    x = _plane_centroid(to_numpy(measured["centroid_x_px"]), pixels, window.x)
-    y = _plane_centroid(to_numpy(measured["centroid_y_px"]), pixels, window.y)
+        columns |= cell_columns(stained, around.linked, (window.y, window.x), planes.mpp)
+    pixels = columns["nucleus_px"].astype(np.int64)
+    x = _plane_centroid(columns.pop("centroid_x_px"), pixels, window.x)
+    y = _plane_centroid(columns.pop("centroid_y_px"), pixels, window.y)
     kept = np.flatnonzero(planned.tissue.contains(x, y))
     excluded = np.flatnonzero(planned.tissue.reason(x, y) > 0)
-    place: dict[str, NDArray[Any]] = {
-        "seed_y_px": seed_y,
-        "seed_x_px": seed_x,
-        "centroid_y_px": y,
-        "centroid_x_px": x,
-    }
-    table = measured.drop_columns(list(place))
-    for name, values in place.items():
-        table = table.append_column(name, to_arrow(values))
+    del columns["seed_y_px"], columns["seed_x_px"]
+    # places go last, in the plane
+    columns |= {"seed_y_px": seed_y, "seed_x_px": seed_x, "centroid_y_px": y, "centroid_x_px": x}
     # outlines of those alone: lists take longer to pick from than to make
     polygons = outlines_of(nuclei.runs, nuclei.shape, own[kept])
     steps = steps_of(polygons, nuclei.seeds[own[kept]])
     lists = pa.ListArray.from_arrays(to_arrow(2 * polygons.offsets), to_arrow(steps.ravel()))
-    cells = _rows(table, kept).append_column("outline", lists)
+    cells = _rows(columns, kept).append_column("outline", lists)
     # what artefacts hold is counted once, to tell their effect, and never drawn
-    return {"cells": cells, "excluded_cells": _rows(table, excluded)}, unclosed
+    return {"cells": cells, "excluded_cells": _rows(columns, excluded)}, unclosed
 
 
-def _rows(table: pa.Table, kept: NDArray[np.int64]) -> pa.Table:
-    # most often all of them or none
-    return table.slice(0, len(kept)) if len(kept) in {0, table.num_rows} else table.take(to_arrow(kept))
+def _rows(columns: dict[str, NDArray[Any]], kept: NDArray[np.int64]) -> pa.Table:
+    return to_table({name: values[kept] for name, values in columns.items()})
 
 
-def _plane_centroid(
-    centroid: NDArray[np.float64], pixels: NDArray[np.integer], origin_px: int
-) -> NDArray[np.float64]:
+def _plane_centroid(centroid: NDArray[Any], pixels: NDArray[np.int64], origin_px: int) -> NDArray[np.float64]:
     """Centroid in the plane, divided once from whole sums, so that no window's origin rounds it."""
-    count = pixels.astype(np.int64)
-    total = np.rint(centroid * count).astype(np.int64) + count * origin_px
-    return np.asarray(total / count)
+    total = np.rint(centroid * pixels).astype(np.int64) + pixels * origin_px
+    return np.asarray(total / pixels)
 
 
 def _vessels(plane: Plane, tile: Tile, planned: Planned, marker: VesselMarkerDefinition) -> VesselResult:

@@ -7,6 +7,7 @@ import pytest
 
 from histoquant.objects import Planes
 from histoquant.objects.cell_desk import MOST
+from histoquant.objects.cell_directions import BLUE_SHARE, PERCENTS, percentiles
 from histoquant.objects.cell_kinds import CYTOPLASM, NOWHERE, NUCLEUS, RING, SHELL_BITS
 from histoquant.objects.cell_lanes import BIN_MOD, BINS, FIRST_MOD, LANES
 from histoquant.objects.cell_sums import SHARES, CellSums, sum_cells
@@ -40,11 +41,17 @@ def _cell_by_force(
         "pixels": part.sum(axis=1),
         "dab": (part * dab).sum(axis=1),
         "quantiles": quantiles,
-        "sector_pixels": there.sum(axis=2),
-        "sector_dab": (there * dab).sum(axis=2),
-        "sector_hematoxylin": (there * blue).sum(axis=2),
+        "around": _around(there.sum(axis=2), (there * dab).sum(axis=2), (there * blue).sum(axis=2)),
+        "directions": there.any(axis=(0, 2)).sum(),
         "stained_pixels": ((place != NOWHERE) & (dab >= STAINED_MOD)).sum(),
     }
+
+
+def _around(pixels: np.ndarray, dab: np.ndarray, blue: np.ndarray) -> np.ndarray:
+    """DAB of each direction, from sums of its shells."""
+    leak, brown = BLUE_SHARE * np.maximum(blue, 0), np.maximum(dab, 0)
+    trust = np.where(leak > brown, brown / np.where(leak > 0, leak, 1), 1)
+    return np.where(pixels > 0, dab / np.maximum(pixels, 1) / 1000 * trust, -np.inf).max(axis=0)
 
 
 def _agrees(owner: np.ndarray, nuclei: np.ndarray, planes: Planes, kinds: np.ndarray) -> CellSums:
@@ -103,5 +110,20 @@ def test_a_nucleus_without_pixels_leaves_no_direction_untold() -> None:
     )
     none = LabelRuns.of_all(np.zeros(shape, np.int32), 1)
     sums = sum_cells(Planes(plane, plane, None, np.ones(shape, bool), 0.5), none, around, STAINED_MOD)
-    assert sums.sector_pixels[0, 1].tolist() == [0] * 7 + [plane.size]
+    assert sums.directions[0] == 1
+    assert sums.around[0].tolist() == [-np.inf] * 7 + [0.1]
     assert np.isnan(sums.quantiles[0, NUCLEUS]).all()
+
+
+def test_percentiles_are_those_of_the_directions_that_are_known() -> None:
+    rng = np.random.default_rng(5)
+    known = np.repeat(np.arange(9), 5).astype(np.int8)
+    values = np.where(
+        rng.permuted(np.tile(np.arange(8), (45, 1)), axis=1) < known[:, None],
+        rng.normal(size=(45, 8)),
+        -np.inf,
+    )
+    found = percentiles(np.sort(values, axis=1), known)
+    for i, own in enumerate(values):
+        wanted = np.percentile(own[own > -np.inf], PERCENTS) if known[i] else np.full(3, np.nan)
+        np.testing.assert_allclose(found[:, i], wanted, rtol=1e-12)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Final
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
+
+from histoquant.metrics.point_grid import PointGrid, grid_of, rows_near
+
+_MOST_ACROSS: Final = 1024
+_NONE: Final = -1
 
 
 def dbscan(
@@ -34,33 +39,104 @@ def dbscan(
     ndarray of int64, shape (n,)
         Cluster of each point, numbered from 0 by its first core point in (y, x) order; -1 is noise.
     """
-    labels = np.full(len(x_um), -1, np.int64)
+    labels = np.full(len(x_um), _NONE, np.int64)
     if len(labels) < min_points:
         return labels
-    order = np.lexsort((x_um, y_um))
-    points = np.stack([np.asarray(y_um)[order], np.asarray(x_um)[order]], axis=1).astype(np.float64)
-    # asked once, so that it need not be balanced
-    tree = cKDTree(points, balanced_tree=False, compact_nodes=False)
-    # counted from pairs, each of which is found once: a fifth of the time of asking point after point
-    pairs = tree.query_pairs(eps_um, output_type="ndarray")
-    dense = np.bincount(pairs.ravel(), minlength=len(points)) + 1 >= min_points
-    core = np.flatnonzero(dense)
-    if not len(core):
-        return labels
-    pairs = (np.cumsum(dense) - 1)[pairs[dense[pairs].all(axis=1)]]
-    links = coo_matrix((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), (len(core), len(core)))
-    _, component = connected_components(links, directed=False)
-    # components are numbered by their first point because core points are in (y, x) order
-    _, first = np.unique(component, return_index=True)
-    number = np.argsort(np.argsort(first))
-    labels[order[core]] = number[component]
-    others = np.flatnonzero(~dense)
-    distance, nearest = cKDTree(points[core]).query(
-        points[others], distance_upper_bound=np.nextafter(eps_um, np.inf)
-    )
-    reached = distance <= eps_um
-    labels[order[others[reached]]] = number[component[nearest[reached]]]
+    x, y = (np.ascontiguousarray(axis, np.float64) for axis in (x_um, y_um))
+    grid, order = grid_of(x, y, eps_um, _MOST_ACROSS)
+    dense = _dense(grid, eps_um, min_points)
+    first_of = _joined(grid, eps_um, dense)
+    firsts = np.flatnonzero(first_of == np.arange(len(order)))
+    number = np.empty(len(order), np.int64)
+    number[firsts[np.lexsort((grid.x[firsts], grid.y[firsts]))]] = np.arange(len(firsts))
+    in_grid = np.full(len(order), _NONE, np.int64)
+    in_grid[dense] = number[first_of[dense]]
+    doubtful = _take_borders(grid, eps_um, dense, in_grid)
+    if doubtful.any():
+        in_grid[doubtful] = _by_tree(grid, dense, in_grid, doubtful)
+    labels[order] = in_grid
     return labels
+
+
+def _by_tree(
+    grid: PointGrid, dense: NDArray[np.bool_], labels: NDArray[np.int64], asked: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """Clusters of points that are as near to one as to another, as SciPy's tree happens to decide."""
+    points = np.stack([grid.y, grid.x], axis=1)
+    core = np.flatnonzero(dense)
+    core = core[np.lexsort((grid.x[core], grid.y[core]))]
+    nearest = cKDTree(points[core]).query(points[asked])[1]
+    return np.asarray(labels[core[nearest]])
+
+
+@njit(cache=True, nogil=True)
+def _dense(grid: PointGrid, eps: float, min_points: int) -> NDArray[np.bool_]:
+    """Which points of a grid are core points."""
+    dense = np.empty(grid.x.size, np.bool_)
+    for i in range(grid.x.size):
+        x, y, found = grid.x[i], grid.y[i], 0
+        left, right, top, bottom = rows_near(grid, x, y, eps)
+        for row in range(top, bottom + 1):
+            at = row * grid.across
+            for j in range(grid.starts[at + left], grid.starts[at + right + 1]):
+                found += (grid.x[j] - x) ** 2 + (grid.y[j] - y) ** 2 <= eps * eps
+        dense[i] = found >= min_points
+    return dense
+
+
+@njit(cache=True, nogil=True)
+def _joined(grid: PointGrid, eps: float, dense: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Of each core point the first one, in (y, x) order, of its cluster; -1 for other points."""
+    above = np.arange(grid.x.size)
+    for i in range(grid.x.size):
+        if not dense[i]:
+            above[i] = _NONE
+            continue
+        x, y = grid.x[i], grid.y[i]
+        left, right, top, bottom = rows_near(grid, x, y, eps)
+        for row in range(top, bottom + 1):
+            at = row * grid.across
+            for j in range(grid.starts[at + left], min(i, grid.starts[at + right + 1])):
+                if dense[j] and (grid.x[j] - x) ** 2 + (grid.y[j] - y) ** 2 <= eps * eps:
+                    a, b = _first(above, i), _first(above, j)
+                    if (grid.y[b], grid.x[b]) < (grid.y[a], grid.x[a]):
+                        a, b = b, a
+                    above[b] = a
+    for i in range(grid.x.size):
+        if dense[i]:
+            above[i] = _first(above, i)
+    return above
+
+
+@njit(cache=True, nogil=True)
+def _first(above: NDArray[np.int64], at: int) -> int:
+    """Go up to the first of a cluster; the way there is halved for the next."""
+    while above[at] != at:
+        above[at] = above[above[at]]
+        at = above[at]
+    return at
+
+
+@njit(cache=True, nogil=True)
+def _take_borders(
+    grid: PointGrid, eps: float, dense: NDArray[np.bool_], labels: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Give each other point the cluster of the nearest core point; which have two that are equally near."""
+    doubtful = np.zeros(dense.size, np.bool_)
+    for i in range(dense.size):
+        if dense[i]:
+            continue
+        x, y, nearest = grid.x[i], grid.y[i], np.inf
+        left, right, top, bottom = rows_near(grid, x, y, eps)
+        for row in range(top, bottom + 1):
+            at = row * grid.across
+            for j in range(grid.starts[at + left], grid.starts[at + right + 1]):
+                square = (grid.x[j] - x) ** 2 + (grid.y[j] - y) ** 2
+                if not dense[j] or square > nearest or np.sqrt(square) > eps:
+                    continue
+                doubtful[i] = square == nearest and (doubtful[i] or labels[j] != labels[i])
+                nearest, labels[i] = square, labels[j]
+    return doubtful
 
 
 def members_of(labels: NDArray[np.int64]) -> list[NDArray[np.intp]]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from histoquant.metrics.measured import Measured
+from histoquant.metrics.point_grid import PointGrid, grid_of, nearest_others, rows_near
 
 FloatArray = NDArray[np.float64]
 
@@ -21,7 +20,8 @@ MIN_CELLS = 10
 _SAMPLED = 400  # nuclei from which the expectation is taken: its standard error is about 2 %
 _TAIL = 1e-3  # chance of no positive cell among the neighbours looked at
 _MAX_NEIGHBOURS = 5000
-_CELLS_ACROSS = 250  # so that all cells are numbered in 16 bits
+_CELLS_ACROSS = 250
+_CELL_UM, _MOST_ACROSS = 20.0, 1024  # for the nearest one: few of a slide's cells lie in such a square
 _AT_ONCE = 1 << 16  # distances, which stay in a near cache
 
 
@@ -70,9 +70,8 @@ def nearest_neighbours(xy_um: FloatArray, positive: NDArray[np.bool_], seed: int
     if number < MIN_CELLS:
         return Nearest(Measured.missing("FEW_CELLS"), Measured.missing("FEW_CELLS"))
     points = np.asarray(xy_um, np.float64)
-    chosen = points[positive]
-    tree = cKDTree(chosen, balanced_tree=False, compact_nodes=False)  # built in half the time
-    observed = np.asarray(tree.query(chosen, k=2)[0])[:, 1]
+    x, y = np.ascontiguousarray(points[positive].T)
+    observed = nearest_others(grid_of(x, y, _CELL_UM, _MOST_ACROSS)[0])
     median = Measured(float(np.median(observed)))
     if number == len(points):
         return Nearest(median, Measured.missing("ALL_POSITIVE"))
@@ -102,17 +101,10 @@ def _sorted_distances(points: FloatArray, drawn: FloatArray, number: int) -> Ite
     sorting what lies in a circle that holds enough of them.
     """
     x, y = np.ascontiguousarray(points.T)
-    left, top = x.min(), y.min()
-    span = x.max() - left, y.max() - top
+    span = x.max() - x.min(), y.max() - y.min()
     area = float(max(span[0], 1e-9) * max(span[1], 1e-9))
     likely = math.sqrt(1.3 * number * area / (math.pi * len(points)))
-    size = max(likely / 2, float(max(span)) / _CELLS_ACROSS)
-    column, row = (((axis - first) / size).astype(np.uint16) for axis, first in ((x, left), (y, top)))
-    across = int(column.max()) + 1
-    cell = row * np.uint16(across) + column
-    order = np.argsort(cell, kind="stable")  # of 16 bits: by counting
-    counts = np.bincount(cell, minlength=across * (int(row.max()) + 1))
-    grid = _Grid(x[order], y[order], np.append(0, np.cumsum(counts)), across, left, top, size)
+    grid, _ = grid_of(x, y, likely / 2, _CELLS_ACROSS)
     many = max(1, _AT_ONCE // number)
     out = np.empty((min(many, len(drawn)), number))
     for first in range(0, len(drawn), many):
@@ -121,34 +113,17 @@ def _sorted_distances(points: FloatArray, drawn: FloatArray, number: int) -> Ite
         yield out[: len(some)]
 
 
-class _Grid(NamedTuple):
-    """Points by square cells: places, where each cell begins, cells in a row, corner and edge."""
-
-    x: FloatArray
-    y: FloatArray
-    starts: NDArray[np.int64]
-    across: int
-    left: float
-    top: float
-    size: float
-
-
 @njit(cache=True, nogil=True)
-def _fill_distances(grid: _Grid, drawn: FloatArray, likely: float, out: FloatArray) -> None:
+def _fill_distances(grid: PointGrid, drawn: FloatArray, likely: float, out: FloatArray) -> None:
     """Fill each row with the distances to the points nearest to one."""
     number = out.shape[1]
-    last_row = (grid.starts.size - 1) // grid.across - 1
     squares, in_order = np.empty(grid.x.size + 1), np.empty(grid.x.size + 1)
     for at in range(drawn.shape[0]):
         x, y = drawn[at, 0], drawn[at, 1]
         radius, limit, found = likely, 0.0, 0
         while found < number:
             found, limit = 0, radius * radius
-            reach = radius * (1.0 + 1e-9)  # whatever is rounded
-            left = int(max(0.0, (x - reach - grid.left) / grid.size))
-            right = min(grid.across - 1, int((x + reach - grid.left) / grid.size))
-            top = int(max(0.0, (y - reach - grid.top) / grid.size))
-            bottom = min(last_row, int((y + reach - grid.top) / grid.size))
+            left, right, top, bottom = rows_near(grid, x, y, radius)
             for row in range(top, bottom + 1):
                 first, end = grid.starts[row * grid.across + left], grid.starts[row * grid.across + right + 1]
                 own = grid.x[first:end], grid.y[first:end]

@@ -63,6 +63,22 @@ def test_dbscan_is_the_definition_for_any_order(seed, least):
     assert (dbscan(points[order, 0], points[order, 1], 15.0, least) == labels[order]).all()
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.integers(2, 9), st.sampled_from([2.0, 5.0, 9.0]))
+def test_where_distances_are_equal_the_order_of_rows_decides_nothing(seed, least, eps):
+    generator = np.random.default_rng(seed)
+    points = generator.integers(0, 25, (120, 2)).astype(float)  # many lie on each other, or equally far apart
+    labels = dbscan(points[:, 0], points[:, 1], eps, least)
+    order = generator.permutation(120)
+    assert (dbscan(points[order, 0], points[order, 1], eps, least) == labels[order]).all()
+    distance = np.hypot(*(points[:, None] - points[None]).transpose(2, 0, 1))
+    core = np.count_nonzero(distance <= eps, axis=1) >= least
+    for at in np.flatnonzero(~core):
+        near = distance[at, core].min(initial=np.inf)
+        of_nearest = labels[core][distance[at, core] == near] if near <= eps else [-1]
+        assert labels[at] in of_nearest
+
+
 def test_dbscan_border_points_join_the_nearest_core():
     x = np.array([0.0, 0.5, 1, 2, 20, 21, 21.5, 22, 11.2])
     labels = dbscan(x, np.zeros(9), 9.5, 4)

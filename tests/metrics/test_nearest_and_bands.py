@@ -10,6 +10,7 @@ from scipy.spatial import cKDTree
 from histoquant.metrics import nearest
 from histoquant.metrics.bands import _distance_um, distance_bands
 from histoquant.metrics.nearest import _sort_even, _sorted_distances, nearest_neighbours
+from histoquant.metrics.point_grid import grid_of, nearest_others
 from histoquant.metrics.tissue import Tissue
 
 
@@ -126,3 +127,13 @@ def test_distances_by_rows_are_scipys_to_the_last_bit(shape: tuple[int, int]) ->
     reference[-1, 0] = True
     whole = ndimage.distance_transform_edt(~reference, sampling=(8.3, 7.9))
     assert np.array_equal(_distance_um(reference, (8.3, 7.9)), whole)
+
+
+@pytest.mark.parametrize("count", [2, 3, 50, 3000])
+@pytest.mark.parametrize("spread", [1e-3, 30.0, 1e5])
+def test_nearest_others_are_those_of_a_tree(count: int, spread: float) -> None:
+    points = np.random.default_rng(count).normal(0, spread, (count, 2))
+    points[: count // 2, 0] = points[0, 0]  # in a column
+    grid, order = grid_of(*np.ascontiguousarray(points.T), 20.0, 1024)
+    expected = cKDTree(points).query(points, k=2)[0][:, 1]
+    assert nearest_others(grid).tolist() == expected[order].tolist()

@@ -147,11 +147,20 @@ def decode_webp(data: bytes, shape: tuple[int, int, int]) -> Samples:
         raise DecodeError(str(error)) from error
 
 
+# The last stream that was asked about, up to the end of its frame header, and what that says.
+_last_head: tuple[bytes, tuple[int, int, int, int]] | None = None
+
+
 def jpeg_frame(data: bytes) -> tuple[int, int, int, int] | None:
     """Width, height, components and bits of a JPEG stream, None when there is no frame header."""
+    global _last_head
+    known = _last_head
+    if known is not None and data.startswith(known[0]):  # tiles of a slide differ in what follows
+        return known[1]
     for marker, start, stop in _segments(data):
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and min(stop, len(data)) - start >= 6:
             bits, height, width, components = struct.unpack_from(">BHHB", data, start)
+            _last_head = data[:stop], (width, height, components, bits)
             return width, height, components, bits
     return None
 

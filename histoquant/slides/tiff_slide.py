@@ -102,27 +102,26 @@ class TiffSlide(BaseSlide):
             for x in range(0, slide_w, len(rgb) * width):
                 number = min(len(rgb), -(-(slide_w - x) // width))
                 whole = [
-                    self._read_block(x // width + k, y // height, factor, rgb[k], valid[k])
+                    self._read_block((x // width + k, y // height, factor), rgb[k], valid[k])
+                    and x + (k + 1) * width <= slide_w
+                    and y + height <= slide_h
                     for k in range(number)
                 ]
+                rgb[:number, slide_h - y :], valid[:number, slide_h - y :] = 255, False
+                beyond = slide_w - x - (number - 1) * width
+                rgb[number - 1, :, beyond:], valid[number - 1, :, beyond:] = 255, False
                 yield Piece(x, y, rgb[:number], None if all(whole) else valid[:number])
 
-    def _read_block(self, column: int, row: int, factor: int, rgb: RGB, valid: Valid) -> bool:
+    def _read_block(self, key: tuple[int, int, int], rgb: RGB, valid: Valid) -> bool:
         """Decode a tile into its place, past the cache; whether all of it is valid."""
-        tile = self._read_tile(column, row, factor, rgb)
+        tile = self._read_tile(*key, rgb)
         if tile is None:
             rgb[:], valid[:] = 255, False
             return False
         if tile[0] is not rgb:
             rgb[:] = tile[0]
         valid[:] = True if tile[1] is None else tile[1]
-        slide_w, slide_h = self._size_px(factor)
-        right, bottom = slide_w - column * rgb.shape[1], slide_h - row * rgb.shape[0]
-        if right >= rgb.shape[1] and bottom >= rgb.shape[0]:
-            return tile[1] is None
-        rgb[bottom:], rgb[:, right:] = 255, 255
-        valid[bottom:], valid[:, right:] = False, False
-        return False
+        return tile[1] is None
 
     def _size_px(self, factor: int) -> tuple[int, int]:
         """Width and height in pixels of ``factor`` level-0 pixels."""

@@ -29,6 +29,7 @@ _DIGEST_BYTES: Final = 32
 _LEAST_BYTES_PER_S: Final = 150e6
 _TRIED_BYTES: Final = 64 << 20  # written before a disk is called slow
 _BUFFER_BYTES: Final = 3 << 20  # blocks read at once
+_HELD_BYTES: Final = 48 << 20  # of a slide of 16 Mpx, read by the plan that wrote it
 _ABSENT: Final = -1
 
 
@@ -73,15 +74,14 @@ class KeptPixels:
         self._stem, self.size_px, self._block_px, self._handle = stem, size_px, block_px, handle
         self._close = weakref.finalize(self, os.close, handle)
         columns, rows = (-(-side // block) for side, block in zip(size_px, block_px, strict=True))
-        # of each block its number in the file, its sum, and whether it was proven by it
+        # of each block its number in the file, its sum, and whether it was the same when it was read last
         self._numbers = np.full((rows, columns), _ABSENT, np.int32)
         self._sums = np.zeros((rows, columns), np.uint64)
         self._proven = np.zeros((rows, columns), np.bool_)
         self._room, self._written, self._spent_s = 0, 0, 0.0
-        width, height = block_px
-        self._block_bytes = 3 * width * height
-        self._buffer = np.empty((max(1, _BUFFER_BYTES // self._block_bytes), height, width, 3), np.uint8)
-        self._lines = self._buffer.reshape(*self._buffer.shape[:2], -1)
+        self._holds = False
+        self._block_bytes = 3 * block_px[0] * block_px[1]
+        self._make_room(max(1, _BUFFER_BYTES // self._block_bytes))
 
     @classmethod
     def begin(
@@ -114,6 +114,10 @@ class KeptPixels:
         kept = cls(stem, size_px, block_px, handle)
         shut_to_others(handle)
         kept._room = most_bytes // kept._block_bytes
+        if kept._block_bytes * kept._numbers.size <= _HELD_BYTES:
+            # samples of a small slide are most of it, twice, and each touches nine blocks
+            kept._holds = True
+            kept._make_room(kept._numbers.size)
         return kept
 
     @classmethod
@@ -198,11 +202,11 @@ class KeptPixels:
         missing = []
         for row in rows:
             y0, y1 = max(top, row * block_h), min(bottom, (row + 1) * block_h)
-            lines = slice(y0 - row * block_h, y1 - row * block_h)
+            lines = y0 - row * block_h, y1 - row * block_h
             for first, stop in self._reads(row, columns):
-                whole = self._fetch(row, first, stop, lines)
+                whole, blocks = self._fetch(row, first, stop), self._lines[self._slot(row, first) :]
                 place = y0 - y, 3 * (first * block_w - x), 3 * (right - x)
-                copy_blocks(self._lines, whole, (lines.start, lines.stop), place, rgb.reshape(height, -1))
+                copy_blocks(blocks, whole, lines, place, rgb.reshape(height, -1))
                 for k in np.flatnonzero(~whole).tolist():
                     x0, x1 = max(left, (first + k) * block_w), min(right, (first + k + 1) * block_w)
                     missing.append((x0, y0, x1 - x0, y1 - y0))
@@ -212,32 +216,37 @@ class KeptPixels:
         """Blocks of a row that lie one after the other in the file, as many as the buffer holds."""
         numbers, first = self._numbers[row], columns.start
         for column in range(columns.start + 1, columns.stop + 1):
-            ends = column == columns.stop or column - first == len(self._buffer)
+            ends = column == columns.stop or column - first == len(self._lines)
             if ends or numbers[column] != numbers[column - 1] + 1 or numbers[first] == _ABSENT:
                 yield first, column
                 first = column
 
-    def _fetch(self, row: int, first: int, stop: int, lines: slice) -> NDArray[np.bool_]:
-        """Read blocks into the buffer, at least those lines; which of them are as they were written."""
-        number, blocks = int(self._numbers[row, first]), self._buffer[: stop - first]
-        proven = self._proven[row, first:stop]
+    def _make_room(self, blocks: int) -> None:
+        """Buffer for blocks, line by line."""
+        width, height = self._block_px
+        self._lines = np.empty((blocks, height, 3 * width), np.uint8)
+
+    def _slot(self, row: int, column: int) -> int:
+        """Place in the buffer of a block that is read, and of those after it."""
+        return max(int(self._numbers[row, column]), 0) if self._holds else 0
+
+    def _fetch(self, row: int, first: int, stop: int) -> NDArray[np.bool_]:
+        """Read blocks into the buffer; which of them are as they were written."""
+        number, proven = int(self._numbers[row, first]), self._proven[row, first:stop]
         if number == _ABSENT:
             return np.zeros(1, np.bool_)
-        # few lines are wanted of the blocks above and below a sample
-        few = 4 * (lines.stop - lines.start) <= blocks.shape[1] and bool(proven.all())
-        parts = [blocks[k, lines] for k in range(len(blocks))] if few else [blocks]
-        skipped = blocks[0, : lines.start].nbytes if few else 0
+        if self._holds and proven.all():
+            return proven
+        blocks = self._lines[self._slot(row, first) :][: stop - first]
+        proven[:] = False
         try:
-            for k, part in enumerate(parts):
-                at = (number + k) * self._block_bytes + skipped
-                if os.preadv(self._handle, [part.data], at) != part.nbytes and few:
-                    return np.zeros(len(blocks), np.bool_)
+            # what a short read leaves of another block has another sum
+            os.preadv(self._handle, [blocks.data], number * self._block_bytes)
         except OSError:
-            return np.zeros(len(blocks), np.bool_)
-        if not few:
-            sums = sums_of(blocks.reshape(len(blocks), -1), np.uint64(number))
-            np.equal(sums, self._sums[row, first:stop], out=proven)
-        return proven.copy()
+            return proven
+        sums = sums_of(blocks.reshape(len(blocks), -1), np.uint64(number))
+        proven[:] = sums == self._sums[row, first:stop]
+        return proven
 
     def _write(self, row: int, column: int, blocks: NDArray[np.uint8]) -> None:
         if not len(blocks):

@@ -12,12 +12,11 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from histoquant.metrics.density_map import DensityMap
-from histoquant.report.canvas import Picture, check_rgb, fit, half, warp_map, wash
+from histoquant.report.canvas import Picture, wash
 from histoquant.report.legend import Entry, add_strip, font
-from histoquant.report.marks import Caption, TissueMarks
+from histoquant.report.marks import Caption
 from histoquant.report.palette import INK, PAPER, TISSUE
-from histoquant.report.sizes import THUMBNAIL_PX
-from histoquant.report.thumbnail import exclusion_entries, paint_exclusions, paint_tissue_edge
+from histoquant.report.thumbnail import Glance, exclusion_entries
 
 _COLOURS = "viridis"  # even steps to the eye, also to the colour-blind and in grey
 _ALPHA = 0.72  # the tissue's folds and borders stay visible
@@ -40,13 +39,11 @@ def _palette() -> npt.NDArray[np.uint8]:
     return np.asarray(np.rint(255 * shades), np.uint8)
 
 
-def _paint_density(
-    image: Picture, density: DensityMap, tissue: TissueMarks, mpp: float, top_per_mm2: float
-) -> None:
+def _paint_density(image: Picture, density: DensityMap, glance: Glance, top_per_mm2: float) -> None:
     """Mix the map's colours into the picture, map pixels smoothed, tissue only."""
     shape = (image.shape[0], image.shape[1])
     known = np.isfinite(density.per_mm2)
-    sx, sy = mpp / density.um_x, mpp / density.um_y
+    sx, sy = glance.mpp / density.um_x, glance.mpp / density.um_y
     matrix = np.array([[sx, 0, 0.5 * sx - 0.5], [0, sy, 0.5 * sy - 0.5]])
 
     def laid_over(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -58,10 +55,7 @@ def _paint_density(
 
     weight = laid_over(known.astype(np.float32))
     value = laid_over(np.where(known, density.per_mm2, 0.0).astype(np.float32))
-    on = tissue.tissue.astype(np.uint8) * np.uint8(255)
-    on = np.asarray(cv2.GaussianBlur(on, (5, 5), 0), np.uint8)  # as the tissue's outline is drawn
-    inside = half(warp_map(on, tissue.um_per_map_px, shape, mpp, smooth=True))
-    inside &= (weight > 0.05).view(np.uint8)
+    inside = glance.edge.inside & (weight > 0.05).view(np.uint8)
     # divided by the weight: no dark rim where the map ends; where there is next to none nothing is painted
     level = value / np.maximum(weight * np.float32(top_per_mm2 / 255), np.float32(1e-9))
     shade = np.clip(np.rint(level, out=level), 0, 255, out=level).astype(np.uint8)
@@ -89,26 +83,15 @@ def _bar(height: int, em: int, top_per_mm2: float, unit: str) -> Picture:
     return np.asarray(panel, np.uint8)
 
 
-def draw_density(
-    overview_rgb: npt.NDArray[np.uint8],
-    mpp: float,
-    density: DensityMap,
-    tissue: TissueMarks,
-    caption: Caption,
-    what: str,
-) -> Picture:
+def draw_density(glance: Glance, density: DensityMap, caption: Caption, what: str) -> Picture:
     """Draw a density map over the slide's overview.
 
     Parameters
     ----------
-    overview_rgb : uint8 (h, w, 3)
-        The whole slide from its top-left corner; shrunk to ``THUMBNAIL_PX`` if larger.
-    mpp : float
-        Micrometres per pixel of ``overview_rgb``.
+    glance : Glance
+        The slide.
     density : DensityMap
         Anchored at the same corner.
-    tissue : TissueMarks
-        Maps anchored at the same corner.
     caption : Caption
     what : str
         What is counted, for the legend: ``vessels`` or ``CD68+ cells``.
@@ -118,17 +101,13 @@ def draw_density(
     uint8 (h', w', 3)
         RGB picture with colour bar and legend strip.
     """
-    whole = check_rgb(overview_rgb)
-    image = wash(fit(whole, THUMBNAIL_PX), 0.25, 0.8)
-    mpp = mpp * max(whole.shape[:2]) / max(image.shape[:2])
-    unit = max(image.shape[:2]) / THUMBNAIL_PX
+    image = wash(glance.rgb, 0.25, 0.8)
     top = bar_top(density.highest_per_mm2)
-    _paint_density(image, density, tissue, mpp, top)
-    paint_exclusions(image, tissue, mpp, max(5, round(9 * unit)))
-    paint_tissue_edge(image, tissue, mpp, max(1, round(1.6 * unit)))
+    _paint_density(image, density, glance, top)
+    glance.paint_tissue(image)
     em = max(13, round(image.shape[1] * _FONT_SHARE))
     picture = np.concatenate([image, _bar(image.shape[0], em, top, "per mm²")], axis=1)
     kernel = f"{what} per mm², kernel {density.bandwidth_um:g} µm"
     red, green, blue = (int(c) for c in _palette()[170])
     entries = [Entry(kernel, "dot", (red, green, blue)), Entry("tissue", "line", TISSUE)]
-    return add_strip(picture, mpp, [*entries, *exclusion_entries(tissue)], caption, _FONT_SHARE)
+    return add_strip(picture, glance.mpp, [*entries, *exclusion_entries(glance.tissue)], caption, _FONT_SHARE)

@@ -25,7 +25,7 @@ from histoquant.report.canvas import (
 from histoquant.report.legend import Entry, draw_strip
 from histoquant.report.marks import Caption, CellMarks, Marks, Polygons, VesselMarks
 from histoquant.report.palette import AGGREGATE, HALO_DARK, HALO_LIGHT, NEGATIVE, POSITIVE, TISSUE, VESSEL
-from histoquant.report.thumbnail import exclusion_entries, paint_exclusions, paint_tissue_edge
+from histoquant.report.thumbnail import TissueEdge, exclusion_entries, paint_exclusions
 
 GLANCE_PX = 1000  # width at which a person first sees the whole picture
 CELL_UM = 9.0  # diameter of a lymphocyte or small macrophage outline, sets sizes only
@@ -168,7 +168,8 @@ def paint_marks(
     """Paint every mark in place, the most important last."""
     if marks.tissue is not None:
         paint_exclusions(image, marks.tissue, mpp, max(8, round(9 * scale.unit)), origin_um)
-        paint_tissue_edge(image, marks.tissue, mpp, scale.line_px(1.0), origin_um)
+        edge = TissueEdge.of(marks.tissue, (image.shape[0], image.shape[1]), mpp, origin_um)
+        edge.paint(image, scale.line_px(1.0))
     if marks.vessels is not None:
         paint_vessels(image, marks.vessels, scale)
     if marks.cells is not None:

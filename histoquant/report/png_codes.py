@@ -24,7 +24,7 @@ _Counts = npt.NDArray[np.int64]
 _Written = tuple[np.uint64, np.uint64, np.uint64]  # words; bits that fill none yet, and how many they are
 
 _PAETH: Final = 4
-_STRIP_PX: Final = 16  # rows at once, which stay in the second cache
+_STRIP_BYTES: Final = 1 << 17  # what stays in the second cache; rows at once
 _SAMPLED: Final = 8  # one row of so many is counted
 _BLANK: Final = 8  # zeros that are a run: a word
 _LONGEST_BITS: Final = 13  # two codes and the length of both fit 32 bits
@@ -59,11 +59,12 @@ def idat_parts(picture: Bytes) -> list[bytes]:
     pairs, matches = _pairs(codes), _matches(codes)
     head, kept = _header(lengths)
     parts, adler = [head], 1
-    left = np.empty((_STRIP_PX, rows.shape[1] + 1), np.uint8)
+    step = max(8, _STRIP_BYTES // rows.shape[1])
+    left = np.empty((min(step, len(rows)), rows.shape[1] + 1), np.uint8)
     words = np.empty(left.size * _LONGEST_BITS // 64 + 2, np.uint64)
-    for top in range(0, len(rows), _STRIP_PX):
+    for top in range(0, len(rows), step):
         strip: Any = left[: len(rows) - top]  # the sum takes any buffer, and says it takes bytes
-        _predict(above, rows[top : top + _STRIP_PX], strip)
+        _predict(above, rows[top : top + step], strip)
         above = rows[top + len(strip) - 1]
         adler = deflate_adler32(strip, adler)
         parts.append(words[: _write(strip.reshape(-1), codes, pairs, matches, words, kept)].tobytes())

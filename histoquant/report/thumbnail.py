@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from histoquant.report.canvas import (
+    Mask,
     Picture,
     check_rgb,
     contour_polygons,
@@ -17,7 +20,7 @@ from histoquant.report.canvas import (
     warp_map,
 )
 from histoquant.report.legend import Entry, add_strip
-from histoquant.report.marks import Caption, TissueMarks
+from histoquant.report.marks import Caption, Polygons, TissueMarks
 from histoquant.report.palette import HALO_LIGHT, TISSUE, hatch_for
 from histoquant.report.sizes import THUMBNAIL_PX
 
@@ -57,19 +60,74 @@ def paint_exclusions(
         paint_hatch(image, mask, hatch_for(tissue.reason_name(code)), period_px)
 
 
-def paint_tissue_edge(
-    image: Picture,
-    tissue: TissueMarks,
-    mpp: float,
-    width_px: int,
-    origin_um: tuple[float, float] = (0.0, 0.0),
-) -> None:
-    """Outline the tissue of a picture at ``mpp`` whose corner lies at ``origin_um``."""
-    shape = (image.shape[0], image.shape[1])
-    on = tissue.tissue.astype(np.uint8) * np.uint8(255)
-    on = np.asarray(cv2.GaussianBlur(on, (5, 5), 0), np.uint8)  # rounds the stairs of the coarse map
-    soft = warp_map(on, tissue.um_per_map_px, shape, mpp, origin_um, smooth=True)
-    stroke(image, contour_polygons(half(soft)), TISSUE, width_px, halo=HALO_LIGHT)
+@dataclass(frozen=True, eq=False)
+class TissueEdge:
+    """Where the tissue ends in a picture.
+
+    Attributes
+    ----------
+    inside : ndarray of uint8, shape (h, w)
+        255 in tissue, else 0.
+    outline : Polygons
+        In pixels of the picture.
+    """
+
+    inside: Mask
+    outline: Polygons
+
+    @classmethod
+    def of(
+        cls,
+        tissue: TissueMarks,
+        shape: tuple[int, int],
+        mpp: float,
+        origin_um: tuple[float, float] = (0.0, 0.0),
+    ) -> TissueEdge:
+        """Edge in a picture of ``shape`` (h, w) at ``mpp`` whose corner lies at ``origin_um``."""
+        on = tissue.tissue.astype(np.uint8) * np.uint8(255)
+        on = np.asarray(cv2.GaussianBlur(on, (5, 5), 0), np.uint8)  # rounds the stairs of the coarse map
+        inside = half(warp_map(on, tissue.um_per_map_px, shape, mpp, origin_um, smooth=True))
+        return cls(inside, contour_polygons(inside))
+
+    def paint(self, image: Picture, width_px: int) -> None:
+        """Outline the tissue."""
+        stroke(image, self.outline, TISSUE, width_px, halo=HALO_LIGHT)
+
+
+@dataclass(frozen=True, eq=False)
+class Glance:
+    """The whole slide as thumbnail and density map begin with it.
+
+    Attributes
+    ----------
+    rgb : ndarray of uint8, shape (h, w, 3)
+        At most ``THUMBNAIL_PX`` long; not to be painted on.
+    mpp : float
+        Its micrometres per pixel.
+    tissue : TissueMarks
+        Maps anchored at the same corner.
+    edge : TissueEdge
+        Of that tissue.
+    """
+
+    rgb: Picture
+    mpp: float
+    tissue: TissueMarks
+    edge: TissueEdge
+
+    @classmethod
+    def of(cls, overview_rgb: npt.NDArray[np.uint8], mpp: float, tissue: TissueMarks) -> Glance:
+        """Shrink an overview, of ``mpp``, that begins at the slide's top-left corner."""
+        whole = check_rgb(overview_rgb)
+        rgb = fit(whole, THUMBNAIL_PX)
+        mpp = mpp * max(whole.shape[:2]) / max(rgb.shape[:2])
+        return cls(rgb, mpp, tissue, TissueEdge.of(tissue, (rgb.shape[0], rgb.shape[1]), mpp))
+
+    def paint_tissue(self, image: Picture) -> None:
+        """Hatch what is excluded and outline the tissue, on a picture of the same size."""
+        unit = max(image.shape[:2]) / THUMBNAIL_PX
+        paint_exclusions(image, self.tissue, self.mpp, max(5, round(9 * unit)))
+        self.edge.paint(image, max(1, round(1.6 * unit)))
 
 
 def draw_thumbnail(
@@ -92,11 +150,12 @@ def draw_thumbnail(
     uint8 (h', w', 3)
         RGB picture with the legend strip below.
     """
-    whole = check_rgb(overview_rgb)
-    image = fit(whole, THUMBNAIL_PX).copy()
-    mpp = mpp * max(whole.shape[:2]) / max(image.shape[:2])
-    unit = max(image.shape[:2]) / THUMBNAIL_PX
-    paint_exclusions(image, tissue, mpp, max(5, round(9 * unit)))
-    paint_tissue_edge(image, tissue, mpp, max(1, round(1.6 * unit)))
-    entries = [Entry("tissue", "line", TISSUE), *exclusion_entries(tissue)]
-    return add_strip(image, mpp, entries, caption, _FONT_SHARE)
+    return draw_glance(Glance.of(overview_rgb, mpp, tissue), caption)
+
+
+def draw_glance(glance: Glance, caption: Caption) -> Picture:
+    """Draw the thumbnail; see `draw_thumbnail`."""
+    image = glance.rgb.copy()
+    glance.paint_tissue(image)
+    entries = [Entry("tissue", "line", TISSUE), *exclusion_entries(glance.tissue)]
+    return add_strip(image, glance.mpp, entries, caption, _FONT_SHARE)

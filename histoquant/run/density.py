@@ -10,18 +10,15 @@ from numpy.typing import NDArray
 from histoquant.metrics import Tissue
 from histoquant.metrics.density_map import DensityMap, density_map
 from histoquant.metrics.vessels import true_vessels
-from histoquant.report import Caption, TissueMarks, encode_png
+from histoquant.report import Caption, encode_png
 from histoquant.report.density_picture import draw_density
+from histoquant.report.thumbnail import Glance
 from histoquant.run.assemble import SlideResult
 from histoquant.run.plan import Planned
 
 
 def density_files(
-    overview: tuple[NDArray[np.uint8], float],
-    planned: Planned,
-    result: SlideResult,
-    tissue: TissueMarks,
-    caption: Caption,
+    glance: Glance, planned: Planned, result: SlideResult, caption: Caption
 ) -> dict[str, bytes]:
     """``density.png`` and ``density.npz`` of a marker that counts something; nothing for H&E."""
     counted = _counted(result)
@@ -30,7 +27,7 @@ def density_files(
     x_um, y_um, what = counted
     density = density_map(x_um, y_um, Tissue.of(planned.tissue))
     named = "vessels" if what == "vessels" else f"{planned.plan.marker.name}+ cells"
-    picture = draw_density(*overview, density, tissue, caption, named)
+    picture = draw_density(glance, density, caption, named)
     return {"density.png": encode_png(picture), "density.npz": _npz_bytes(density)}
 
 

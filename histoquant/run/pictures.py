@@ -18,11 +18,11 @@ from histoquant.report import (
     VesselMarks,
     draw_fields,
     draw_overlay,
-    draw_thumbnail,
     encode_png,
 )
 from histoquant.report.fields import shown_cells
 from histoquant.report.overlay import Scale
+from histoquant.report.thumbnail import Glance, draw_glance
 from histoquant.run.assemble import SlideResult
 from histoquant.run.backgrounds import Backgrounds, Frame
 from histoquant.run.density import density_files
@@ -50,10 +50,10 @@ def draw_pictures(
     The slide itself is read for what ``backgrounds`` does not hold.
     """
     caption = Caption(name, planned.plan.marker.name)
-    overview, tissue = _overview(slide, planned, backgrounds), _tissue_marks(planned)
+    glance = Glance.of(*_overview(slide, planned, backgrounds), _tissue_marks(planned))
     # encoded at once: an overlay of a large slide is 50 MB
     files = {
-        "thumbnail.png": encode_png(draw_thumbnail(*overview, tissue, caption)),
+        "thumbnail.png": encode_png(draw_glance(glance, caption)),
         "overlay.png": encode_png(overlay_rgb(slide, plane, planned, result, name, backgrounds)),
     }
 
@@ -64,7 +64,7 @@ def draw_pictures(
     fields = draw_fields(read, plane.size_px, planned.plan.plane_mpp, marks, caption)
     if fields is not None:
         files["fields.png"] = encode_png(fields)
-    return files | density_files(overview, planned, result, tissue, caption)
+    return files | density_files(glance, planned, result, caption)
 
 
 def outlined_cells(planned: Planned, result: SlideResult) -> NDArray[np.bool_]:

@@ -8,6 +8,7 @@ import pytest
 from histoquant.metrics.density_map import DensityMap
 from histoquant.report import Caption, TissueMarks
 from histoquant.report.density_picture import bar_top, draw_density
+from histoquant.report.thumbnail import Glance
 
 
 def drawn(per_mm2: np.ndarray) -> np.ndarray:
@@ -17,7 +18,7 @@ def drawn(per_mm2: np.ndarray) -> np.ndarray:
     share = np.ones(per_mm2.shape)
     density = DensityMap(per_mm2, share, 32.0, 32.0, 150.0)
     marks = TissueMarks(tissue, np.zeros(tissue.shape, np.uint8), (8.0, 8.0), ())
-    return draw_density(overview, 2.0, density, marks, Caption("P01", "CD31"), "vessels")
+    return draw_density(Glance.of(overview, 2.0, marks), density, Caption("P01", "CD31"), "vessels")
 
 
 @pytest.mark.parametrize(

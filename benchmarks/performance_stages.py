@@ -36,7 +36,7 @@ _STAGES: Final = (
     ("flood: regions scored and chosen", "histoquant.objects.nuclei", "label_best"),
     ("grow, fill, split, number", "histoquant.run.tile", "segment_nuclei"),
     ("surroundings of nuclei", "histoquant.run.tile", "cell_surroundings"),
-    ("measure cells", "histoquant.run.tile", "measure_cells"),
+    ("measure cells", "histoquant.run.tile", "measured_columns"),
     ("outlines", "histoquant.run.tile", "outlines_of"),
     ("stained area", "histoquant.run.tile", "find_stained"),
     ("stained area", "histoquant.run.tile", "owned_tables"),

@@ -52,7 +52,7 @@ def packed(mask: UInt8Array) -> Bits:
     height, width = mask.shape
     words = (width + WORD - 1) // WORD
     out, flat = np.empty((height, words), np.uint64), mask.ravel()
-    row, tail = np.zeros(words * WORD, np.uint8), _covered(0, width - (words - 1) * WORD)
+    row, tail = np.zeros(words * WORD, np.uint8), covered(0, width - (words - 1) * WORD)
     # a word may hold pixels of the next row, too; past the last row there is nothing to read
     together = (flat.size - words * WORD) // width + 1
     for y in range(height):
@@ -91,12 +91,12 @@ def count_bits(bits: Bits) -> int:
 def inverted(bits: Bits, width: int) -> Bits:
     """All other pixels."""
     out = ~bits
-    out[:, -1] &= _covered(0, width - (bits.shape[1] - 1) * WORD)
+    out[:, -1] &= covered(0, width - (bits.shape[1] - 1) * WORD)
     return out
 
 
 @njit(cache=True, nogil=True)
-def _covered(begin: int, end: int) -> np.uint64:
+def covered(begin: int, end: int) -> np.uint64:
     """Bits of one word from ``begin`` to before ``end``, which may lie outside the word."""
     low, high = max(begin, 0), min(end, WORD)
     if low >= high:
@@ -157,7 +157,7 @@ def dilated(bits: Bits, width: int, radius: int) -> Bits:
         for dy in range(min(radius, height - 1) + 1):
             if half_width(radius, dy) == half:
                 _join(wide, out, dy)
-    out[:, -1] &= _covered(0, width - (bits.shape[1] - 1) * WORD)
+    out[:, -1] &= covered(0, width - (bits.shape[1] - 1) * WORD)
     return out
 
 
@@ -219,7 +219,7 @@ def regions(bits: Bits, marks: Bits, reach: int) -> Regions:
             begin, end = spans[i, 0], spans[i, 1]
             area_px[own] += end - begin
             for k in range(begin // WORD, (end - 1) // WORD + 1):
-                held = marks[y, k] & _covered(begin - k * WORD, end - k * WORD)
+                held = marks[y, k] & covered(begin - k * WORD, end - k * WORD)
                 marked_px[own] += np.int64(bits_set(held))
     return Regions(rows, spans, root, area_px, marked_px)
 
@@ -234,5 +234,5 @@ def chosen(found: Regions, keep: BoolArray, words: int) -> Bits:
             if keep[found.root[i]]:
                 begin, end = found.spans[i, 0], found.spans[i, 1]
                 for k in range(begin // WORD, (end - 1) // WORD + 1):
-                    out[y, k] |= _covered(begin - k * WORD, end - k * WORD)
+                    out[y, k] |= covered(begin - k * WORD, end - k * WORD)
     return out

@@ -9,7 +9,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from histoquant.objects.cell_kinds import NOWHERE, SHELL_BITS
-from histoquant.objects.lane_rows import start_of, values_at
+from histoquant.objects.lane_rows import spread, start_of, values_at
 
 LANES = 32
 """Pixels that are copied at once: more than a cell is wide in most rows."""
@@ -24,17 +24,11 @@ SECTORS = 8
 PLACE_BITS = 9
 SECTOR_BITS = PLACE_BITS + 2 * SHELL_BITS
 
-_SHORT, _LONG, _PLACE = (ir.IntType(bits) for bits in (16, 64, 32))
+_LONG = ir.IntType(64)
 
 
 def _all(kind: Any, value: int) -> Any:
     return ir.Constant(kind, [value] * kind.count)
-
-
-def _spread(builder: Any, value: Any) -> Any:
-    """One value in every lane."""
-    single = builder.insert_element(ir.Constant(ir.VectorType(_SHORT, LANES), ir.Undefined), value, _PLACE(0))
-    return builder.shuffle_vector(single, single, ir.Constant(ir.VectorType(_PLACE, LANES), [0] * LANES))
 
 
 def _store(builder: Any, values: Any, start: Any) -> None:
@@ -80,8 +74,8 @@ def lay_beside(
             values_at(builder, kind, start(builder.extract_value(given[0], k), kind, 1), LANES)
             for k, kind in enumerate(planes)
         )
-        left, middle, right = (_spread(builder, builder.extract_value(given[2], k)) for k in range(3))
-        below, stained = (_spread(builder, builder.extract_value(given[3], k)) for k in range(2))
+        left, middle, right = (spread(builder, builder.extract_value(given[2], k), LANES) for k in range(3))
+        below, stained = (spread(builder, builder.extract_value(given[3], k), LANES) for k in range(2))
         kind = builder.zext(narrow, dab.type)
         word = builder.or_(_bin_of(builder, dab), builder.shl(kind, _all(dab.type, PLACE_BITS)))
         word = builder.or_(word, _sector(builder, left, middle, right, below))

@@ -6,104 +6,120 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from histoquant.objects.marks import WORD, places
-from histoquant.objects.runs import most_of
+from histoquant.objects.bit_rows import Bits, covered
+from histoquant.objects.lane_rows import at_least
+from histoquant.objects.marks import WORD, lowest_bit
 
-UInt8Array = npt.NDArray[np.uint8]
+BoolArray = npt.NDArray[np.bool_]
 Int64Array = npt.NDArray[np.int64]
 IntArray = npt.NDArray[np.signedinteger]
 
-STRONG = 2
-"""Of a pixel that counts; 1 is weak only."""
+_NOTHING, _ONE = np.uint64(0), np.uint64(1)
+_WORD, _TOP = np.uint64(WORD), np.uint64(WORD - 1)
+# Rows above the first
+_ABOVE = 2
+# Of a place among all bits: its word lies above these.
+_BITS = np.uint64(6)
 
 
 @njit(cache=True, nogil=True)
-def strong_and_beside(dab: IntArray, low: int, high: int, steps: int) -> UInt8Array:
+def strong_and_beside(dab: IntArray, low: int, high: int, steps: int) -> Bits:
     """Pixels at the high level, and those at the low one that are reached from them.
 
     Parameters
     ----------
     dab : ndarray of int16 or int32, shape (h, w)
     low, high : int
+        The low level is not over the high one.
     steps : int
         How far the low level is followed, pixels in eight directions.
 
     Returns
     -------
-    ndarray of uint8, shape (h + 2, w + 2)
-        `STRONG` for them, within a frame of zeros.
+    ndarray of uint64, shape (h, words)
+        As of `bit_rows`; the last bit of every row is free.
     """
-    state = np.empty((dab.shape[0] + 2, dab.shape[1] + 2), np.uint8)
-    front = _beside_strong(dab, low, high, state)
-    flat, stride = state.ravel(), state.shape[1]
+    height, width = dab.shape
+    # so much is free around every row that no neighbour is asked whether it lies in the window; left of a row
+    # lies the end of the one above
+    weak = np.zeros((height + _ABOVE + 1, width // WORD + 1), np.uint64)
+    strong = np.zeros_like(weak)
+    held = _tell(dab, low, high, weak, strong)
+    if steps > 0 and held.any():
+        _follow(weak, strong, _beside_strong(weak, strong, held), steps)
+    return strong[_ABOVE : height + _ABOVE]
+
+
+@njit(cache=True, nogil=True)
+def _tell(dab: IntArray, low: int, high: int, weak: Bits, strong: Bits) -> BoolArray:
+    """Set what is strong and what is weak only; which rows hold something strong."""
+    height, width = dab.shape
+    flat, words = dab.ravel(), weak.shape[1]
+    held, row = np.zeros(weak.shape[0], np.bool_), np.zeros(words * WORD, dab.dtype)
+    # a word may hold pixels of the next row, too; past the last row there is nothing to read
+    together = (flat.size - words * WORD) // max(width, 1) + 1
+    tail = covered(0, width - (words - 1) * WORD)
+    for y in range(height):
+        start, source = np.uint64(y * width), flat
+        if y >= together:
+            row[:width] = dab[y]
+            start, source = _NOTHING, row
+        some, here, there = _NOTHING, weak[y + _ABOVE], strong[y + _ABOVE]
+        for k in range(np.uint64(words)):
+            over = at_least(source, start + _WORD * k, high)
+            over &= tail if k == words - 1 else ~_NOTHING
+            here[k] = at_least(source, start + _WORD * k, low) & ~over
+            there[k] = over
+            some |= over
+        here[words - 1] &= tail
+        held[y + _ABOVE] = some != 0
+    return held
+
+
+@njit(cache=True, nogil=True)
+def _beside_strong(weak: Bits, strong: Bits, held: BoolArray) -> Int64Array:
+    """Places of weak pixels with a strong one in any of eight directions."""
+    words = weak.shape[1]
+    found, count = np.empty(1024, np.int64), 0
+    column = np.zeros(words + 2, np.uint64)
+    for y in range(_ABOVE, held.size - 1):
+        if not (held[y - 1] | held[y] | held[y + 1]):
+            continue
+        while count + words * WORD > found.size:
+            found = np.concatenate((found, np.empty_like(found)))
+        for k in range(words):
+            column[k + 1] = strong[y - 1, k] | strong[y, k] | strong[y + 1, k]
+        for k in range(words):
+            near = column[k + 1] | (column[k + 1] << _ONE) | (column[k + 1] >> _ONE)
+            near |= (column[k] >> _TOP) | (column[k + 2] << _TOP)
+            near &= weak[y, k]
+            while near:
+                found[count] = (y * words + k) * WORD + np.int64(lowest_bit(near))
+                near &= near - _ONE
+                count += 1
+    return found[:count]
+
+
+@njit(cache=True, nogil=True)
+def _follow(weak: Bits, strong: Bits, front: Int64Array, steps: int) -> None:
+    """Make weak pixels strong: those of a front, and what lies beside them, so many steps in all."""
+    left, reached, stride = weak.ravel(), strong.ravel(), weak.shape[1] * WORD
     around = (-stride - 1, -stride, 1 - stride, -1, 1, stride - 1, stride, stride + 1)
-    count = front.size if steps > 0 else 0
+    count = front.size
     for k in range(count):
-        flat[front[k]] = STRONG
+        word, bit = np.uint64(front[k]) >> _BITS, _ONE << (np.uint64(front[k]) & _TOP)
+        left[word] &= ~bit
+        reached[word] |= bit
     for _ in range(steps - 1):
         farther = np.empty(8 * count, np.int64)
         joined = 0
         for k in range(count):
             for step in around:
-                q = np.uint64(front[k] + step)
-                if flat[q] == 1:
-                    flat[q] = STRONG
-                    farther[joined] = q
+                place = np.uint64(front[k] + step)
+                word, bit = place >> _BITS, _ONE << (place & _TOP)
+                if left[word] & bit:
+                    left[word] ^= bit
+                    reached[word] |= bit
+                    farther[joined] = place
                     joined += 1
         front, count = farther, joined
-    return state
-
-
-@njit(cache=True, nogil=True)
-def _beside_strong(dab: IntArray, low: int, high: int, state: UInt8Array) -> Int64Array:
-    """Set what is weak (1) and strong; weak pixels with a strong one in any of eight directions, by place."""
-    height, width = state.shape
-    found = np.empty(max(1024, width), np.int64)
-    count = 0
-    column, near, columns = (
-        np.empty(width, np.uint8),
-        np.zeros(width + WORD, np.uint8),
-        np.empty(width + WORD, np.int32),
-    )
-    state[0] = 0
-    state[height - 1] = 0
-    # whether the row above, this one or the one below is strong anywhere
-    above = here = below = False
-    for y in range(height):
-        above, here, below = here, below, y < height - 2 and _tell(dab[y], low, high, state[y + 1])
-        if not 0 < y < height - 1 or not (above | here | below):
-            continue
-        _near(state[y - 1], state[y], state[y + 1], column, near)
-        while count + width > found.size:
-            found = np.concatenate((found, np.empty_like(found)))
-        for k in range(places(near, width, columns)):
-            found[count] = y * width + columns[k]
-            count += 1
-    return found[:count]
-
-
-@njit(cache=True, nogil=True)
-def _tell(dab: IntArray, low: int, high: int, state: UInt8Array) -> bool:
-    """Set what is weak and strong in a row; whether anything is strong."""
-    most = low - 1
-    if dab.size > 0:
-        most = most_of(dab)
-    if most < low:
-        state[:] = 0
-        return False
-    state[0] = state[state.size - 1] = 0
-    inner = state[1:]
-    for x in range(dab.size):
-        inner[x] = np.uint8(dab[x] >= low) + np.uint8(dab[x] >= high)
-    return bool(most >= high)
-
-
-@njit(cache=True, nogil=True)
-def _near(
-    above: UInt8Array, here: UInt8Array, below: UInt8Array, column: UInt8Array, near: UInt8Array
-) -> None:
-    """Not 0 for weak pixels with strong ones beside: those above, here or below, then left, here or right."""
-    for x in range(column.size):
-        column[x] = (above[x] | here[x] | below[x]) & STRONG
-    for x in range(1, column.size - 1):
-        near[x] = (column[x - 1] | column[x] | column[x + 1]) & np.uint8(2 * (here[x] == 1))

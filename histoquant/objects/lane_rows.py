@@ -13,6 +13,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 _SUM = ir.IntType(32)
+_WORD = 64
 
 
 def start_of(target: Any, builder: Any, signature: Any, given: Any) -> Any:
@@ -43,6 +44,38 @@ def _reduced(builder: Any, how: str, values: Any) -> Any:
     name = f"llvm.vector.reduce.{how}.v{vector.count}i{vector.element.width}"
     kind = ir.FunctionType(vector.element, [vector])
     return builder.call(builder.module.declare_intrinsic(name, (), kind), [values])
+
+
+@intrinsic
+def at_least(context: Any, plane: Any, place: Any, level: Any) -> Any:
+    """Bit ``i`` says whether ``plane[place + i]`` is at least so much, for 64 pixels.
+
+    Parameters
+    ----------
+    plane : ndarray of int16 or int32, flat
+    place : int
+    level : int
+        Within 32 bits.
+    """
+
+    def generate(target: Any, builder: Any, signature: Any, given: Any) -> Any:
+        held = _pixels(target, builder, signature, given, _WORD)
+        # as wide as the level, which may be more than the plane can hold
+        wide = held.type if held.type.element == _SUM else ir.VectorType(_SUM, _WORD)
+        held = held if held.type == wide else builder.sext(held, wide)
+        one = target.cast(builder, given[2], level, types.int32)
+        lit = builder.icmp_signed(">=", held, spread(builder, one, _WORD))
+        return builder.bitcast(lit, ir.IntType(_WORD))
+
+    return types.uint64(plane, place, level), generate
+
+
+def spread(builder: Any, value: Any, lanes: int) -> Any:
+    """One value in every lane."""
+    single = builder.insert_element(
+        ir.Constant(ir.VectorType(value.type, lanes), ir.Undefined), value, _SUM(0)
+    )
+    return builder.shuffle_vector(single, single, ir.Constant(ir.VectorType(_SUM, lanes), [0] * lanes))
 
 
 @intrinsic
@@ -103,9 +136,9 @@ def same(context: Any, plane: Any, place: Any, value: Any, word: Any) -> Any:
         lanes = word.bitwidth
         held = _pixels(target, builder, signature, given, lanes)
         one = target.cast(builder, given[2], value, plane.dtype)
-        single = builder.insert_element(ir.Constant(held.type, ir.Undefined), one, _SUM(0))
-        spread = builder.shuffle_vector(single, single, ir.Constant(ir.VectorType(_SUM, lanes), [0] * lanes))
-        alike = builder.bitcast(builder.icmp_unsigned("==", held, spread), ir.IntType(lanes))
+        alike = builder.bitcast(
+            builder.icmp_unsigned("==", held, spread(builder, one, lanes)), ir.IntType(lanes)
+        )
         return builder.and_(alike, given[3])
 
     return word(plane, place, value, word), generate

@@ -61,12 +61,6 @@ class Runs(NamedTuple):
         rows, spans = _find(np.ascontiguousarray(mask), least)
         return cls(rows, spans, mask.shape[1])
 
-    @classmethod
-    def of_framed(cls, mask: UInt8Array, least: int = 1) -> Runs:
-        """The same of a mask within a frame of zeros; shape (h + 2, w + 2)."""
-        rows, spans = _find(mask, least)
-        return cls(rows[1:-1], spans - 1, mask.shape[1] - 2)
-
     def gaps(self) -> Runs:
         """Runs of all other pixels; every row begins and ends with one, which may be empty."""
         rows, spans = _between(self.rows, self.spans, self.width)

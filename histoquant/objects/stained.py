@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     from histoquant.markers.definition import MarkerDefinition
-from histoquant.objects.hysteresis import STRONG, strong_and_beside
+from histoquant.objects.bit_rows import spans_of
+from histoquant.objects.hysteresis import strong_and_beside
 from histoquant.objects.nuclei_params import NucleiParams
 from histoquant.objects.planes import Planes
 from histoquant.objects.runs import Runs
@@ -162,7 +163,8 @@ def _steps(rules: StainedRules, mpp: float) -> int:
 
 def _stained(dab: IntArray, threshold_mod: float, rules: StainedRules, mpp: float) -> Runs:
     low, high = round(rules.low_share * threshold_mod), round(rules.high_share * threshold_mod)
-    grown = Runs.of_framed(strong_and_beside(dab, low, high, _steps(rules, mpp)), STRONG)
+    rows, spans = spans_of(strong_and_beside(dab, low, high, _steps(rules, mpp)))
+    grown = Runs(rows, spans, dab.shape[1])
     gaps = grown.gaps()
     filled = grown.with_gaps(gaps, _small(gaps, rules.hole_um2, rules.hole_um, mpp, 4))
     return filled.only(~_small(filled, rules.least_um2, rules.least_um, mpp, 8))

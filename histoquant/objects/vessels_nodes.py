@@ -8,7 +8,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from histoquant.objects.hysteresis import STRONG, strong_and_beside
+from histoquant.objects.bit_rows import unpacked
+from histoquant.objects.hysteresis import strong_and_beside
 from histoquant.objects.runs import Runs
 from histoquant.objects.vessels_params import SMOOTHING_RADIUS_PX, VesselParams, pixels
 
@@ -188,9 +189,10 @@ def find_pieces(planes: StainWindow, params: VesselParams, mpp: float) -> Pieces
     """
     high_mod = round(params.threshold_od * 1000)
     low_mod = round(params.threshold_od * params.low_fraction * 1000)
-    state = strong_and_beside(planes.brown, low_mod, high_mod, pixels(params.grow_um, mpp))[1:-1, 1:-1]
+    wall = strong_and_beside(planes.brown, low_mod, high_mod, pixels(params.grow_um, mpp))
+    state = unpacked(wall, planes.brown.shape[1])
     part = inside_rim(planes.rim, state.shape)
-    runs = Runs.of_mask(state[part], STRONG)
+    runs = Runs.of_mask(state[part])
     found = runs.components(8)
     strong = _strong_px(runs.rows, runs.spans, found.of_run, len(found.pixels), planes.brown[part], high_mod)
     x0, y0, width, height = found.boxes.astype(np.int64).T

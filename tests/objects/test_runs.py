@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from histoquant.objects.hysteresis import STRONG, strong_and_beside
+from histoquant.objects.bit_rows import spans_of, unpacked
+from histoquant.objects.hysteresis import strong_and_beside
 from histoquant.objects.runs import Runs
 
 STRUCTURE = {4: ndimage.generate_binary_structure(2, 1), 8: ndimage.generate_binary_structure(2, 2)}
@@ -47,8 +48,9 @@ def test_chosen_gaps_join_their_runs(mask: np.ndarray) -> None:
     assert (again.spans == joined.spans).all()
 
 
+@pytest.mark.parametrize("kind", [np.int16, np.int32])
 @pytest.mark.parametrize("steps", [1, 4, 30])
-def test_growth_within_the_low_level_is_repeated_dilation(steps: int) -> None:
+def test_growth_within_the_low_level_is_repeated_dilation(steps: int, kind: type[np.integer]) -> None:
     noise = cv2.GaussianBlur(np.random.default_rng(5).normal(size=(90, 77)), (0, 0), 2.0)
     dab = np.rint(1000 * noise / noise.std()).astype(np.int32)
     # rows without anything, rows that are weak at most, and strength at the window's edges
@@ -56,8 +58,20 @@ def test_growth_within_the_low_level_is_repeated_dilation(steps: int) -> None:
     dab[0, 3] = dab[-1, 70] = dab[29, 8] = 1500
     low, high = dab >= 200, dab >= 1500
     wanted = ndimage.binary_dilation(high, STRUCTURE[8], iterations=steps, mask=low)
-    framed = strong_and_beside(dab, 200, 1500, steps)
-    assert ((framed == STRONG) == np.pad(wanted, 1)).all()
-    assert (Runs.of_framed(framed, STRONG).mask() == wanted).all()
+    found = strong_and_beside(dab.astype(kind), 200, 1500, steps)
+    assert (unpacked(found, dab.shape[1]) == wanted).all()
+    assert (Runs(*spans_of(found), dab.shape[1]).mask() == wanted).all()
     assert high.sum() < wanted.sum() < low.sum()
-    assert not (strong_and_beside(dab, 200, 99999, steps) == STRONG).any()
+    assert not strong_and_beside(dab.astype(kind), 200, 99999, steps).any()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 64), (1, 63), (70, 1), (3, 65), (2, 128), (9, 200)])
+def test_growth_in_odd_windows_is_repeated_dilation(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(shape[1])
+    for share in (0.02, 0.3, 1.0):
+        dab = rng.integers(0, 1000, shape).astype(np.int16)
+        low, high = dab >= 300, dab >= 1000 * (1 - share)
+        low |= high
+        wanted = ndimage.binary_dilation(high, STRUCTURE[8], iterations=3, mask=low)
+        found = strong_and_beside(dab, min(300, round(1000 * (1 - share))), round(1000 * (1 - share)), 3)
+        assert (unpacked(found, shape[1]) == wanted).all()

@@ -29,6 +29,7 @@ from histoquant.objects.measure import measured_columns
 from histoquant.objects.outline_steps import steps_of
 from histoquant.objects.segmenter import segment_with, segmenter_halo_px
 from histoquant.objects.stained import StainedObjects, find_stained, stained_halo_px
+from histoquant.run.counted import counted_pixels
 from histoquant.run.dab_histogram import dab_histogram
 from histoquant.run.job import RunParameters
 from histoquant.run.plan import Planned
@@ -148,13 +149,13 @@ def _quantify_window(plane: Plane, tile: Tile, planned: Planned) -> TileResult:
     stained = find_stained(planes, planned.plan.threshold_od) if counts_area(marker) else None
     tables, unclosed = _cells(planes, nuclei, window, tile, planned, stained)
     counts = {"tiles": 1} | unclosed
-    counted = _counted(planes, window, tile, planned)
+    tissue, shape = planned.tissue, (tile.height_px, tile.width_px)
+    core, start = (tile.y_px - window.y, tile.x_px - window.x), (tile.y_px, tile.x_px)
+    counted = counted_pixels(planes.valid, core, tissue.quantifiable, start, tissue.scale_px, shape)
     if stained is not None:
-        core, start = (tile.y_px - window.y, tile.x_px - window.x), (tile.y_px, tile.x_px)
         more, areas = owned_tables(stained, counted, core, start, planned.plan.plane_mpp)
         tables, counts = tables | more, counts | areas
-    histogram = dab_histogram(planes.dab, (tile.y_px - window.y, tile.x_px - window.x), counted)
-    return TileResult(tables, histogram, counts)
+    return TileResult(tables, dab_histogram(planes.dab, core, counted), counts)
 
 
 def counts_area(marker: MarkerDefinition) -> bool:
@@ -268,23 +269,6 @@ def _vessels(plane: Plane, tile: Tile, planned: Planned, marker: VesselMarkerDef
 
     box = (tile.y_px, tile.x_px, tile.y_px + tile.height_px, tile.x_px + tile.width_px)
     return find_whole_vessels(read, box, mpp, params, in_tissue, under_artefact)
-
-
-def _core(window: _Window, tile: Tile) -> tuple[slice, slice]:
-    top, left = tile.y_px - window.y, tile.x_px - window.x
-    return slice(top, top + tile.height_px), slice(left, left + tile.width_px)
-
-
-def _counted(planes: Planes, window: _Window, tile: Tile, planned: Planned) -> NDArray[np.bool_]:
-    """Pixels of the core that are valid and in quantifiable tissue."""
-    tissue = planned.tissue
-    scale = tissue.scale_px
-    top, left = tile.y_px // scale, tile.x_px // scale
-    part = tissue.quantifiable[top : (tile.y_px + tile.height_px - 1) // scale + 1]
-    part = part[:, left : (tile.x_px + tile.width_px - 1) // scale + 1]
-    wide = np.repeat(np.repeat(part, scale, axis=1), scale, axis=0)
-    y, x = tile.y_px - top * scale, tile.x_px - left * scale
-    return planes.valid[_core(window, tile)] & wide[y : y + tile.height_px, x : x + tile.width_px]
 
 
 def sum_tiles(results: list[TileResult]) -> Batch:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 from numba import njit
+
+from histoquant.objects.smoothing import Band, give_rows, room_for, take_rows
 
 BoolArray = npt.NDArray[np.bool_]
 Int16Array = npt.NDArray[np.int16]
@@ -19,11 +23,22 @@ _HALF, _PERCENT = np.float32(0.5), np.float32(0.01)
 _kernel = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 
 
-def share_of(plane: Int16Array, percent: int) -> Int16Array:
-    """``value * percent // 100`` of every pixel of a plane without negative values, up to 100."""
-    out = np.empty(plane.shape, np.int16)
-    _share(plane.ravel(), percent, out.ravel())
-    return out
+class Steps(NamedTuple):
+    """How levels are made.
+
+    Attributes
+    ----------
+    percent : int
+        Of the surroundings, rounded down, that is taken off; up to 100.
+    floor : int
+        Taken off besides.
+    step : int
+        Between levels, of which the last is 255.
+    """
+
+    percent: int
+    floor: int
+    step: int
 
 
 def mix(
@@ -50,6 +65,34 @@ def mix(
     return out
 
 
+def smooth_share(plane: Int16Array, percent: int, sigma_px: float) -> Int16Array:
+    """``value * percent // 100`` of every pixel of a smoothed plane, up to 100; int16, shape (h, w)."""
+    flat, out = room_for(plane.shape)
+    _smooth_share(plane, percent, Band.of(sigma_px, plane.shape[1]), flat)
+    return out
+
+
+def levels_over(dark: Int16Array, valid: BoolArray, rule: Steps, sigma_px: float) -> UInt8Array:
+    """Level of darkness less what its surroundings take off it; 0 where invalid or not above 0.
+
+    Parameters
+    ----------
+    dark : ndarray of int16, shape (h, w)
+        Not negative.
+    valid : ndarray of bool, shape (h, w)
+    rule : Steps
+    sigma_px : float
+        Of the surroundings, which are ``dark`` smoothed.
+
+    Returns
+    -------
+    ndarray of uint8, shape (h, w)
+    """
+    out = np.empty(dark.shape, np.uint8)
+    _levels_over(dark, valid, rule, Band.of(sigma_px, dark.shape[1]), out)
+    return out
+
+
 @_kernel
 def clear_below(levels: UInt8Array, plane: IntArray, other: IntArray, percent: int) -> None:
     """Clear, in place, where a plane has less than a share of another; both of 16 bits or within +-2^17."""
@@ -57,42 +100,6 @@ def clear_below(levels: UInt8Array, plane: IntArray, other: IntArray, percent: i
         row, one, two = levels[y], plane[y], other[y]
         for x in range(row.size):
             row[x] = row[x] if np.int32(100 * one[x]) >= np.int32(percent * two[x]) else 0
-
-
-@_kernel
-def levels_above(
-    dark: Int16Array,
-    around: Int16Array,
-    valid: BoolArray,
-    percent: int,
-    floor: int,
-    step: int,
-    out: UInt8Array,
-) -> None:
-    """Level of darkness less what the surroundings take off it; 0 where invalid or not above 0.
-
-    Parameters
-    ----------
-    dark, around : ndarray of int16, shape (h, w)
-        Not negative.
-    valid : ndarray of bool, shape (h, w)
-    percent : int
-        Of the surroundings, rounded down, that is taken off; up to 100.
-    floor : int
-        Taken off besides.
-    step : int
-        Between levels, of which the last is 255.
-    out : ndarray of uint8, shape (h, w)
-    """
-    shared, taken, part = np.float32(percent), np.float32(floor), np.float32(1.0 / step)
-    none, last = np.int32(0), np.float32(255)
-    for y in range(out.shape[0]):
-        here, there, known, row = dark[y], around[y], valid[y], out[y]
-        for x in range(row.size):
-            share = np.floor((np.float32(there[x]) * shared + _HALF) * _PERCENT)
-            above = np.float32(here[x]) - share - taken
-            level = np.int32(min((above + _HALF) * part, last))
-            row[x] = max(level, none) if known[x] else none
 
 
 @_kernel
@@ -111,6 +118,47 @@ def _mix(
 
 
 @_kernel
+def _smooth_share(plane: Int16Array, percent: int, band: Band, out: Int16Array) -> None:
+    height, width = plane.shape
+    for y in range(0, height, 2):
+        take_rows(band, y, plane)
+        give_rows(band, y, band.given[0], band.given[1], plane)
+        for k in range(min(2, height - y)):
+            _share_row(band.given[k], percent, out[(y + k) * width : (y + k + 1) * width])
+
+
+@_kernel
+def _levels_over(dark: Int16Array, valid: BoolArray, rule: Steps, band: Band, out: UInt8Array) -> None:
+    """Surroundings are kept of two rows only."""
+    height = dark.shape[0]
+    for y in range(0, height, 2):
+        take_rows(band, y, dark)
+        give_rows(band, y, band.given[0], band.given[1], dark)
+        for k in range(min(2, height - y)):
+            level_row(dark[y + k], band.given[k], valid[y + k], rule, out[y + k])
+
+
+@_kernel
+def level_row(dark: Int16Array, around: Int16Array, valid: BoolArray, rule: Steps, out: UInt8Array) -> None:
+    """Levels of a row, whose surroundings are known and not negative."""
+    shared, taken, part = np.float32(rule.percent), np.float32(rule.floor), np.float32(1.0 / rule.step)
+    none, last = np.int32(0), np.float32(255)
+    for x in range(out.size):
+        share = np.floor((np.float32(around[x]) * shared + _HALF) * _PERCENT)
+        above = np.float32(dark[x]) - share - taken
+        level = np.int32(min((above + _HALF) * part, last))
+        out[x] = max(level, none) if valid[x] else none
+
+
+@_kernel
+def _share_row(row: Int16Array, percent: int, out: Int16Array) -> None:
+    """``value * percent // 100`` of a row without negative values."""
+    shared = np.float32(percent)
+    for x in range(out.size):
+        out[x] = np.int32((np.float32(row[x]) * shared + _HALF) * _PERCENT)
+
+
+@_kernel
 def _add(blue: Int16Array, brown: Int16Array, percent: int, floor: int, most: int, sums: UInt16Array) -> None:
     none, taken, shared, last = np.float32(0.0), np.float32(floor), np.float32(percent), np.float32(most)
     for x in range(sums.size):
@@ -123,10 +171,3 @@ def _add(blue: Int16Array, brown: Int16Array, percent: int, floor: int, most: in
 def _look_up(places: UInt16Array, table: Int16Array, out: Int16Array) -> None:
     for x in range(out.size):
         out[x] = table[np.uint64(places[x])]
-
-
-@_kernel
-def _share(plane: Int16Array, percent: int, out: Int16Array) -> None:
-    shared = np.float32(percent)
-    for i in range(plane.size):
-        out[i] = np.int32((np.float32(plane[i]) * shared + _HALF) * _PERCENT)

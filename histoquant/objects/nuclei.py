@@ -18,7 +18,7 @@ from histoquant.objects.ground import counts_of
 from histoquant.objects.growing import grown
 from histoquant.objects.label_runs import LabelRuns
 from histoquant.objects.label_shapes import fill_holes, order_of
-from histoquant.objects.lookup import clear_below, levels_above, mix, share_of
+from histoquant.objects.lookup import clear_below
 from histoquant.objects.loose_runs import LooseRuns
 from histoquant.objects.margin import near
 from histoquant.objects.nuclei_params import NucleiParams
@@ -26,15 +26,11 @@ from histoquant.objects.planes import Planes
 from histoquant.objects.score_rules import ScoreRules
 from histoquant.objects.smoothing import smooth
 from histoquant.objects.split import split_necks
+from histoquant.objects.views import doubt_of, view
 
-Int16Array = npt.NDArray[np.int16]
 Int32Array = npt.NDArray[np.int32]
-IntArray = npt.NDArray[np.signedinteger]
-UInt8Array = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float64]
 
-# Darkness past 4 OD is noise of the last grey value.
-_DARKEST_MOD = 4000
 _MOD = 1000.0
 AROUND_UM = 2.5
 """Reach of the shell in eight directions that `measure_cells` reads around every nucleus."""
@@ -144,9 +140,9 @@ def segment_nuclei(
     """
     rules = NucleiParams.of_marker(marker) if params is None else params
     reach = rules.edge_reach_px(planes.mpp)
-    dark, levels = _view(planes, rules)
+    dark, levels = view(planes, rules)
     # a nuclear stain is no nucleus's surroundings: a step that stays in brown parts grains of one nucleus
-    doubt = _doubt(planes, rules) if rules.dab_weight > 0 else None
+    doubt = doubt_of(planes, rules) if rules.dab_weight > 0 else None
     labels = np.zeros(planes.shape, np.int32)
     lowest = Lowest(levels, [])
     scores = ScoreRules.of(rules, planes.mpp)
@@ -187,7 +183,7 @@ def nuclei_from_labels(labels: Int32Array, planes: Planes, marker: MarkerDefinit
     Nuclei
     """
     rules = NucleiParams.of_marker(marker)
-    dark, _ = _view(planes, rules)
+    dark, _ = view(planes, rules)
     runs, _ = LooseRuns.met(labels, int(labels.max(initial=0)))
     held = runs.bits(labels.shape)
     return _numbered(
@@ -199,10 +195,6 @@ def _numbered(shape: tuple[int, int], runs: LooseRuns, seeds: Int32Array, steps:
     """Number objects by their darkest pixels in raster order."""
     order = order_of(seeds, shape[1])
     return Nuclei(shape, np.ascontiguousarray(seeds[order]), steps[order] / _MOD, runs.taken(order))
-
-
-def _doubt(planes: Planes, rules: NucleiParams) -> IntArray:
-    return share_of(smooth(planes.dab, rules.detail_um / planes.mpp), round(100 * rules.dab_doubt))
 
 
 def _left_over(
@@ -219,16 +211,16 @@ def _left_over(
     """
     second, seen = rules.second(), before
     if second.dab_weight != rules.dab_weight:
-        dark, levels = _view(planes, second)
+        dark, levels = view(planes, second)
         seen = before._replace(levels=levels, darkness=dark, counts=None)
     if seen.doubt is None:
-        seen = seen._replace(doubt=_doubt(planes, rules))
+        seen = seen._replace(doubt=doubt_of(planes, rules))
     return _more(labels, last, seen, second, planes.mpp, lowest)
 
 
 def _bodies(labels: Int32Array, last: int, planes: Planes, rules: NucleiParams, lowest: Lowest) -> int:
     """Add brown bodies in which no nucleus shows, in place; the last number given."""
-    dark, levels = _view(planes, rules)
+    dark, levels = view(planes, rules)
     # what the passes before have seen is freed, and so is this before the walk: it needs the most memory
     blue, brown = (smooth(stain, rules.detail_um / planes.mpp) for stain in (planes.hematoxylin, planes.dab))
     clear_below(levels, brown, blue, round(100 * rules.brown_share))
@@ -257,52 +249,3 @@ def _neck_shares(runs: LooseRuns, planes: Planes, rules: NucleiParams) -> FloatA
         blue, brown = runs.stains(planes.hematoxylin, planes.dab).T
         shares[brown >= rules.brown_share * blue] = rules.brown_neck_share
     return shares
-
-
-def _view(planes: Planes, rules: NucleiParams) -> tuple[Int16Array, UInt8Array]:
-    """Smoothed darkness and its levels, as one pass weighs both stains."""
-    dark = smooth(darkness(planes, rules), rules.detail_um / planes.mpp)
-    return dark, level_image(dark, planes, rules)
-
-
-def darkness(planes: Planes, params: NucleiParams) -> Int16Array:
-    """Evidence of nucleus: haematoxylin plus a share of DAB, compressed, in thousandths of OD.
-
-    Parameters
-    ----------
-    planes : Planes
-    params : NucleiParams
-
-    Returns
-    -------
-    ndarray of int16, shape (h, w)
-    """
-    percent = round(100 * params.dab_weight)
-    # negative DAB is blue that the vectors do not fit; it is no evidence against a nucleus
-    floor = round(params.dab_floor_od * _MOD) if percent > 0 else 0
-    knee = params.knee_od * _MOD
-    compressed = np.rint(knee * np.log1p(np.arange(_DARKEST_MOD + 1) / knee)).astype(np.int16)
-    return mix(planes.hematoxylin, planes.dab, percent, floor, compressed)
-
-
-def level_image(dark: Int16Array, planes: Planes, params: NucleiParams) -> UInt8Array:
-    """Levels at which regions are formed; 0 where no nucleus can be.
-
-    Parameters
-    ----------
-    dark : ndarray of int16, shape (h, w)
-        Smoothed darkness.
-    planes : Planes
-    params : NucleiParams
-
-    Returns
-    -------
-    ndarray of uint8, shape (h, w)
-    """
-    # the surroundings' kernel runs on the smoothed plane: variances of Gaussians add
-    rest_um = math.sqrt(max(0.0, params.surround_um**2 - params.detail_um**2))
-    around = smooth(dark, rest_um / planes.mpp)
-    share, floor = round(100 * params.surround_share), round(params.floor_od * _MOD)
-    levels = np.empty(dark.shape, np.uint8)
-    levels_above(dark, around, planes.valid, share, floor, max(1, round(params.level_od * _MOD)), levels)
-    return levels

@@ -8,9 +8,9 @@ import pytest
 
 from histoquant.markers import get_marker
 from histoquant.objects import NucleiParams, Planes
-from histoquant.objects.lookup import clear_below, levels_above, mix, share_of
-from histoquant.objects.nuclei import darkness, level_image
+from histoquant.objects.lookup import Steps, clear_below, level_row, levels_over, mix, smooth_share
 from histoquant.objects.smoothing import smooth
+from histoquant.objects.views import darkness, level_image
 
 
 def _planes(seed: int) -> Planes:
@@ -49,7 +49,7 @@ def test_every_share_of_every_value_rounds_down() -> None:
     compressed = np.arange(32768, dtype=np.int16)
     for percent in range(101):
         wanted = values.astype(int) * percent // 100
-        assert (share_of(values, percent) == wanted).all()
+        assert (smooth_share(values, percent, 0.0) == wanted).all()
         assert (mix(np.zeros_like(values), values, percent, 0, compressed) == wanted).all()
         wanted = values.astype(int) + -values.astype(int) * percent // 100
         assert (mix(values, values, -percent, 0, compressed) == wanted).all()
@@ -57,20 +57,31 @@ def test_every_share_of_every_value_rounds_down() -> None:
 
 @pytest.mark.parametrize("step", [1, 3, 6, 7, 10, 49, 255])
 def test_every_level_rounds_down(step: int) -> None:
-    values = np.arange(2**15, dtype=np.int16).reshape(1, -1)
+    values = np.arange(2**15, dtype=np.int16)
     valid = np.ones(values.shape, bool)
     levels = np.empty(values.shape, np.uint8)
-    levels_above(values, np.zeros_like(values), valid, 100, 0, step, levels)
+    level_row(values, np.zeros_like(values), valid, Steps(100, 0, step), levels)
     assert (levels == np.minimum(values // step, 255)).all()
     for percent in (0, 29, 57, 70, 83, 99):
-        levels_above(values, values[:, ::-1].copy(), valid, percent, 8, step, levels)
+        level_row(values, values[::-1].copy(), valid, Steps(percent, 8, step), levels)
         wide = values.astype(int)
-        assert (levels == np.clip((wide - wide[:, ::-1] * percent // 100 - 8) // step, 0, 255)).all()
+        assert (levels == np.clip((wide - wide[::-1] * percent // 100 - 8) // step, 0, 255)).all()
+
+
+@pytest.mark.parametrize("shape", [(23, 31), (1, 1), (1, 40), (40, 1), (3, 5), (2, 64), (5, 131)])
+@pytest.mark.parametrize("sigma", [0.0, 0.3, 1.6, 3.7])
+def test_what_is_told_row_by_row_is_what_whole_planes_tell(sigma: float, shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(4)
+    plane, valid = rng.integers(0, 1300, shape).astype(np.int16), rng.random(shape) < 0.9
+    around = smooth(plane, sigma).astype(int)
+    assert (smooth_share(plane, 13, sigma) == around * 13 // 100).all()
+    levels = levels_over(plane, valid, Steps(70, 8, 6), sigma)
+    assert (levels == np.where(valid, np.clip((plane - around * 70 // 100 - 8) // 6, 0, 255), 0)).all()
 
 
 def test_shares_round_down() -> None:
     plane = np.random.default_rng(3).integers(0, 9000, (20, 30))
-    assert (share_of(plane.astype(np.int16), 13) == plane * 13 // 100).all()
+    assert (smooth_share(plane.astype(np.int16), 13, 0.0) == plane * 13 // 100).all()
 
 
 def test_levels_stay_where_one_plane_has_its_share_of_another() -> None:

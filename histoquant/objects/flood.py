@@ -20,6 +20,7 @@ from histoquant.objects.steep_zone import give_up_far, steepest_room
 from histoquant.objects.walk import walk
 
 Int32Array = npt.NDArray[np.int32]
+Labels = npt.NDArray[np.integer]
 IntArray = npt.NDArray[np.signedinteger]
 Int64Array = npt.NDArray[np.int64]
 UInt8Array = npt.NDArray[np.uint8]
@@ -56,6 +57,10 @@ class Seen(NamedTuple):
     counts: Int64Array | None = None
 
 
+class TooManyError(ArithmeticError):
+    """A label image's numbers do not reach: the caller needs wider ones."""
+
+
 class Lowest(NamedTuple):
     """The lowest level in each region.
 
@@ -71,9 +76,7 @@ class Lowest(NamedTuple):
     found: list[UInt8Array]
 
 
-def label_best(
-    labels: Int32Array, last: int, seen: Seen, rules: ScoreRules, lowest: Lowest | None = None
-) -> int:
+def label_best(labels: Labels, last: int, seen: Seen, rules: ScoreRules, lowest: Lowest | None = None) -> int:
     """Label, in place, the disjoint regions with the largest total score, decided from the inside out.
 
     A region is taken if its score is at least that of the best choice inside it, which is credited with
@@ -83,7 +86,7 @@ def label_best(
 
     Parameters
     ----------
-    labels : ndarray of int32, shape (h, w)
+    labels : ndarray of uint16 or int32, shape (h, w)
         What it holds where the pass is blocked stays.
     last : int
         Its largest label: regions are numbered on from there, by their level, then by their last pixel at
@@ -97,6 +100,11 @@ def label_best(
     -------
     int
         The last number given.
+
+    Raises
+    ------
+    TooManyError
+        If ``labels`` cannot hold it; nothing is labelled.
     """
     levels = framed(seen.levels, seen.blocked)
     counts = counts_of(seen.levels) if seen.counts is None else seen.counts
@@ -110,6 +118,8 @@ def label_best(
     if steepest is not None:
         give_up_far(ground.unmet.reshape(levels.shape), steepest, rules.edge_min_mod, rules.length_px)
     count = int(walk(ground, Waiting.of(counts), found, rules))
+    if last + count > np.iinfo(labels.dtype).max:
+        raise TooManyError(f"{last + count} regions are more than {labels.dtype} numbers")
     chosen = found.chosen[:count]
     latest = _last_pixels(levels.reshape(1, -1), found.order, chosen)
     number = np.empty(count, np.int32)
@@ -166,7 +176,7 @@ def _to_places(stride: int, width: int, order: UInt32Array) -> None:
 
 
 @_kernel
-def _paint(labels: Int32Array, order: UInt32Array, chosen: Int64Array, number: Int32Array) -> None:
+def _paint(labels: Labels, order: UInt32Array, chosen: Int64Array, number: Int32Array) -> None:
     for k in range(number.size):
         _fetch_next(labels, order, chosen, k)
         for t in range(np.uint64(chosen[k, FROM]), np.uint64(chosen[k, TO])):

@@ -56,7 +56,7 @@ class Grown(NamedTuple):
 class _Seen(NamedTuple):
     """What a window shows, and what it holds at last."""
 
-    labels: Int32Array
+    labels: Labels
     dark: IntArray
     levels: UInt8Array
     held: Bits
@@ -102,7 +102,7 @@ class _Band(NamedTuple):
 
 
 def grown(
-    labels: Int32Array,
+    labels: Labels,
     dark: IntArray,
     levels: UInt8Array,
     steps: int,
@@ -116,7 +116,7 @@ def grown(
 
     Parameters
     ----------
-    labels : ndarray of int32, shape (h, w)
+    labels : ndarray of uint16 or int32, shape (h, w)
         They stay as they are.
     dark : ndarray of int16 or int32, shape (h, w)
         Not negative.
@@ -145,7 +145,7 @@ def grown(
 
 
 @njit(cache=True, nogil=True)
-def _lowest(labels: Int32Array, levels: UInt8Array, count: int) -> UInt8Array:
+def _lowest(labels: Labels, levels: UInt8Array, count: int) -> UInt8Array:
     """Lowest level of labels 1 to so many."""
     lowest = np.full(count + 1, 255, np.uint8)
     for y in range(labels.shape[0]):
@@ -288,8 +288,8 @@ def _join_row(
 @_kernel
 def _fetch(seen: _Seen, y: int, x: int) -> None:
     """Have the next pixels of a row brought, bit by bit: all at once would be waited for."""
-    for more in range(np.uint64(0), np.uint64(WORD), np.uint64(_LINE // 4)):
+    for more in range(np.uint64(0), np.uint64(WORD), np.uint64(_LINE // seen.labels.itemsize)):
         prefetch(seen.labels, y, x + more)
-    for more in range(np.uint64(0), np.uint64(WORD), np.uint64(_LINE // 2)):
+    for more in range(np.uint64(0), np.uint64(WORD), np.uint64(_LINE // seen.dark.itemsize)):
         prefetch(seen.dark, y, x + more)
     prefetch(seen.levels, y, x)

@@ -10,6 +10,7 @@ from histoquant.objects.marks import WORD, put_bits, word_of
 
 Bits = npt.NDArray[np.uint64]
 Int32Array = npt.NDArray[np.int32]
+Labels = npt.NDArray[np.integer]
 UInt8Array = npt.NDArray[np.uint8]
 
 _ONE = np.uint64(1)
@@ -18,14 +19,14 @@ _TOP = np.uint64(WORD - 1)
 _kernel = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 
 
-def near(labels: Int32Array, steps: int) -> UInt8Array:
+def near(labels: Labels, steps: int) -> UInt8Array:
     """Pixels that so many steps along rows and columns lead to from a label.
 
     A dilation by a cross, repeated, of 64 pixels at once.
 
     Parameters
     ----------
-    labels : ndarray of int32, shape (h, w)
+    labels : ndarray of uint16 or int32, shape (h, w)
         0 for none.
     steps : int
         0 for the labels themselves.
@@ -50,7 +51,7 @@ def near(labels: Int32Array, steps: int) -> UInt8Array:
 
 
 @_kernel
-def _pack(labels: Int32Array, found: Bits, spare: Int32Array) -> None:
+def _pack(labels: Labels, found: Bits, spare: Int32Array) -> None:
     width = np.uint64(labels.shape[1])
     for y in range(labels.shape[0]):
         row, words = labels[y], found[y + 1, 1:]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from histoquant.markers.definition import MarkerDefinition
 from histoquant.objects.boundary import darkest_and_steps
-from histoquant.objects.flood import Lowest, Seen, label_best
+from histoquant.objects.flood import Lowest, Seen, TooManyError, label_best
 from histoquant.objects.ground import counts_of
 from histoquant.objects.growing import grown
 from histoquant.objects.label_runs import LabelRuns
@@ -29,9 +29,13 @@ from histoquant.objects.split import split_necks
 from histoquant.objects.views import doubt_of, view
 
 Int32Array = npt.NDArray[np.int32]
+Labels = npt.NDArray[np.integer]
 FloatArray = npt.NDArray[np.float64]
 
 _MOD = 1000.0
+# Types of labels: the narrower half as much memory to go through, and enough for four times the nuclei that
+# dense tissue shows a tile; a window with more is searched again.
+_FEW, _MANY = np.uint16, np.int32
 AROUND_UM = 2.5
 """Reach of the shell in eight directions that `measure_cells` reads around every nucleus."""
 
@@ -139,11 +143,25 @@ def segment_nuclei(
     Nuclei
     """
     rules = NucleiParams.of_marker(marker) if params is None else params
+    try:
+        return _segment(planes, marker, rules, core, _FEW)
+    except TooManyError:
+        return _segment(planes, marker, rules, core, _MANY)
+
+
+def _segment(
+    planes: Planes,
+    marker: MarkerDefinition,
+    rules: NucleiParams,
+    core: tuple[int, int, int, int] | None,
+    numbers: npt.DTypeLike,
+) -> Nuclei:
+    """As `segment_nuclei`, with labels of this type."""
     reach = rules.edge_reach_px(planes.mpp)
     dark, levels = view(planes, rules)
     # a nuclear stain is no nucleus's surroundings: a step that stays in brown parts grains of one nucleus
     doubt = doubt_of(planes, rules) if rules.dab_weight > 0 else None
-    labels = np.zeros(planes.shape, np.int32)
+    labels = np.zeros(planes.shape, numbers)
     lowest = Lowest(levels, [])
     scores = ScoreRules.of(rules, planes.mpp)
     counts = counts_of(levels)
@@ -198,7 +216,7 @@ def _numbered(shape: tuple[int, int], runs: LooseRuns, seeds: Int32Array, steps:
 
 
 def _left_over(
-    labels: Int32Array,
+    labels: Labels,
     last: int,
     planes: Planes,
     rules: NucleiParams,
@@ -218,7 +236,7 @@ def _left_over(
     return _more(labels, last, seen, second, planes.mpp, lowest)
 
 
-def _bodies(labels: Int32Array, last: int, planes: Planes, rules: NucleiParams, lowest: Lowest) -> int:
+def _bodies(labels: Labels, last: int, planes: Planes, rules: NucleiParams, lowest: Lowest) -> int:
     """Add brown bodies in which no nucleus shows, in place; the last number given."""
     dark, levels = view(planes, rules)
     # what the passes before have seen is freed, and so is this before the walk: it needs the most memory
@@ -230,7 +248,7 @@ def _bodies(labels: Int32Array, last: int, planes: Planes, rules: NucleiParams, 
 
 
 def _more(
-    labels: Int32Array,
+    labels: Labels,
     last: int,
     seen: Seen,
     rules: NucleiParams,

@@ -10,7 +10,7 @@ from scipy import ndimage
 from histoquant.objects import flood, ground
 from histoquant.objects.choosing import score_of
 from histoquant.objects.edge_words import edge_words
-from histoquant.objects.flood import Lowest, Seen, label_best
+from histoquant.objects.flood import Lowest, Seen, TooManyError, label_best
 from histoquant.objects.nuclei_params import NucleiParams
 from histoquant.objects.score_rules import ScoreRules
 from histoquant.objects.steep_zone import give_up_far
@@ -225,3 +225,18 @@ def test_a_further_pass_numbers_on_and_leaves_what_is_taken() -> None:
     labels = np.where(blocked > 0, np.int32(7), np.int32(0))
     assert label_best(labels, 7, Seen(levels, dark, doubt, blocked, 1), rules) == 7 + alone.max() > 8
     assert (labels == np.where(blocked > 0, 7, np.where(alone > 0, alone + 7, 0))).all()
+
+
+def test_numbers_that_do_not_reach_are_told_before_anything_is_labelled() -> None:
+    levels, dark, doubt, blocked = _case(4)
+    rules = ScoreRules.of(NucleiParams(area_min_um2=4.0, edge_min_od=0.001), 0.5)
+    seen, count = (
+        Seen(levels, dark, doubt, blocked, 1),
+        int(_labels(levels, dark, doubt, blocked, 1, rules).max()),
+    )
+    labels, wide = np.zeros(levels.shape, np.uint8), np.zeros(levels.shape, np.int32)
+    with pytest.raises(TooManyError, match="uint8"):
+        label_best(labels, 256 - count, seen, rules)
+    assert not labels.any()
+    assert label_best(labels, 255 - count, seen, rules) == label_best(wide, 255 - count, seen, rules) == 255
+    assert (labels == wide).all()

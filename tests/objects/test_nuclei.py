@@ -188,6 +188,16 @@ def test_seeds_lie_in_their_nuclei_in_raster_order() -> None:
     assert (order == np.arange(len(order))).all()
 
 
+def test_more_nuclei_than_narrow_labels_are_the_same_nuclei(monkeypatch: pytest.MonkeyPatch) -> None:
+    window = _noise()
+    wanted = segment_nuclei(window, CD20)
+    assert len(wanted.seeds) > 255
+    monkeypatch.setattr("histoquant.objects.nuclei._FEW", np.uint8)
+    found = segment_nuclei(window, CD20)
+    assert (found.labels == wanted.labels).all()
+    assert np.array_equal(found.edge_od, wanted.edge_od, equal_nan=True)
+
+
 def test_rules_are_checked() -> None:
     with pytest.raises(UsageError, match="area_min_um2"):
         NucleiParams(area_min_um2=500.0)

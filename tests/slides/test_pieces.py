@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 import tifffile
 
-from histoquant.slides import open_slide
+from histoquant.errors import SlideFailedError
+from histoquant.slides import open_slide, tiff_slide
 from histoquant.slides.pieces import good_block
 from histoquant.slides.plane import Plane
+from histoquant.slides.tiff_codec import DecodeError
 from histoquant.slides.tiff_slide import TiffSlide
+from histoquant.slides.unread import Unread
 
 
 def _written(path: Path, size: tuple[int, int], tile: tuple[int, int] | None, codec: str | None) -> Path:
@@ -81,3 +84,34 @@ def test_a_tile_that_is_not_there_is_white_and_invalid(
         assert first.valid is not None
         assert first.valid.all(axis=(1, 2)).tolist() == [False, True]
         assert (first.rgb[0] == 255).all()
+
+
+@pytest.mark.parametrize("factor", [1, 2])
+def test_a_tile_that_fails_half_decoded_is_told_or_leaves_nothing_of_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, factor: int
+) -> None:
+    path, real = _written(tmp_path / "a.tif", (512, 300), (256, 256), "jpeg"), tiff_slide.decode_jpeg
+    with tifffile.TiffFile(path) as tiff:
+        page = tiff.pages.first
+        start, count = page.dataoffsets[1], page.databytecounts[1]
+    spoiled = path.read_bytes()[start : start + count]
+
+    def half(data: bytes, *given: object, **named: object) -> np.ndarray:
+        samples = real(data, *given, **named)
+        if data == spoiled:
+            raise DecodeError("no more")
+        return samples
+
+    monkeypatch.setattr(tiff_slide, "decode_jpeg", half)
+    with open_slide(path, mpp=0.5) as slide:
+        plane = Plane.at_factor(slide, factor, factor)
+        assert plane.block_px == (256 // factor, 256 // factor)
+        with pytest.raises(SlideFailedError, match=r"column 1, row 0 .*no more"):
+            list(plane.pieces())
+        slide.unread = Unread()
+        _assert_pieces_are_windows(plane)
+        assert slide.unread.found.keys() == {(256, 0, 256, 256)}
+        first = next(plane.pieces())
+        assert first.valid is not None
+        assert first.valid.all(axis=(1, 2)).tolist() == [True, False]
+        assert (first.rgb[1] == 255).all()

@@ -54,9 +54,9 @@ def darkest_and_steps(
     Parameters
     ----------
     runs : LooseRuns
-        All objects of the window.
+        Objects that are asked for.
     held : ndarray of uint64, shape (h, words + 1)
-        Their pixels, as `LooseRuns.bits`.
+        Pixels of all objects of the window, as `LooseRuns.bits`.
     dark : ndarray of int16 or int32, shape (h, w)
         Within +-2^20.
     reach_px : int

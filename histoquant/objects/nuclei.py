@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -143,10 +144,10 @@ def segment_nuclei(
     Nuclei
     """
     rules = NucleiParams.of_marker(marker) if params is None else params
-    try:
+    with suppress(TooManyError):
         return _segment(planes, marker, rules, core, _FEW)
-    except TooManyError:
-        return _segment(planes, marker, rules, core, _MANY)
+    # an error that is being handled would hold all that the first search has made
+    return _segment(planes, marker, rules, core, _MANY)
 
 
 def _segment(

@@ -53,19 +53,21 @@ def dbscan(
     in_grid[dense] = number[first_of[dense]]
     doubtful = _take_borders(grid, eps_um, dense, in_grid)
     if doubtful.any():
-        in_grid[doubtful] = _by_tree(grid, dense, in_grid, doubtful)
+        in_grid[doubtful] = _by_tree(grid, eps_um, dense, in_grid, doubtful)
     labels[order] = in_grid
     return labels
 
 
 def _by_tree(
-    grid: PointGrid, dense: NDArray[np.bool_], labels: NDArray[np.int64], asked: NDArray[np.bool_]
+    grid: PointGrid, eps: float, dense: NDArray[np.bool_], labels: NDArray[np.int64], asked: NDArray[np.bool_]
 ) -> NDArray[np.int64]:
     """Clusters of points that are as near to one as to another, as SciPy's tree happens to decide."""
     points = np.stack([grid.y, grid.x], axis=1)
     core = np.flatnonzero(dense)
     core = core[np.lexsort((grid.x[core], grid.y[core]))]
-    nearest = cKDTree(points[core]).query(points[asked])[1]
+    # the bound is part of how it decides: which branches it puts aside, and takes up in which order
+    bound = np.nextafter(eps, np.inf)
+    nearest = cKDTree(points[core]).query(points[asked], distance_upper_bound=bound)[1]
     return np.asarray(labels[core[nearest]])
 
 

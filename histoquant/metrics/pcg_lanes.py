@@ -3,7 +3,8 @@
 A generator that waits for its last product before it begins the next takes 4 to 5 ns a number. PCG64 can
 leap: any number of steps is one product away (O'Neill, HMC-CS-2014-0905, 4.3.1). So numbers are drawn in
 lanes that leap over each other, lane ``j`` those at ``j``, ``j + _LANES``, ..., which wait for nothing in
-other lanes and are reckoned several at once.
+other lanes and are reckoned several at once. NumPy guarantees that a seed of this generator always gives the
+same numbers, and so do these.
 """
 
 from __future__ import annotations
@@ -36,10 +37,18 @@ class PcgLanes:
     ----------
     generator : numpy.random.PCG64
         Stays where it is.
+
+    Raises
+    ------
+    ValueError
+        If it is another generator, whose state may look the same.
     """
 
     def __init__(self, generator: np.random.PCG64) -> None:
-        own: Any = generator.state["state"]
+        found: Any = generator.state
+        if found["bit_generator"] != "PCG64":
+            raise ValueError(f"lanes are PCG64's, not {found['bit_generator']}'s")
+        own = found["state"]
         state, factor, step = own["state"], 1, 0
         states = []
         for _ in range(_LANES):

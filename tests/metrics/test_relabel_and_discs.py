@@ -89,3 +89,8 @@ def test_lanes_draw_what_numpy_draws(seed: int, before: int) -> None:
     own = pcg_lanes.PcgLanes(lanes)
     drawn = np.concatenate([own.words() for _ in range(3)])
     assert np.array_equal(drawn, source.random_raw(drawn.size))
+
+
+def test_lanes_of_another_generator_are_refused() -> None:
+    with pytest.raises(ValueError, match="PCG64DXSM"):
+        pcg_lanes.PcgLanes(np.random.PCG64DXSM(1))  # type: ignore[arg-type]

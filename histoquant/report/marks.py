@@ -50,6 +50,8 @@ class Polygons:
         """Return the polygons where ``keep`` (bool, (n,)) is true."""
         from histoquant.report.corners import picked  # compiled: loaded where something is drawn
 
+        if len(keep) != len(self):  # a kernel would read beyond the end
+            raise ValueError(f"keep has {len(keep)} entries for {len(self)} polygons")
         return Polygons(*picked(self.points, self.offsets, keep))
 
     @cached_property

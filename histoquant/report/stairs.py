@@ -51,7 +51,14 @@ def draw_closed(
     color : tuple of int
         One value for each channel.
     width_px : int
+
+    Raises
+    ------
+    ValueError
+        If the picture is a cut-out of another one: what is drawn would go into a copy.
     """
+    if not image.flags.c_contiguous:
+        raise ValueError("outlines are drawn on a contiguous picture, not on a cut-out of another one")
     height, width, _ = image.shape
     half = 0 if width_px == 1 else (width_px + 1) // 2
     kinds = kinds_of(points, offsets, width, height, half + 3)

@@ -129,3 +129,12 @@ def test_picked_polygons_are_those_that_are_kept() -> None:
     expected = Polygons.pack([ring for ring, kept in zip(rings, keep, strict=True) if kept])
     assert np.array_equal(chosen.points, expected.points)
     assert np.array_equal(chosen.offsets, expected.offsets)
+
+
+def test_what_would_be_drawn_on_a_copy_or_read_beyond_the_end_is_refused() -> None:
+    outlines = _cells(np.random.default_rng(0), 3, 50, 50, 0.0)
+    cut_out = np.zeros((60, 90, 3), np.uint8)[:, :60]
+    with pytest.raises(ValueError, match="cut-out"):
+        stairs.draw_closed(cut_out, outlines.corners, outlines.offsets, (1, 2, 3), 1)
+    with pytest.raises(ValueError, match="4 entries for 3 polygons"):
+        outlines.select(np.ones(4, bool))

@@ -90,13 +90,13 @@ class CellRows:
             del table
         return columns, _outlines(self._plan, outlines, at)
 
-    def _parts_of(self, start: int, stop: int) -> NDArray[np.uint16]:
-        """Part in which each of these rows lies; in 16 bits, which are sorted by counting."""
+    def _parts_of(self, start: int, stop: int) -> NDArray[np.unsignedinteger]:
+        """Part in which each of these rows lies; numbers of up to 16 bits are sorted by counting."""
         parts = np.searchsorted(self._order.starts, self._order.rows[start:stop], side="right") - 1
-        return parts.astype(np.uint16)
+        return parts.astype(np.min_scalar_type(len(self._parts)))
 
 
-def _those_in(parts: NDArray[np.uint16]) -> list[int]:
+def _those_in(parts: NDArray[np.unsignedinteger]) -> list[int]:
     """Each of these parts once, in their order."""
     found: list[int] = np.flatnonzero(np.bincount(parts)).tolist()
     return found

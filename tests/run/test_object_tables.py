@@ -22,7 +22,8 @@ from histoquant.objects.outline_steps import steps_of
 from histoquant.run import cell_files, object_tables
 from histoquant.run.assemble import order_cells
 from histoquant.run.cell_files import CellFiles
-from histoquant.run.object_tables import _outlines, cell_table
+from histoquant.run.cell_order import CellOrder
+from histoquant.run.object_tables import CellRows, _outlines, cell_table
 from histoquant.run.plan import SlidePlan
 from histoquant.store.batch_file import Batch, write_batch
 from histoquant.testing import cell_table as random_cells
@@ -159,3 +160,10 @@ def test_a_batch_that_is_gone_is_told(tmp_path: Path) -> None:
     files = CellFiles(CELLS_PLAN, [tmp_path / "batch-000000.hqb"], "a.tif")
     with pytest.raises(SlideFailedError, match=r"a\.tif: batch 0 was written and is gone"):
         files.read_judged()
+
+
+def test_cells_of_more_batches_than_16_bits_count_are_found_in_theirs() -> None:
+    many = 70_000
+    order = SimpleNamespace(rows=np.array([0, 65_536, many - 1]), starts=np.arange(many + 1))
+    rows = CellRows(CELLS_PLAN, cast(CellOrder, order), [lambda: pa.table({})] * many)
+    assert rows._parts_of(0, 3).tolist() == [0, 65_536, many - 1]

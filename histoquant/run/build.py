@@ -94,7 +94,9 @@ def forget_stale_kernels(root: Path) -> None:
         Folder of the package.
     """
     with contextlib.suppress(OSError):  # another process was faster, or nobody may write here
-        compiled = {path: path.stat().st_mtime_ns for path in root.rglob("__pycache__/*.nbi")}
+        # kernels, and marks that say which were compiled ahead
+        found = (path for name in ("*.nbi", "compiled-*") for path in root.rglob(f"__pycache__/{name}"))
+        compiled = {path: path.stat().st_mtime_ns for path in found}
         oldest_ns = min(compiled.values(), default=0)
         edited = {path: path.stat().st_mtime_ns for path in root.rglob("*.py")} if compiled else {}
         newer = [at for path, at in edited.items() if at > oldest_ns and b"from numba" in path.read_bytes()]

@@ -53,7 +53,8 @@ def compile_ahead(markers: Iterable[str]) -> None:
             flush=True,
         )
         process, nothing = [sys.executable, "-m", __name__, *missing], subprocess.DEVNULL
-        subprocess.run(process, stdin=nothing, stdout=nothing, stderr=nothing, check=False)  # noqa: S603
+        with contextlib.suppress(OSError):  # no process to be had
+            subprocess.run(process, stdin=nothing, stdout=nothing, stderr=nothing, check=False)  # noqa: S603
 
 
 def drawn_tissue(side_px: int) -> UInt8Array:

@@ -40,9 +40,18 @@ def test_each_marker_is_compiled_once_and_apart(
     assert capsys.readouterr().err.count("once after an installation") == 2
 
 
-def test_a_process_that_fails_stops_no_run(marks: Path) -> None:
-    compile_ahead({"no marker's name"})
-    assert not list(marks.iterdir())
+@pytest.mark.parametrize("python", ['#!/bin/sh\ntouch "$0.ran"\nexit 3\n', None])
+def test_a_process_that_fails_stops_no_run(
+    marks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, python: str | None
+) -> None:
+    program = tmp_path / "python"
+    if python is not None:
+        program.write_text(python)
+        program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    compile_ahead({"CD68"})
+    assert (tmp_path / "python.ran").exists() == (python is not None)
+    assert not list(marks.glob("compiled-*"))
 
 
 def test_a_marker_leaves_its_mark_when_its_drawing_was_quantified(marks: Path) -> None:

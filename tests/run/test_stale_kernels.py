@@ -18,9 +18,11 @@ def test_what_was_compiled_before_any_kernel_was_edited_is_deleted(tmp_path: Pat
     _file(tmp_path / "stains" / "density.py", "from numba import njit", 300)
     before = _file(tmp_path / "objects" / "__pycache__" / "walk.walk-1.py311.nbi", "", 200)
     after = _file(tmp_path / "objects" / "__pycache__" / "walk.close-9.py311.nbi", "", 400)
+    marks = [_file(tmp_path / "objects" / "__pycache__" / f"compiled-CD{at}", "", at) for at in (201, 401)]
     forget_stale_kernels(tmp_path)
     assert not before.exists()
     assert after.exists()
+    assert [mark.exists() for mark in marks] == [False, True], "what is gone is compiled ahead again"
 
 
 def test_an_edit_of_anything_else_costs_no_compiling(tmp_path: Path):

@@ -63,7 +63,8 @@ def test_a_scripted_review_gives_exactly_its_corrections_and_survives_sigkill(
     # nor what the process wrote, nor the lines of the reader's log
     written = [line for line in (done.stdout + done.stderr).splitlines() if not line.startswith("SEEN")]
     with open_session(root, "anna") as log:
-        written += [str(event) for event in log.events()]
+        # a time of day such as T11 is no tract's name
+        written += [str(event).replace(event.time, "") for event in log.events()]
     assert len(written) > len(expected)
     assert not [(line, canary) for line in written for canary in CANARIES if canary in line]
     assert len({line[0] for line in events}) == (

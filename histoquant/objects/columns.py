@@ -1,6 +1,6 @@
-"""Columns between NumPy and Arrow without a look for pandas.
+"""Columns of NumPy for Arrow without a look for pandas.
 
-``pyarrow.array`` and ``to_numpy`` ask of what they are given whether it is pandas', and load pandas to ask.
+``pyarrow.array`` asks of what it is given whether it is pandas', and loads pandas to ask.
 That takes a fifth of a second, which the first tile of every process would wait for.
 """
 
@@ -33,27 +33,3 @@ def to_arrow(values: NDArray[Any]) -> pa.Array:
 def to_table(columns: Mapping[str, NDArray[Any]]) -> pa.Table:
     """A table of such columns, in their order."""
     return pa.table({name: to_arrow(values) for name, values in columns.items()})
-
-
-def to_numpy(column: pa.ChunkedArray) -> NDArray[Any]:
-    """A column of numbers, none missing, as NumPy sees it; not copied where it lies in one piece.
-
-    Parameters
-    ----------
-    column : pyarrow.ChunkedArray
-        Of a numeric type.
-
-    Returns
-    -------
-    ndarray, shape (n,)
-
-    Raises
-    ------
-    ValueError
-        If a value is missing.
-    """
-    if column.null_count:
-        raise ValueError(f"{column.null_count} of {len(column)} values are missing")
-    whole = column.combine_chunks()
-    values = np.frombuffer(whole.buffers()[1] or b"", dtype=column.type.to_pandas_dtype())
-    return values[whole.offset : whole.offset + len(whole)]

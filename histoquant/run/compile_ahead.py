@@ -52,7 +52,7 @@ def compile_ahead(markers: Iterable[str]) -> None:
             file=sys.stderr,
             flush=True,
         )
-        process, nothing = [sys.executable, "-m", __name__, *missing], subprocess.DEVNULL
+        process, nothing = [sys.executable, "-P", "-m", __name__, *missing], subprocess.DEVNULL
         with contextlib.suppress(OSError):  # no process to be had
             subprocess.run(process, stdin=nothing, stdout=nothing, stderr=nothing, check=False)  # noqa: S603
 

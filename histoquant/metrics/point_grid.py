@@ -25,7 +25,7 @@ class PointGrid(NamedTuple):
 
 def grid_of(
     x: FloatArray, y: FloatArray, size: float, most_across: int
-) -> tuple[PointGrid, NDArray[np.int64]]:
+) -> tuple[PointGrid, NDArray[np.int32]]:
     """Sort points into cells.
 
     Parameters
@@ -40,22 +40,26 @@ def grid_of(
     Returns
     -------
     grid : PointGrid
-    order : ndarray of int64, shape (n,)
+    order : ndarray of int32, shape (n,)
         Which point stands in each place of the grid; within a cell they keep their order.
     """
     left, top = float(x.min()), float(y.min())
     size = max(size, float(max(x.max() - left, y.max() - top)) / most_across)
-    column, row = ((x - left) / size).astype(np.int64), ((y - top) / size).astype(np.int64)
+    # in 32 bits and one after the other: a large slide has millions of nuclei
+    cell = ((y - top) / size).astype(np.int32)
+    down = int(cell.max()) + 1
+    column = ((x - left) / size).astype(np.int32)
     across = int(column.max()) + 1
-    cell = row * across + column
-    counts = np.bincount(cell, minlength=across * (int(row.max()) + 1))
-    starts = np.append(0, np.cumsum(counts))
+    cell *= np.int32(across)
+    cell += column
+    del column
+    starts = np.append(0, np.cumsum(np.bincount(cell, minlength=across * down)))
     order = _by_cell(cell, starts)
     return PointGrid(x[order], y[order], starts, across, left, top, size), order
 
 
 @njit(cache=True, nogil=True)
-def _by_cell(cell: NDArray[np.int64], starts: NDArray[np.int64]) -> NDArray[np.int64]:
+def _by_cell(cell: NDArray[np.int32], starts: NDArray[np.int64]) -> NDArray[np.int32]:
     place, order = starts.copy(), np.empty_like(cell)
     for i in range(cell.size):
         order[place[cell[i]]] = i

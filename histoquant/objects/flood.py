@@ -16,7 +16,7 @@ from histoquant.objects.edge_words import edge_words, step_kind
 from histoquant.objects.ground import AT_LEVEL, FROM, TO, Found, Ground, Waiting, counts_of, framed
 from histoquant.objects.prefetch import prefetch
 from histoquant.objects.score_rules import ScoreRules
-from histoquant.objects.steep_zone import give_up_far, steepest_room
+from histoquant.objects.steep_zone import give_up_far, steep_columns, steepest_room
 from histoquant.objects.walk import walk
 
 Int32Array = npt.NDArray[np.int32]
@@ -108,15 +108,17 @@ def label_best(labels: Labels, last: int, seen: Seen, rules: ScoreRules, lowest:
     """
     levels = framed(seen.levels, seen.blocked)
     counts = counts_of(seen.levels) if seen.counts is None else seen.counts
-    steepest = None
+    steep = steepest = None
     # elsewhere edges are steep all over: in the first pass, and where no brown is doubted
     if seen.blocked is not None and seen.doubt is not None:
         steepest = steepest_room(levels.shape, step_kind(seen.darkness, seen.doubt))
     words = edge_words(levels, seen.darkness, seen.doubt, seen.blocked, seen.reach_px, steepest)
     found = Found.room(int(counts.sum()), rules.least_px)
-    ground = Ground.of(levels, words)
     if steepest is not None:
-        give_up_far(ground.unmet.reshape(levels.shape), steepest, rules.edge_min_mod, rules.length_px)
+        steep = steep_columns(steepest, rules.edge_min_mod)
+    ground = Ground.of(levels, words, steep)
+    if steep is not None:
+        give_up_far(ground.unmet.reshape(levels.shape), steep, rules.length_px)
     count = int(walk(ground, Waiting.of(counts), found, rules))
     if last + count > np.iinfo(labels.dtype).max:
         raise TooManyError(f"{last + count} regions are more than {labels.dtype} numbers")

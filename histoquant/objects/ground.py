@@ -9,6 +9,7 @@ import numpy.typing as npt
 from numba import njit
 
 from histoquant.objects.marks import WORD, places
+from histoquant.objects.steep_zone import BLOCK
 
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
@@ -43,7 +44,7 @@ class Ground(NamedTuple):
     words : ndarray of int32, shape (1, n)
         What each pixel adds to the boundary, from `edge_words`.
     peaks : ndarray of uint32, shape (k,)
-        Pixels as dark as any beside, of neighbours that are alike the first.
+        Where walks begin: pixels as dark as any beside, of neighbours that are alike the first.
     width : int
         Of a row of the window, frame included.
     """
@@ -55,7 +56,7 @@ class Ground(NamedTuple):
     width: int
 
     @classmethod
-    def of(cls, levels: UInt8Array, words: Int32Array) -> Ground:
+    def of(cls, levels: UInt8Array, words: Int32Array, steep: UInt8Array | None = None) -> Ground:
         """Of a framed window.
 
         Parameters
@@ -63,11 +64,18 @@ class Ground(NamedTuple):
         levels : ndarray of uint8, shape (h, w)
             Within a frame of zeros, `framed`.
         words : ndarray of int32, shape (h, w)
+        steep : ndarray of uint8, shape (rows of blocks, w), or None
+            255 in columns of `BLOCK` rows whose pixels' regions are sought, 0 in others; None for all.
         """
         width = levels.shape[1]
-        marks, columns = np.zeros(width + WORD, np.uint8), np.empty(width + WORD, np.int32)
+        meant = np.full((1, width), 255, np.uint8) if steep is None else steep
+        room = (
+            np.zeros((3, width), np.uint8),
+            np.zeros(width + WORD, np.uint8),
+            np.empty(width + WORD, np.int32),
+        )
         peaks = np.empty(levels.size // 2, np.uint32)
-        count = _peaks(levels, marks, columns, peaks)
+        count = _peaks(levels, meant, room, peaks)
         row = levels.reshape(1, -1)
         return cls(row, row.copy(), words.reshape(1, -1), peaks[:count], width)
 
@@ -187,15 +195,32 @@ def _count(levels: UInt8Array, eights: UInt64Array, counts: Int64Array) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _peaks(levels: UInt8Array, marks: UInt8Array, columns: Int32Array, peaks: UInt32Array) -> int:
-    count, width = np.uint64(0), levels.shape[1]
+def _peaks(
+    levels: UInt8Array, meant: UInt8Array, room: tuple[UInt8Array, UInt8Array, Int32Array], peaks: UInt32Array
+) -> int:
+    """Peaks of what is left of the levels where all that is not meant is background.
+
+    A region that holds a pixel holds what is darker beside it, too, up to a peak.
+    """
+    rows, marks, columns = room
+    count, width, least = np.uint64(0), levels.shape[1], meant.shape[0] - 1
     for y in range(1, levels.shape[0] - 1):
-        _mark_peaks(levels[y - 1, 1:-1], levels[y], levels[y + 1, 1:-1], marks[1 : width - 1])
+        above, row, below = rows[(y - 1) % 3], rows[y % 3], rows[(y + 1) % 3]
+        _leave(levels[y + 1], meant[min((y + 1) // BLOCK, least)], below)
+        if y == 1:
+            _leave(levels[1], meant[0], row)
+        _mark_peaks(above[1:-1], row, below[1:-1], marks[1 : width - 1])
         found = np.uint64(places(marks, width, columns))
         for k in range(found):
             peaks[count + k] = y * width + columns[k]
         count += found
     return int(count)
+
+
+@njit(cache=True, nogil=True)
+def _leave(row: UInt8Array, meant: UInt8Array, out: UInt8Array) -> None:
+    for x in range(out.size):
+        out[x] = row[x] & meant[x]
 
 
 @njit(cache=True, nogil=True)

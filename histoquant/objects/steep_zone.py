@@ -1,8 +1,9 @@
-"""Where a search need not look: farther from every steep edge than a region is long.
+"""Where a search begins and where it need not look: at steep edges, and farther away than a region is long.
 
 A region counts only if the mean step of darkness across its edges exceeds the least, so that one of its edges
-does. Pixels too far from any such edge are in no region that counts, and whatever holds them is too long or
-has no steep edge: they are as good as given up before the walk begins.
+does, and the darker pixel of that edge is in the region: it is enough to walk from such pixels. Pixels too
+far from any such edge are in no region that counts, and whatever holds them is too long or has no steep edge:
+they are as good as given up before the walk begins.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ UInt64Array = npt.NDArray[np.uint64]
 BLOCK = 8
 """Edge of the blocks of pixels that are told apart, as many as bytes of a word."""
 _ALL = np.uint64(2**64 - 1)
+_STEEP = np.uint8(255)
 
 
 def steepest_room(shape: tuple[int, ...], kind: type[np.signedinteger]) -> IntArray:
@@ -41,38 +43,46 @@ def steepest_room(shape: tuple[int, ...], kind: type[np.signedinteger]) -> IntAr
     return np.zeros((-(-shape[0] // BLOCK), shape[1]), kind)
 
 
-def give_up_far(unmet: UInt8Array, steepest: IntArray, least_mod: float, length_px: int) -> None:
+def steep_columns(steepest: IntArray, least_mod: float) -> UInt8Array:
+    """Where a pixel may have an edge that is steeper than the least.
+
+    Parameters
+    ----------
+    steepest : ndarray, shape (rows of blocks, w)
+        Largest step from the darker pixel of an edge to the lighter one, in each column of `BLOCK` rows;
+        of two side by side the later one holds it, of one above the other the upper one.
+    least_mod : float
+        A region counts only if its mean step exceeds this.
+
+    Returns
+    -------
+    ndarray of uint8, shape (rows of blocks, w)
+        255 in each column of `BLOCK` rows that holds either pixel of such an edge; 0 elsewhere.
+    """
+    held = steepest > math.floor(least_mod)
+    either = held.copy()
+    either[1:] |= held[:-1]
+    either[:, :-1] |= held[:, 1:]
+    return either * _STEEP
+
+
+def give_up_far(unmet: UInt8Array, steep: UInt8Array, length_px: int) -> None:
     """Mark, in place, what lies too far from every edge that is steeper than the least.
 
     Parameters
     ----------
     unmet : ndarray of uint8, shape (h, w)
         A framed window, ``w`` divisible by `BLOCK`. What is marked becomes 255, as what a walk gave up.
-    steepest : ndarray, shape (rows of blocks, w)
-        Largest step from the darker pixel of an edge to the lighter one, in each column of `BLOCK` rows;
-        either pixel may hold it.
-    least_mod : float
-        A region counts only if its mean step exceeds this.
+    steep : ndarray of uint8, shape (rows of blocks, w)
+        Not 0 where such edges are, from `steep_columns`.
     length_px : int
         Longest side of a region.
     """
-    steep = np.empty((steepest.shape[0], steepest.shape[1] // BLOCK), np.uint8)
-    _find_steep(steepest, math.floor(least_mod), steep)
     # a region's pixels lie within a pixel less than its length of each other
     reach = -(-length_px // BLOCK)
-    near = cv2.dilate(steep, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
+    blocks = (steep.view(np.uint64) > 0).view(np.uint8)
+    near = cv2.dilate(blocks, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
     _mark(near, unmet.view(np.uint64))
-
-
-@njit(cache=True, nogil=True)
-def _find_steep(steepest: IntArray, least: int, out: UInt8Array) -> None:
-    for y in range(out.shape[0]):
-        row = steepest[y]
-        for x in range(np.uint64(out.shape[1])):
-            most = row[np.uint64(BLOCK) * x]
-            for i in range(np.uint64(1), np.uint64(BLOCK)):
-                most = max(most, row[np.uint64(BLOCK) * x + i])
-            out[y, x] = most > least
 
 
 @njit(cache=True, nogil=True)

@@ -124,7 +124,7 @@ def test_noise_in_windows_of_any_shape(shape: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("reach", [0, 1])
-def test_regions_far_from_steep_edges_are_left_out_and_none_is_missed(
+def test_only_what_is_at_steep_edges_is_walked_and_no_region_is_missed(
     seed: int, reach: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = np.random.default_rng(seed)
@@ -143,7 +143,7 @@ def test_regions_far_from_steep_edges_are_left_out_and_none_is_missed(
     monkeypatch.setattr(flood, "give_up_far", give_up)
     found = _found_is_wanted(levels, dark, doubt, blocked, reach, 5.0, edge_min_od=0.05)
     assert found > 0
-    assert 0.05 < max(left_out) < 1.0
+    assert 0.04 < max(left_out) < 1.0
 
 
 def _found_is_wanted(levels, dark, doubt, blocked, reach, length_um, regrowth=0.5, edge_min_od=0.005) -> int:

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from histoquant.objects.ground import Found, Ground, Waiting, counts_of, framed
+from histoquant.objects.steep_zone import BLOCK
 
 SHAPES = ((1, 1), (1, 30), (30, 1), (6, 6), (19, 37))
 
@@ -40,6 +42,24 @@ def test_peaks_are_as_dark_as_any_beside_and_one_is_in_every_summit(shape: tuple
         wanted += int(here > max(above, before) and here >= max(after, below))
     assert len(ground.peaks) == wanted
     assert (ground.unmet == ground.levels).all()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_regions_of_what_is_meant_hold_a_peak(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(4)
+    levels = framed(rng.integers(0, 5, shape).astype(np.uint8), None)
+    words, blocks = np.zeros(levels.shape, np.int32), (-(-levels.shape[0] // BLOCK), levels.shape[1])
+    for share in (0.0, 0.1, 0.5, 1.0):
+        meant = np.where(rng.random(blocks) < share, np.uint8(255), np.uint8(0))
+        peaks = Ground.of(levels, words, meant).peaks
+        held = np.repeat(meant, BLOCK, axis=0)[: len(levels)] > 0
+        assert held.ravel()[peaks].all()
+        for level in range(1, 5):
+            regions, _ = ndimage.label(levels >= level)
+            wanted = regions[held & (levels == level)]
+            assert set(wanted) <= set(regions.ravel()[peaks])
+        if share == 1.0:
+            assert (peaks == Ground.of(levels, words).peaks).all()
 
 
 def test_every_level_has_room_for_its_pixels() -> None:

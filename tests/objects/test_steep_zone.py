@@ -5,7 +5,7 @@ import pytest
 
 from histoquant.objects.edge_words import edge_words
 from histoquant.objects.ground import framed
-from histoquant.objects.steep_zone import BLOCK, give_up_far, steepest_room
+from histoquant.objects.steep_zone import BLOCK, give_up_far, steep_columns, steepest_room
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 60), (60, 1), (9, 7), (40, 83)])
@@ -19,7 +19,8 @@ def test_no_pixel_within_the_length_of_a_steep_edge_is_given_up(
     dark = np.where(rng.random(shape) < 3 / levels.size, 300, 100).astype(np.int16)
     steepest, marked = steepest_room(levels.shape, np.int16), levels.copy()
     edge_words(levels, dark, None, None, 0, steepest)
-    give_up_far(marked, steepest, 50.0, length_px)
+    columns = steep_columns(steepest, 50.0)
+    give_up_far(marked, columns, length_px)
     height, width = shape
     inside = levels[1 : height + 1, 1 : width + 1]
     ends = [
@@ -35,6 +36,7 @@ def test_no_pixel_within_the_length_of_a_steep_edge_is_given_up(
     assert (marked[~given_up] == levels[~given_up]).all()
     ys, xs = np.nonzero(given_up)
     for y, x in steep:
+        assert columns[(y + 1) // BLOCK, x + 1] == 255
         assert (np.maximum(abs(ys - y - 1), abs(xs - x - 1)) >= length_px).all()
     if not steep:
         assert given_up.all()
@@ -49,5 +51,7 @@ def test_no_pixel_within_the_length_of_a_steep_edge_is_given_up(
 def test_every_step_is_more_than_a_least_below_all() -> None:
     levels = framed(np.zeros((20, 30), np.uint8), None)
     steepest, marked = steepest_room(levels.shape, np.int16), levels.copy()
-    give_up_far(marked, steepest, -0.5, 8)
+    columns = steep_columns(steepest, -0.5)
+    give_up_far(marked, columns, 8)
     assert (marked == levels).all()
+    assert (columns == 255).all()

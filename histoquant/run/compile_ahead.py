@@ -25,6 +25,7 @@ from histoquant.run.tasks import commit_slide, plan_slide, run_batch
 
 UInt8Array = npt.NDArray[np.uint8]
 
+_LIMIT_S: Final = 900.0  # fifteen times what it takes on one core
 _SIDE_PX: Final = 1024
 _MPP: Final = 0.5
 _WHITE: Final = 240.0
@@ -38,7 +39,8 @@ def compile_ahead(markers: Iterable[str]) -> None:
 
     A small drawn slide goes through plan, tiles and commit in a process of its own. Without it every worker
     would compile, all at the same time, and hold the compiler's memory to its end. What the drawing does
-    not ask for is compiled when it is needed, and so is everything if that process fails.
+    not ask for is compiled when it is needed, and so is everything if that process fails or is not done after
+    a quarter of an hour.
 
     Parameters
     ----------
@@ -46,15 +48,25 @@ def compile_ahead(markers: Iterable[str]) -> None:
         Names.
     """
     missing = sorted({marker for marker in markers if not _mark_of(marker).exists()})
-    if missing:
-        print(
-            "histoquant: compiling, for about a minute and once after an installation.",
-            file=sys.stderr,
-            flush=True,
-        )
-        process, nothing = [sys.executable, "-P", "-m", __name__, *missing], subprocess.DEVNULL
-        with contextlib.suppress(OSError):  # no process to be had
-            subprocess.run(process, stdin=nothing, stdout=nothing, stderr=nothing, check=False)  # noqa: S603
+    if not missing:
+        return
+    _tell("compiling, for about a minute and once after an installation.")
+    # the folder is gone even where the process is stopped
+    with contextlib.suppress(OSError), tempfile.TemporaryDirectory(prefix="histoquant-") as folder:
+        process, nothing = [sys.executable, "-P", "-m", __name__, folder, *missing], subprocess.DEVNULL
+        try:
+            subprocess.run(  # noqa: S603
+                process, stdin=nothing, stdout=nothing, stderr=nothing, check=False, timeout=_LIMIT_S
+            )
+        except subprocess.TimeoutExpired:
+            _tell(
+                f"compiling was stopped after {_LIMIT_S:g} s. The run goes on and compiles what it needs, "
+                "which takes longer."
+            )
+
+
+def _tell(what: str) -> None:
+    print(f"histoquant: {what}", file=sys.stderr, flush=True)
 
 
 def drawn_tissue(side_px: int) -> UInt8Array:
@@ -86,10 +98,10 @@ def drawn_tissue(side_px: int) -> UInt8Array:
     return np.asarray(np.clip(_WHITE * 10.0**-density, 0.0, 255.0), np.uint8)
 
 
-def _compile(marker: str) -> None:
+def _compile(marker: str, scratch: str) -> None:
     """Quantify the drawing as one marker, and leave a mark beside the kernels."""
     # a plug-in may refuse the drawing: what it needs is compiled with its first slide
-    with contextlib.suppress(HistoquantError), tempfile.TemporaryDirectory(prefix="histoquant-") as folder:
+    with contextlib.suppress(HistoquantError), tempfile.TemporaryDirectory(dir=scratch) as folder:
         path = Path(folder, f"{marker}.tif")
         rgb = drawn_tissue(_SIDE_PX)
         tifffile.imwrite(path, rgb, tile=(256, 256), compression="jpeg", photometric="rgb")
@@ -116,5 +128,5 @@ def _mark_of(marker: str) -> Path:
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:]:
-        _compile(name)
+    for name in sys.argv[2:]:
+        _compile(name, sys.argv[1])

@@ -63,9 +63,9 @@ def wash(rgb: Picture, lift: float, gray: float, out: Picture | None = None) -> 
 
 def blend(image: Picture, mask: Mask, color: RGB, alpha: float) -> None:
     """Mix ``color`` into ``image`` where ``mask`` (0 to 255) says so, at most ``alpha``."""
-    from histoquant.report.mixing import mix, mixed_tables  # compiled: a page without pictures needs none
+    from histoquant.report.mixing import mix  # compiled: a page without pictures needs none
 
-    mix(image, np.ascontiguousarray(mask), mixed_tables(color, alpha))
+    mix(image, np.ascontiguousarray(mask), color, alpha)
 
 
 def dot_mask(shape: tuple[int, int], xy: npt.NDArray[np.float64], diameter_px: float) -> Mask:

@@ -1,8 +1,9 @@
-"""The table that a colour is mixed by says what the formula says, pixel by pixel."""
+"""A colour is mixed as the formula says, pixel by pixel."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +16,7 @@ channel = st.integers(0, 255)
 @settings(deadline=None, max_examples=50)
 @given(
     seed=st.integers(0, 2**32),
-    shape=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    shape=st.tuples(st.integers(1, 40), st.integers(1, 200)),
     color=st.tuples(channel, channel, channel),
     alpha=st.floats(0, 1),
     covered=st.floats(0, 1),
@@ -42,3 +43,9 @@ def test_a_mask_in_pieces_is_taken_as_well() -> None:
     mask = np.full((21, 9), 255, np.uint8).T
     blend(image, mask, (10, 20, 30), 1.0)
     assert (image == (10, 20, 30)).all()
+
+
+def test_a_cut_out_is_refused() -> None:
+    image = np.zeros((9, 21, 3), np.uint8)
+    with pytest.raises(ValueError, match="contiguous"):
+        blend(image[:, :10], np.full((9, 10), 255, np.uint8), (10, 20, 30), 1.0)

@@ -6,19 +6,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+from numba import literal_unroll, njit
 
+from histoquant.objects.edge_lanes import LANES, Band, Rows, tell_edges
+from histoquant.objects.prefetch import prefetch, prefetch_to_write
 from histoquant.objects.steep_zone import BLOCK
 
 Plane = npt.NDArray[Any] | None
-Int8Array = npt.NDArray[np.int8]
 Int32Array = npt.NDArray[np.int32]
 IntArray = npt.NDArray[np.signedinteger]
 UInt8Array = npt.NDArray[np.uint8]
 
-# In one byte each, as sums of Python's numbers would be reckoned in eight.
-_OPENS, _CLOSES, _NONE = np.int8(1), np.int8(-1), np.int8(0)
-# Rows are views, and nobody counts who holds them: ten of them are handed over for every row of the window.
+# Rows are views, and nobody counts who holds them.
 _kernel = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 
 
@@ -54,14 +53,22 @@ def edge_words(
         Bits 0 to 3: free edges plus 8; bits 4 to 7: edges to blocked pixels; above: step of darkness across
         the free ones. Not set in the frame nor where blocked. An edge of the window is none.
     """
-    words = np.empty(framed.shape, np.int32)
-    width = darkness.shape[1]
-    kind = step_kind(darkness, doubt)
-    # of the edges above a row, below it, and before each pixel and after the last
-    signs, steps = np.zeros((3, width + 1), np.int8), np.zeros((3, width + 1), kind)
-    room = (signs, steps, np.empty(width + 2 * reach_px + 1, darkness.dtype), np.empty(width, np.int8))
-    _words(framed, darkness, doubt, blocked, reach_px, (*room, steepest), words)
-    return words
+    width, kind = darkness.shape[1], step_kind(darkness, doubt)
+    room, wide = reach_px + 1, -(-width // LANES) * LANES + 2 * (reach_px + 1)
+    rows = (reach_px + max(reach_px, 1) + 2, wide)
+    band = Band(
+        np.empty(rows, np.uint8),
+        None if blocked is None else np.empty(rows, np.uint8),
+        np.empty(rows, kind),
+        None if doubt is None else np.empty(rows, kind),
+        np.zeros((2, wide), kind),
+        steepest,
+        room,
+    )
+    # so many words are written at once, beyond the last of a row, too
+    words = np.empty(framed.size + LANES, np.int32)
+    _words((framed[1:, 1:], blocked, darkness, doubt), band, framed.shape[1], words)
+    return words[: framed.size].reshape(framed.shape)
 
 
 def step_kind(darkness: IntArray, doubt: IntArray | None) -> type[np.signedinteger]:
@@ -71,118 +78,66 @@ def step_kind(darkness: IntArray, doubt: IntArray | None) -> type[np.signedinteg
 
 @_kernel
 def _words(
-    framed: UInt8Array,
-    darkness: IntArray,
-    doubt: IntArray | None,
-    blocked: UInt8Array | None,
-    reach: int,
-    room: tuple[Int8Array, IntArray, IntArray, Int8Array, Plane],
+    planes: tuple[UInt8Array, Plane, IntArray, Plane],
+    band: Band,
+    stride: int,
     words: Int32Array,
 ) -> None:
-    """Loops over few arrays each, which compilers turn into vector instructions."""
-    signs, steps, padded, low, steepest = room
-    height, width = darkness.shape
+    (height, width), turn, reach = planes[2].shape, band.levels.shape[0], band.room - 1
+    last = height - 1
+    for y in range(min(reach + 1, height)):
+        _take(planes, y, band)
     for y in range(height):
-        # an edge adds to one of its pixels what it takes off the other: it is measured once, from below; at
-        # the window's own edge a row meets itself and adds nothing
-        over, under = max(y - 1, 0), min(y + 1, height - 1)
-        row, next_row = framed[y + 1, 1 : width + 1], framed[under + 1, 1 : width + 1]
-        above, below, across = y % 2, (y + 1) % 2, 2
-        shut, shut_below = _row(blocked, y), _row(blocked, under)
-        _compare(next_row, row, shut_below, shut, signs[below, :width])
-        inner, outer = darkness[min(y + reach + 1, height - 1)], darkness[max(y - reach, 0)]
-        sure, sure_below = _row(doubt, y), _row(doubt, under)
-        _measure(signs[below, :width], inner, outer, sure_below, sure, steps[below, :width])
-        _pad(darkness[y], padded[:reach], padded[reach : reach + width], padded[reach + width :])
-        _compare(row[1:], row[:-1], _later(shut), _earlier(shut), signs[across, 1:width])
-        inner, outer = padded[2 * reach + 1 : 2 * reach + width], padded[: width - 1]
-        _measure(signs[across, 1:width], inner, outer, _later(sure), _earlier(sure), steps[across, 1:width])
-        most = _row(steepest, (y + 1) // BLOCK)
-        _note(signs[below, :width], steps[below, :width], most)
-        _note(signs[across, :width], steps[across, :width], most)
-        _count(signs[above, :width], signs[below, :width], signs[across], low)
-        if blocked is not None:
-            _add_taken(shut, blocked[over], shut_below, low)
-        _pack(steps[above, :width], steps[below, :width], steps[across], low, words[y + 1, 1 : width + 1])
+        if y + reach + 1 < height:
+            _take(planes, y + reach + 1, band)
+        # at the window's own edge a row meets itself and adds nothing
+        over, under = max(y - 1, 0) % turn, min(y + 1, last) % turn
+        back, ahead = max(y - reach, 0) % turn, min(y + reach + 1, last) % turn
+        rows = Rows(over, y % turn, under, back, ahead, y % 2, (y + 1) % 2, (y + 1) // BLOCK)
+        start = np.uint64((y + 1) * stride + 1)
+        row, to_come = words[start:], np.uint64(min(y + reach + 2, last))
+        for x in range(np.uint64(0), np.uint64(width), np.uint64(LANES)):
+            for plane in literal_unroll(planes):
+                _fetch(plane, to_come, x)
+            prefetch_to_write(words, start + stride + x)
+            prefetch_to_write(words, start + stride + x + np.uint64(LANES // 2))
+            tell_edges(band, rows, x, row)
 
 
 @_kernel
-def _row(plane: Plane, y: int) -> Plane:
-    return None if plane is None else plane[y]
+def _take(planes: tuple[UInt8Array, Plane, IntArray, Plane], y: int, band: Band) -> None:
+    levels, blocked, darkness, doubt = planes
+    width = darkness.shape[1]
+    _repeat(levels, y, width, band.room, band.levels)
+    _repeat(blocked, y, width, band.room, band.taken)
+    _repeat(darkness, y, width, band.room, band.dark)
+    _repeat(doubt, y, width, band.room, band.doubt)
 
 
 @_kernel
-def _later(row: Plane) -> Plane:
-    return None if row is None else row[1:]
+def _fetch(plane: Plane, y: np.uint64, x: np.uint64) -> None:
+    """Have pixels of a row to come fetched while others are told."""
+    if plane is not None:
+        prefetch(plane, y, x)
 
 
 @_kernel
-def _earlier(row: Plane) -> Plane:
-    return None if row is None else row[:-1]
+def _repeat(plane: Plane, y: int, width: int, room: int, band: Plane) -> None:
+    """Copy so much of a row, and its first and last pixel before and after it."""
+    if plane is not None and band is not None:
+        row, out = plane[y, :width], band[y % band.shape[0]]
+        _copy(row, out[room : room + width])
+        _fill(row[0], out[:room])
+        _fill(row[-1], out[room + width :])
 
 
 @_kernel
-def _compare(here: UInt8Array, there: UInt8Array, shut: Plane, shut_there: Plane, sign: Int8Array) -> None:
-    """1 for edges that open with the pixel here, -1 for those that close, 0 for none."""
-    if shut is None or shut_there is None:
-        for x in range(sign.size):
-            sign[x] = _OPENS if here[x] > there[x] else (_CLOSES if here[x] < there[x] else _NONE)
-    else:
-        for x in range(sign.size):
-            edge = _OPENS if here[x] > there[x] else (_CLOSES if here[x] < there[x] else _NONE)
-            sign[x] = _NONE if (shut[x] | shut_there[x]) > 0 else edge
+def _copy(row: npt.NDArray[Any], out: npt.NDArray[Any]) -> None:
+    for x in range(out.size):
+        out[x] = row[x]
 
 
 @_kernel
-def _measure(
-    sign: Int8Array, inner: IntArray, outer: IntArray, sure: Plane, sure_there: Plane, step: IntArray
-) -> None:
-    if sure is None or sure_there is None:
-        for x in range(step.size):
-            step[x] = inner[x] - outer[x] if sign[x] != 0 else 0
-    else:
-        for x in range(step.size):
-            doubt = -sure_there[x] if sign[x] > 0 else sure[x]
-            step[x] = inner[x] - outer[x] + doubt if sign[x] != 0 else 0
-
-
-@_kernel
-def _note(sign: Int8Array, step: IntArray, most: Plane) -> None:
-    """The largest step from the darker pixel of an edge to the lighter one, in the columns of the frame."""
-    if most is not None:
-        inner = most[1 : step.size + 1]
-        for x in range(step.size):
-            inner[x] = max(inner[x], step[x] if sign[x] > 0 else -step[x])
-
-
-@_kernel
-def _pad(row: IntArray, before: IntArray, middle: IntArray, after: IntArray) -> None:
-    for x in range(before.size):
-        before[x] = row[0]
-    for x in range(middle.size):
-        middle[x] = row[x]
-    for x in range(after.size):
-        after[x] = row[-1]
-
-
-@_kernel
-def _count(above: Int8Array, below: Int8Array, across: Int8Array, low: Int8Array) -> None:
-    before, after = across[:-1], across[1:]
-    for x in range(low.size):
-        low[x] = above[x] - below[x] + before[x] - after[x] + 8
-
-
-@_kernel
-def _add_taken(row: UInt8Array, above: UInt8Array, below: UInt8Array, low: Int8Array) -> None:
-    for x in range(low.size):
-        low[x] += 16 * (np.int8(above[x] > 0) + np.int8(below[x] > 0))
-    for beside, at in ((row[:-1], low[1:]), (row[1:], low[:-1])):
-        for x in range(at.size):
-            at[x] += 16 * np.int8(beside[x] > 0)
-
-
-@_kernel
-def _pack(above: IntArray, below: IntArray, across: IntArray, low: Int8Array, word: Int32Array) -> None:
-    before, after = across[:-1], across[1:]
-    for x in range(word.size):
-        word[x] = (np.int32(above[x]) - below[x] + before[x] - after[x]) * 256 + low[x]
+def _fill(value: int, out: npt.NDArray[Any]) -> None:
+    for x in range(out.size):
+        out[x] = value

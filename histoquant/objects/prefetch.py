@@ -8,8 +8,10 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-# To read, to be kept in all caches, data: as LLVM's `prefetch` numbers them.
-_READ, _KEEP, _DATA = 0, 3, 1
+from histoquant.objects.lane_rows import start_of
+
+# To read or to write, to be kept in all caches, data: as LLVM's `prefetch` numbers them.
+_READ, _WRITE, _KEEP, _DATA = 0, 1, 3, 1
 
 
 @intrinsic
@@ -31,11 +33,32 @@ def prefetch(context: Any, plane: Any, y: Any, x: Any) -> Any:
         ]
         array = target.make_array(kind)(target, builder, given[0])
         pointer = cgutils.get_item_pointer(target, builder, kind, array, place, wraparound=False)
-        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
-        called = builder.module.declare_intrinsic(
-            "llvm.prefetch", [byte], ir.FunctionType(ir.VoidType(), [byte, word, word, word])
-        )
-        builder.call(called, [builder.bitcast(pointer, byte), word(_READ), word(_KEEP), word(_DATA)])
+        _ask(builder, pointer, _READ)
         return target.get_dummy_value()
 
     return types.void(plane, y, x), generate
+
+
+@intrinsic
+def prefetch_to_write(context: Any, row: Any, x: Any) -> Any:
+    """Have the processor make ready what lies at ``row[x]``, to be written soon.
+
+    Parameters
+    ----------
+    row : ndarray, shape (w,)
+    x : int
+        Not negative; it may lie beyond the last, because nothing is read.
+    """
+
+    def generate(target: Any, builder: Any, signature: Any, given: Any) -> Any:
+        _ask(builder, start_of(target, builder, signature, given), _WRITE)
+        return target.get_dummy_value()
+
+    return types.void(row, x), generate
+
+
+def _ask(builder: Any, pointer: Any, how: int) -> None:
+    byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+    kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+    called = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
+    builder.call(called, [builder.bitcast(pointer, byte), word(how), word(_KEEP), word(_DATA)])

@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from histoquant.objects.edge_lanes import LANES
+
 IntArray = npt.NDArray[np.signedinteger]
 UInt8Array = npt.NDArray[np.uint8]
 UInt64Array = npt.NDArray[np.uint64]
@@ -38,9 +40,10 @@ def steepest_room(shape: tuple[int, ...], kind: type[np.signedinteger]) -> IntAr
     Returns
     -------
     ndarray, shape (rows of blocks, w)
-        Zeros.
+        Zeros, with room beyond the end of every row: so many are noted at once as there are lanes.
     """
-    return np.zeros((-(-shape[0] // BLOCK), shape[1]), kind)
+    height, width = shape
+    return np.zeros((-(-height // BLOCK), width + LANES), kind)[:, :width]
 
 
 def steep_columns(steepest: IntArray, least_mod: float) -> UInt8Array:

@@ -19,6 +19,10 @@ _KEPT: Final = ((-4, 0), (-1, 2**31 - 1), (-8, 1))
 # end. A column of two million cells is such a block, a mask of a picture is not.
 _GIVEN_BACK: Final = ((-4, 65536), (-3, 16 << 20), (-1, 64 << 20))
 _MANY_CELLS: Final = 1 << 17
+# Pages that were given back must be cleared again. Up to so many pixels of the working plane (5 mm2) plan and
+# commit find room in what tiles have freed; up to so many (32 mm2) maps leave no gaps that matter.
+_SMALL_SLIDE_PX: Final = 20_000_000
+_SMALL_MAPS_PX: Final = 128_000_000
 _MAPS_GIVEN_BACK: Final = ((-3, 1 << 20),)
 _COMPILER: Final = "libllvmlite"
 _DONTNEED: Final = 4  # of madvise(2)
@@ -56,6 +60,18 @@ def give_back_freed_memory() -> bool:
     return _told(_GIVEN_BACK) and trim()
 
 
+def make_room_for_slide(size_px: tuple[int, int]) -> None:
+    """Return what is free where a slide is large, as `give_back_freed_memory` does; a small one uses it.
+
+    Parameters
+    ----------
+    size_px : tuple of int
+        Width and height of its working plane.
+    """
+    if size_px[0] * size_px[1] > _SMALL_SLIDE_PX:
+        give_back_freed_memory()
+
+
 def make_room(cells: int) -> None:
     """Return what is free just now where a slide has many cells, whose columns are large blocks.
 
@@ -70,18 +86,25 @@ def make_room(cells: int) -> None:
         give_back_freed_memory()
 
 
-def give_back_maps() -> bool:
+def give_back_maps(size_px: tuple[int, int]) -> None:
     """Return what is free, and from here on every block of a mebibyte as soon as it is freed.
 
-    For maps, of which many come and go: a small slide's are smaller, and those of a large one left gaps
-    of 0.1 GB on 400 mm2.
+    For maps of large slides, of which many come and go; they left gaps of 0.1 GB on 400 mm2.
 
-    Returns
-    -------
-    bool
-        As of `keep_freed_memory`.
+    Parameters
+    ----------
+    size_px : tuple of int
+        Width and height of the working plane.
     """
-    return _told(_MAPS_GIVEN_BACK) and trim()
+    if size_px[0] * size_px[1] > _SMALL_MAPS_PX:
+        _told(_MAPS_GIVEN_BACK)
+        trim()
+
+
+def trim_maps(size_px: tuple[int, int]) -> None:
+    """Return what is free just now, where a working plane of this width and height has large maps."""
+    if size_px[0] * size_px[1] > _SMALL_MAPS_PX:
+        trim()
 
 
 def trim() -> bool:

@@ -11,7 +11,7 @@ from histoquant._version import __version__
 from histoquant.errors import SlideRefusedError
 from histoquant.markers.definition import MarkerDefinition
 from histoquant.objects.segmenter import NOT_EXACT, Segmenter
-from histoquant.run.heap import give_back_maps, trim
+from histoquant.run.heap import give_back_maps, trim_maps
 from histoquant.run.slide_stains import read_stains
 from histoquant.run.source import SourceFacts
 from histoquant.slides import Plane, Slide, working_plane
@@ -165,11 +165,11 @@ def plan_of(
     surveyed = survey(plane)
     # decoded tiles and windows: maps are not to come on top of them
     slide.forget_rest()
-    give_back_maps()
+    give_back_maps(plane.size_px)
     white = white_point(surveyed)
-    trim()
+    trim_maps(plane.size_px)
     tissue = map_tissue(surveyed, white, dab=marker.stains == "H-DAB")
-    trim()
+    trim_maps(plane.size_px)
     if not tissue.quantifiable.any():
         raise SlideRefusedError(
             "NO_TISSUE",

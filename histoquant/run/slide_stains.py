@@ -19,8 +19,10 @@ from histoquant.stains import (
 )
 from histoquant.stains.estimate import MIN_PURITY, PURITY_BESIDE_NUCLEI
 from histoquant.stains.foreign import colour_flags
+from histoquant.stains.sampled_plane import SampledPlane
+from histoquant.stains.sampling import BLOCK_PX
 from histoquant.stains.settings import rows_of, search_gain
-from histoquant.stains.strength import StainStrength, strength_histogram, strength_of
+from histoquant.stains.strength import StainStrength, halo_px, strength_histogram, strength_of
 from histoquant.stains.threshold import (
     CELL_SPREADS,
     NUCLEUS_SPREADS,
@@ -110,9 +112,10 @@ def read_stains(
     SlideStains
     """
     prior = H_DAB if marker.stains == "H-DAB" else H_E
-    estimate = slide_vectors(plane, surveyed, tissue, white, prior, purity_needed(marker))
+    sampled = SampledPlane(plane, BLOCK_PX, halo_px(plane))
+    estimate = slide_vectors(sampled, surveyed, tissue, white, prior, purity_needed(marker))
     vectors = locked.vectors if locked else estimate.vectors
-    strength, uneven = _strength(plane, surveyed, tissue, vectors, white)
+    strength, uneven = _strength(sampled, surveyed, tissue, vectors, white)
     own, doubts = _own_settings(marker, estimate, strength)
     cloudy = () if uneven.haze is None else (UNEVEN_BACKGROUND,)
     flags = (*colour_flags(estimate, strength, marker.stains), *(() if locked else doubts), *cloudy)
@@ -128,7 +131,7 @@ def purity_needed(marker: MarkerDefinition) -> float:
 
 
 def _strength(
-    plane: Plane, surveyed: Survey, tissue: TissueMap, vectors: StainVectors, white: WhitePoint
+    plane: SampledPlane, surveyed: Survey, tissue: TissueMap, vectors: StainVectors, white: WhitePoint
 ) -> tuple[StainStrength, Unevenness]:
     """How strong the stains are, measured again without haze where the background is uneven."""
     blocks = sample_blocks(tissue, surveyed)

@@ -15,7 +15,7 @@ from histoquant.errors import SlideFailedError
 from histoquant.run.backgrounds import Backgrounds
 from histoquant.run.build import refuse_other_build
 from histoquant.run.cross_check import cross_check
-from histoquant.run.heap import give_back_freed_memory, keep_freed_memory, make_room, trim
+from histoquant.run.heap import keep_freed_memory, make_room, make_room_for_slide, trim_maps
 from histoquant.run.job import SlideJob, file_state
 from histoquant.run.kept_plane import keeping, plane_of
 from histoquant.run.plan import Planned, SlidePlan, plan_of
@@ -71,7 +71,6 @@ def start_task(job: SlideJob) -> None:
 def plan_slide(job: SlideJob) -> PlanReceipt:
     """Decide everything slide-global and write it down; a plan already there under the same key is kept."""
     start_task(job)
-    give_back_freed_memory()
     folder = OutputFolder(job.out).work(job.slide_id, job.work_key)
     if not _plan_is_whole(folder):
         make_folder(folder)
@@ -82,7 +81,7 @@ def plan_slide(job: SlideJob) -> PlanReceipt:
     planned = load_plan(job)
     batches = batches_of(planned, job.parameters)
     # a survey's blocks are not a tile's, which would come on top of them
-    trim()
+    trim_maps(planned.plan.plane_size_px)
     return PlanReceipt(len(batches), sum(map(len, batches)))
 
 
@@ -93,6 +92,7 @@ def _plan(job: SlideJob) -> Planned:
     unread = Unread() if parameters.unread_limit_percent else None
     with open_job(job, unread) as slide:
         with keeping(job, slide) as plane:
+            make_room_for_slide(plane.size_px)
             planned = plan_of(slide, job.marker, parameters.working_mpp_um, job.locked, plane)
         checked = None
         if parameters.cross_check_tiles:
@@ -131,7 +131,6 @@ def commit_slide(job: SlideJob) -> CommitReceipt:
     from histoquant.run.pictures import draw_pictures
 
     start_task(job)
-    give_back_freed_memory()
     out = OutputFolder(job.out)
     done = out.manifest(job.slide_id)
     if done is not None and out.is_committed(job.slide_id, job.key):
@@ -139,7 +138,7 @@ def commit_slide(job: SlideJob) -> CommitReceipt:
         out.drop_work(job.slide_id)
         return CommitReceipt(done["row"])
     planned = load_plan(job)
-    give_back_freed_memory()
+    make_room_for_slide(planned.plan.plane_size_px)
     result, digests = _write_tables(job, planned)
     folder = out.slide(job.slide_id)
     make_room(len(result.cells))

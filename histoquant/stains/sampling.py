@@ -18,6 +18,7 @@ from histoquant.tiling.tissue_map import TissueMap
 
 BLOCK_PX = 256
 _MAPS = BLOCK_PX // SCALE_PX
+_RUNS = np.repeat([[False], [True]], SCALE_PX, axis=1)  # of pixels that a map pixel holds in a row
 _TINT_RANK = 0.2
 _TINT_MOST = 0.21  # sum of red, green and blue OD
 _DARK_SHARE_PERCENT = 60  # at half, a sparse field's stroma is taken in
@@ -197,9 +198,10 @@ def block_mask(tissue_map: TissueMap, x: int, y: int) -> npt.NDArray[np.bool_]:
     row, column = y // SCALE_PX, x // SCALE_PX
     here = np.s_[row : row + _MAPS, column : column + _MAPS]
     part = tissue_map.tissue[here] & (tissue_map.excluded[here] == 0)
-    mask = np.zeros((_MAPS, SCALE_PX, _MAPS, SCALE_PX), dtype=bool)
-    mask[: part.shape[0], :, : part.shape[1]] = part[:, None, :, None]
-    return mask.reshape(BLOCK_PX, BLOCK_PX)
+    counts = np.zeros((_MAPS, _MAPS), dtype=np.intp)
+    counts[: part.shape[0], : part.shape[1]] = part
+    # rows of map pixels, then each as often as it is high: whole rows are copied at once
+    return np.repeat(_RUNS[counts].reshape(_MAPS, BLOCK_PX), SCALE_PX, axis=0)
 
 
 def _pooled(values: npt.NDArray[np.integer | np.bool_]) -> npt.NDArray[np.int64]:

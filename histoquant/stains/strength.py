@@ -91,8 +91,7 @@ def strength_histogram(
     StrengthHistogram
     """
     counts = np.zeros((4, BELOW + LEVELS), np.int64)
-    mpp = (plane.mpp_xy[0] + plane.mpp_xy[1]) / 2
-    halo = sum(reach_px(mpp))
+    mpp, halo = _mpp(plane), halo_px(plane)
     side = BLOCK_PX + 2 * halo
     for x, y in blocks.tolist():
         rgb, valid = plane.read(x - halo, y - halo, side, side)
@@ -106,6 +105,15 @@ def strength_histogram(
         np.logical_and(block_mask(tissue_map, x, y), valid[inner], out=mask[inner])
         add_window(stains, mask, mpp, counts)
     return StrengthHistogram(*counts)
+
+
+def halo_px(plane: PlaneLike) -> int:
+    """Pixels around a block that what is counted in it depends on."""
+    return sum(reach_px(_mpp(plane)))
+
+
+def _mpp(plane: PlaneLike) -> float:
+    return (plane.mpp_xy[0] + plane.mpp_xy[1]) / 2
 
 
 def strength_of(found: StrengthHistogram) -> StainStrength:

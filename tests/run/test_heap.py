@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from histoquant.run import heap
+
 # pages that a block of 48 MB, more than the allocator keeps by itself, needs the second time
 PAGES = """
 import resource, sys
@@ -71,3 +73,24 @@ def test_code_of_the_compiler_leaves_and_comes_back() -> None:
     left, compiling, found = map(int, done.stdout.split())
     assert left < 1000 < compiling
     assert found == 2
+
+
+@pytest.mark.parametrize(
+    ("size_px", "slide", "maps"),
+    [((4096, 4096), 0, 0), ((8192, 8192), 1, 0), ((16384, 16384), 1, 1), ((100, 1 << 22), 1, 1)],
+)
+def test_only_a_large_slide_gives_memory_back(
+    monkeypatch: pytest.MonkeyPatch, size_px: tuple[int, int], slide: int, maps: int
+) -> None:
+    gave: list[str] = []
+    monkeypatch.setattr(heap, "give_back_freed_memory", lambda: gave.append("all"))
+    monkeypatch.setattr(heap, "trim", lambda: gave.append("free"))
+    monkeypatch.setattr(heap, "_told", lambda parameters: gave.append("told"))
+    heap.make_room_for_slide(size_px)
+    assert gave == ["all"] * slide
+    gave.clear()
+    heap.trim_maps(size_px)
+    assert gave == ["free"] * maps
+    gave.clear()
+    heap.give_back_maps(size_px)
+    assert gave == ["told", "free"] * maps

@@ -9,7 +9,7 @@ import pytest
 from histoquant.stains.level import level_above
 from histoquant.stains.settings import GAIN_UNIT, STANDARD_HEMATOXYLIN_OD, search_gain
 from histoquant.stains.strength import StainStrength, strength_of
-from histoquant.stains.strength_histogram import StrengthHistogram
+from histoquant.stains.strength_histogram import StrengthHistogram, _divide, _mean_of_five
 from histoquant.stains.threshold import NUCLEUS_SPREADS, PIXEL_SPREADS, WEAK_STAIN, slide_threshold
 
 SIZE, MPP = 400, 0.5
@@ -214,3 +214,17 @@ def test_a_threshold_lies_beyond_what_unstained_tissue_reaches() -> None:
     assert slide_threshold(0.15, 0.5, clouds, spreads=NUCLEUS_SPREADS).od == 0.17
     stands_out = StainStrength(0.5, 0.5, 0.01, "", told)
     assert slide_threshold(0.15, 0.5, stands_out, spreads=PIXEL_SPREADS).od == 0.16
+
+
+def test_means_of_five_are_rounded_as_those_of_any_square() -> None:
+    every = np.arange(-32768 * 25, 32767 * 25 + 1, dtype=np.int32)
+    divided, at_once = np.empty(every.size, np.int16), np.empty(every.size, np.int16)
+    _divide(every, 25, divided)
+    # one column in five holds the sum, so that each window does
+    for k in range(5):
+        columns = np.zeros(5 * len(every[k::5]) + 4, np.int32)
+        columns[2:-2:5] = every[k::5]
+        mean = np.empty(len(columns) - 4, np.int16)
+        _mean_of_five(columns, mean)
+        at_once[k::5] = mean[::5]
+    np.testing.assert_array_equal(at_once, divided)

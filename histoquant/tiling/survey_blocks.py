@@ -62,9 +62,9 @@ class Ledger:
         if piece.y != self._y:
             self._end_row()
             self._y = piece.y
-        self.preview.take((piece.x, piece.y), piece.rgb)
         # one plane per colour: row loops over them become vector instructions, over pixels they do not
         planes = cv2.split(piece.rgb.reshape(number * height, width, 3))
+        self.preview.take((piece.x, piece.y), planes, number)
         valid = piece.valid
         if valid is None:
             valid = np.empty((number, 0, 0), np.bool_)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -32,3 +33,19 @@ def test_a_large_slide_is_kept_more_coarsely(edge: int, scale: int) -> None:
     found = Preview.blank((edge, 16))
     assert found.scale_px == scale
     assert found.rgb.shape == (-(-16 // scale), -(-edge // scale), 3)
+
+
+@pytest.mark.parametrize("edge", [4000, 16_000, 32_000, 60_000])
+def test_means_are_rounded_as_opencv_does(edge: int) -> None:
+    found = Preview.blank((edge, 64))
+    rng = np.random.default_rng(6)
+    # noise, and steps of one level in squares, which lie at halves again and again
+    steps = np.kron(rng.integers(90, 92, (128, 16, 3), np.uint8), np.ones((2, 2, 1), np.uint8))
+    for blocks in (rng.integers(0, 256, (4, 64, 32, 3), np.uint8), steps.reshape(4, 64, 32, 3)):
+        found.take((32, 0), cv2.split(blocks.reshape(256, 32, 3)), 4)
+        side_by_side = np.concatenate(list(blocks), axis=1)
+        size = 128 // found.scale_px, 64 // found.scale_px
+        expected = cv2.resize(side_by_side, size, interpolation=cv2.INTER_AREA)
+        left = 32 // found.scale_px
+        np.testing.assert_array_equal(found.rgb[:, left : left + size[0]], expected)
+        assert (found.rgb[:, :left] == 255).all()

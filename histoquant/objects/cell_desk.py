@@ -8,8 +8,18 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from histoquant.objects.cell_kinds import SHELL_BITS, SHELLS
-from histoquant.objects.cell_lanes import BIAS, BINS, FIELD_BITS, LANES, PLACE_BITS, SECTORS, lay_beside
+from histoquant.objects.cell_kinds import NOWHERE, SHELL_BITS, SHELLS
+from histoquant.objects.cell_lanes import (
+    BIN_FROM,
+    BINS,
+    FIELD_BITS,
+    LANES,
+    PLACE_FROM,
+    SECTOR_BITS,
+    TURNS,
+    lay_beside,
+    take_apart,
+)
 from histoquant.objects.label_runs import LabelRuns
 from histoquant.objects.marks import bits_set
 from histoquant.objects.planes import Planes
@@ -24,10 +34,11 @@ Number = TypeVar("Number", bound=np.generic)
 # Kinds, DAB and haematoxylin, in one row
 Images = tuple[UInt8Array, Int16Array, Int16Array]
 
-PLACES = 1 << SHELL_BITS
-# Places and shells together
-_SORTS = 1 << 2 * SHELL_BITS
-_FIELD = (1 << FIELD_BITS) - 1
+PLACES = NOWHERE + 1
+# Directions of all shells, and those of all places
+_ROUND, _SORTS = 1 << PLACE_FROM, 1 << BIN_FROM
+# Of no place, no shell and no stain
+_NOBODY = (NOWHERE << SHELL_BITS | SHELLS) << SECTOR_BITS
 # Beyond every window
 _FAR = 1 << 40
 MOST = 1 << (FIELD_BITS - 16)
@@ -36,8 +47,6 @@ MOST = 1 << (FIELD_BITS - 16)
 _AHEAD = np.uint64(4)
 _ONE, _FULL = np.uint64(1), np.uint64(MOST - LANES)
 _kernel = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
-
-_BIN_OF = np.uint64((1 << PLACE_BITS + SHELL_BITS) - 1)
 
 
 class Sight(NamedTuple):
@@ -85,14 +94,14 @@ class Desk(NamedTuple):
     ----------
     told, held : ndarray of uint16 and of int64, shape (n,)
         As `lay_beside` fills them.
-    packed : ndarray of int64
-        Sums of ``held`` by direction, shell and place.
-    counts : ndarray of int32
-        Pixels of each place by the bin of their DAB.
+    packed : ndarray of int64, shape (4, places * shells * directions)
+        Sums of ``held`` by place, shell and direction, of every fourth pixel each.
+    counts : ndarray of int32, shape (bins * places,)
+        Pixels by the bin of their DAB and, in each, by their place.
     places : ndarray of int64, shape (3, places)
         Pixels, summed DAB and summed haematoxylin of each place.
-    shells : ndarray of int64, shape (3, shells * directions)
-        The same of each direction of each shell.
+    shells : ndarray of int64, shape (3, (shells + 1) * directions)
+        The same of each direction of each shell, and of what lies in none.
     """
 
     told: UInt16Array
@@ -109,10 +118,10 @@ class Desk(NamedTuple):
         return cls(
             told,
             held,
-            np.zeros(SECTORS * _SORTS, np.int64),
-            np.zeros(PLACES << PLACE_BITS, np.int32),
+            np.zeros((TURNS, _SORTS), np.int64),
+            np.zeros(BINS * PLACES, np.int32),
             np.zeros((3, PLACES), np.int64),
-            np.zeros((3, SHELLS * SECTORS), np.int64),
+            np.zeros((3, _ROUND), np.int64),
         )
 
 
@@ -207,38 +216,15 @@ def _fetch(sight: Sight, spans: Int32Array, k: np.uint64) -> None:
 
 @_kernel
 def _sum_up(desk: Desk, count: np.uint64) -> None:
-    for k in range(count):
-        word = np.uint64(desk.told[k])
-        desk.packed[word >> np.uint64(PLACE_BITS)] += desk.held[k]
-        desk.counts[word & _BIN_OF] += 1
-    _take_apart(desk)
-    desk.packed[:] = 0
-
-
-@_kernel
-def _take_apart(desk: Desk) -> None:
-    """Before sums of several outgrow their bits, they go to places and shells."""
-    packed = desk.packed
-    for place in range(np.uint64(PLACES)):
-        total = np.int64(0)
-        for k in range(place, np.uint64(SECTORS * _SORTS), np.uint64(PLACES)):
-            total += packed[k]
-        _add(total, desk.places, place)
-    for sector in range(np.uint64(SECTORS)):
-        for shell in range(np.uint64(SHELLS)):
-            first = np.uint64(_SORTS) * sector + np.uint64(PLACES) * shell
-            total = np.int64(0)
-            for k in range(first, first + np.uint64(PLACES)):
-                total += packed[k]
-            _add(total, desk.shells, np.uint64(SECTORS) * shell + sector)
-
-
-@_kernel
-def _add(total: int, out: Int64Array, k: np.uint64) -> None:
-    pixels = total >> (2 * FIELD_BITS)
-    out[np.uint64(0), k] += pixels
-    out[np.uint64(1), k] += ((total >> FIELD_BITS) & _FIELD) - BIAS * pixels
-    out[np.uint64(2), k] += (total & _FIELD) - BIAS * pixels
+    for k in range(TURNS):
+        desk.told[count + np.uint64(k)], desk.held[count + np.uint64(k)] = _NOBODY, 0
+    for k in range(np.uint64(0), count, np.uint64(TURNS)):
+        for turn in range(np.uint64(TURNS)):
+            word = np.uint64(desk.told[k + turn])
+            desk.packed[turn, word & np.uint64(_SORTS - 1)] += desk.held[k + turn]
+            desk.counts[word >> np.uint64(PLACE_FROM)] += 1
+    # before sums of several outgrow their bits
+    take_apart(desk.packed, desk.places, desk.shells)
 
 
 @_kernel
@@ -246,6 +232,4 @@ def clear(desk: Desk) -> None:
     """Take all sums off."""
     desk.places[:] = 0
     desk.shells[:] = 0
-    for place in range(PLACES):
-        first = place << PLACE_BITS
-        desk.counts[first : first + BINS] = 0
+    desk.counts[:] = 0

@@ -20,10 +20,10 @@ NUCLEUS, RING, CYTOPLASM = range(3)
 SHELLS = 3
 # What lies neither in nucleus nor in cytoplasm; `CYTOPLASM` as a place is that beyond the ring.
 NOWHERE = 3
-# Of what is told of a pixel: its place lies below its shell.
+# Of what is told of a pixel: its shell lies below its place.
 SHELL_BITS = 2
 # The two kinds of pixels that a nucleus has
-_RIM, _CORE = np.uint8(NUCLEUS | 0 << SHELL_BITS), np.uint8(NUCLEUS | SHELLS << SHELL_BITS)
+_RIM, _CORE = np.uint8(NUCLEUS << SHELL_BITS), np.uint8(NUCLEUS << SHELL_BITS | SHELLS)
 
 
 class Reaches(NamedTuple):
@@ -70,7 +70,7 @@ def tell_row(
     other : ndarray of uint16 or int64, shape (w,)
         Room.
     out : ndarray of uint8, shape (w,)
-        Place, and from bit `SHELL_BITS` on the shell. Means nothing where no cell owns the pixel.
+        Shell, and from bit `SHELL_BITS` on the place. Means nothing where no cell owns the pixel.
     """
     inside, close, around, ring, cytoplasm = limits
     _differ(keys[0], keys[1], keys[2], other)
@@ -81,7 +81,7 @@ def tell_row(
         shell = np.uint8(1) + np.uint8(key > close) + np.uint8(key > around)
         place = np.uint8(RING) + np.uint8(key > ring) + np.uint8(key > cytoplasm)
         own = _RIM if other[x] != 0 else _CORE
-        out[x] = own if key <= inside else (shell << SHELL_BITS) | place
+        out[x] = own if key <= inside else (place << SHELL_BITS) | shell
 
 
 @_kernel

@@ -9,7 +9,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from histoquant.objects.cell_kinds import NOWHERE, SHELL_BITS
-from histoquant.objects.lane_rows import spread, start_of, values_at
+from histoquant.objects.lane_rows import reduced, spread, start_of, values_at
 
 LANES = 32
 """Pixels that are copied at once: more than a cell is wide in most rows."""
@@ -19,10 +19,12 @@ BIAS = 1 << 15
 """Added to each value, so that none is negative."""
 # 10 mOD bins from -0.25 to 2.75 OD: finer than the noise of a pixel, wider than an 8-bit scanner reaches.
 BIN_MOD, FIRST_MOD, BINS = 10, -250, 300
-SECTORS = 8
-# Where a word of 16 bits says what a pixel is and in which direction it lies, above the bin of its DAB
-PLACE_BITS = 9
-SECTOR_BITS = PLACE_BITS + 2 * SHELL_BITS
+SECTORS, SECTOR_BITS = 8, 3
+# A word of 16 bits says of a pixel, from below: its direction, its shell, its place and the bin of its DAB.
+PLACE_FROM = SECTOR_BITS + SHELL_BITS
+BIN_FROM = PLACE_FROM + 2
+TURNS = 4
+"""Tables of sums: pixels that follow each other are often of a kind, and in turn no sum waits for another."""
 
 _LONG = ir.IntType(64)
 
@@ -54,8 +56,8 @@ def lay_beside(
         1 if the row lies below the centroid, else 0; and DAB (mOD) from which a pixel of nucleus or
         cytoplasm is stained.
     told : ndarray of uint16
-        Receives, from ``at`` on, the bin of DAB, from bit `PLACE_BITS` on the kind, and from bit
-        `SECTOR_BITS` on the direction: 4 on the right, 2 below, 1 in the flat one of both.
+        Receives, from ``at`` on, the direction (4 on the right, 2 below, 1 in the flat one of both), from bit
+        `SECTOR_BITS` on the kind, and from bit `BIN_FROM` on the bin of DAB.
     held : ndarray of int64
         Receives 1, DAB and haematoxylin as one number, of which many can be added at once.
     at : int
@@ -77,12 +79,12 @@ def lay_beside(
         left, middle, right = (spread(builder, builder.extract_value(given[2], k), LANES) for k in range(3))
         below, stained = (spread(builder, builder.extract_value(given[3], k), LANES) for k in range(2))
         kind = builder.zext(narrow, dab.type)
-        word = builder.or_(_bin_of(builder, dab), builder.shl(kind, _all(dab.type, PLACE_BITS)))
+        word = builder.shl(_bin_of(builder, dab), _all(dab.type, BIN_FROM))
+        word = builder.or_(word, builder.shl(kind, _all(dab.type, SECTOR_BITS)))
         word = builder.or_(word, _sector(builder, left, middle, right, below))
         _store(builder, word, start(given[4], told, 6))
         _store(builder, _together(builder, dab, hematoxylin), start(given[5], held, 6))
-        nowhere = _all(dab.type, NOWHERE)
-        inside = builder.icmp_unsigned("!=", builder.and_(kind, nowhere), nowhere)
+        inside = builder.icmp_unsigned("<", narrow, _all(narrow.type, NOWHERE << SHELL_BITS))
         lit = builder.and_(inside, builder.icmp_signed(">=", dab, stained))
         return builder.bitcast(lit, ir.IntType(LANES))
 
@@ -101,8 +103,8 @@ def _sector(builder: Any, left: Any, middle: Any, right: Any, below: Any) -> Any
     column, none = ir.Constant(left.type, list(range(LANES))), _all(left.type, 0)
     flat = builder.or_(builder.icmp_signed("<=", column, left), builder.icmp_signed(">=", column, right))
     beyond = builder.icmp_signed(">=", column, middle)
-    sector = builder.shl(below, _all(left.type, SECTOR_BITS + 1))
-    for lit, bit in ((flat, SECTOR_BITS), (beyond, SECTOR_BITS + 2)):
+    sector = builder.shl(below, _all(left.type, 1))
+    for lit, bit in ((flat, 0), (beyond, 2)):
         sector = builder.or_(sector, builder.select(lit, _all(left.type, 1 << bit), none))
     return sector
 
@@ -117,3 +119,64 @@ def _together(builder: Any, dab: Any, hematoxylin: Any) -> Any:
     )
     both = builder.or_(builder.shl(high, _all(wide, FIELD_BITS)), low)
     return builder.or_(both, _all(wide, 1 << 2 * FIELD_BITS))
+
+
+@intrinsic
+def take_apart(context: Any, packed: Any, places: Any, shells: Any) -> Any:
+    """Add sums of what `lay_beside` made one number to sums of each, and clear them.
+
+    Parameters
+    ----------
+    packed : ndarray of int64, shape (4, places * shells * directions)
+        Cleared.
+    places : ndarray of int64, shape (3, places)
+        Pixels, DAB and haematoxylin, without what was added to either.
+    shells : ndarray of int64, shape (3, shells * directions)
+    """
+
+    def generate(target: Any, builder: Any, signature: Any, given: Any) -> Any:
+        sorts, ring = 1 << BIN_FROM, 1 << PLACE_FROM
+        tables = _rows(target, builder, packed, given[0], sorts, TURNS)
+        total = _added(builder, [builder.load(table, align=8) for table in tables])
+        for table in tables:
+            builder.store(_all(total.type, 0), table, align=8)
+        parts = [_part(builder, total, first, ring) for first in range(0, sorts, ring)]
+        by_place = ir.Constant(ir.VectorType(_LONG, len(parts)), ir.Undefined)
+        for place, part in enumerate(parts):
+            held = reduced(builder, "add", part)
+            by_place = builder.insert_element(by_place, held, ir.Constant(_LONG, place))
+        for out, kind, sums in ((1, places, by_place), (2, shells, _added(builder, parts))):
+            rows = _rows(target, builder, kind, given[out], sums.type.count, 3)
+            for row, field in zip(rows, _fields(builder, sums), strict=True):
+                builder.store(builder.add(builder.load(row, align=8), field), row, align=8)
+        return target.get_dummy_value()
+
+    return types.void(packed, places, shells), generate
+
+
+def _rows(target: Any, builder: Any, kind: Any, given: Any, width: int, count: int) -> Any:
+    """Pointers to the rows of an array, each to be one vector."""
+    first = target.make_array(kind)(target, builder, given).data
+    vector = ir.VectorType(_LONG, width).as_pointer()
+    return [builder.bitcast(builder.gep(first, [_LONG(width * row)]), vector) for row in range(count)]
+
+
+def _added(builder: Any, vectors: Any) -> Any:
+    total = vectors[0]
+    for more in vectors[1:]:
+        total = builder.add(total, more)
+    return total
+
+
+def _part(builder: Any, vector: Any, first: int, width: int) -> Any:
+    lanes = ir.Constant(ir.VectorType(ir.IntType(32), width), list(range(first, first + width)))
+    return builder.shuffle_vector(vector, vector, lanes)
+
+
+def _fields(builder: Any, sums: Any) -> Any:
+    """Pixels, DAB and haematoxylin."""
+    bits, mask = _all(sums.type, FIELD_BITS), _all(sums.type, (1 << FIELD_BITS) - 1)
+    high = builder.lshr(sums, bits)
+    pixels = builder.lshr(high, bits)
+    bias = builder.mul(pixels, _all(sums.type, BIAS))
+    return pixels, *(builder.sub(builder.and_(held, mask), bias) for held in (high, sums))

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from histoquant.objects.cell_desk import Desk, Sight, clear, compass_of, sum_cell
+from histoquant.objects.cell_desk import PLACES, Desk, Sight, clear, compass_of, sum_cell
 from histoquant.objects.cell_directions import brownest
 from histoquant.objects.cell_kinds import CYTOPLASM, NOWHERE, NUCLEUS, RING
-from histoquant.objects.cell_lanes import BIN_MOD, BINS, FIRST_MOD, PLACE_BITS, SECTORS
+from histoquant.objects.cell_lanes import BIN_MOD, FIRST_MOD, SECTORS
 from histoquant.objects.label_runs import PIXELS, SUM_X, SUM_Y, LabelRuns
 from histoquant.objects.planes import Planes
 from histoquant.objects.surroundings import Surroundings
@@ -101,23 +101,19 @@ def _sum_all(sight: Sight, runs: LabelRuns, desk: Desk, sums: CellSums) -> None:
     for i in range(sums.shape.shape[0]):
         compass = compass_of(sums.shape[i, PIXELS], sums.shape[i, SUM_X], sums.shape[i, SUM_Y])
         sums.stained_pixels[i] = sum_cell(sight, runs, i, compass, desk)
-        _join_ring(desk.places, desk.counts)
+        _join_ring(desk.places)
         _copy_sums(desk.places, np.uint64(i), sums)
         sums.directions[i] = brownest(desk.shells, sums.around[i])
         for part in range(NOWHERE):
-            counts = desk.counts[part << PLACE_BITS : (part + 1) << PLACE_BITS]
-            _quantiles(counts, sums.pixels[i, part], sums.quantiles[i, part])
+            _quantiles(desk.counts, part, sums.pixels[i, part], sums.quantiles[i, part])
         clear(desk)
 
 
 @_kernel
-def _join_ring(places: Int64Array, counts: Int32Array) -> None:
+def _join_ring(places: Int64Array) -> None:
     """The ring is a part of the cytoplasm."""
     for k in range(3):
         places[k, CYTOPLASM] += places[k, RING]
-    ring, cytoplasm = counts[RING << PLACE_BITS :], counts[CYTOPLASM << PLACE_BITS :]
-    for b in range(BINS):
-        cytoplasm[b] += ring[b]
 
 
 @_kernel
@@ -128,14 +124,17 @@ def _copy_sums(places: Int64Array, i: np.uint64, sums: CellSums) -> None:
 
 
 @_kernel
-def _quantiles(counts: Int32Array, total: int, out: FloatArray) -> None:
+def _quantiles(counts: Int32Array, part: int, total: int, out: FloatArray) -> None:
     """Middle of the bin in which each share of the pixels is reached."""
     if total == 0:
         return
-    seen, b = 0, np.uint64(0)
+    seen, b, one = 0, np.uint64(0), np.uint64(part)
+    # the ring is a part of the cytoplasm; else what is added once is nothing
+    other = np.uint64(RING)
+    also = np.int64(part == CYTOPLASM)
     for k in range(len(SHARES)):
         least = math.ceil(SHARES[k] * total)
         while seen < least:
-            seen += counts[b]
-            b += np.uint64(1)
-        out[k] = FIRST_MOD + BIN_MOD * (np.int64(b) - 1) + 0.5 * BIN_MOD
+            seen += counts[b + one] + also * counts[b + other]
+            b += np.uint64(PLACES)
+        out[k] = FIRST_MOD + BIN_MOD * (np.int64(b) // PLACES - 1) + 0.5 * BIN_MOD

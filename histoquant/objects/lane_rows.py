@@ -39,7 +39,8 @@ def _lit(builder: Any, word: Any) -> Any:
     return builder.bitcast(word, ir.VectorType(ir.IntType(1), word.type.width))
 
 
-def _reduced(builder: Any, how: str, values: Any) -> Any:
+def reduced(builder: Any, how: str, values: Any) -> Any:
+    """All lanes of a vector as one number, by one of LLVM's reductions."""
     vector = values.type
     name = f"llvm.vector.reduce.{how}.v{vector.count}i{vector.element.width}"
     kind = ir.FunctionType(vector.element, [vector])
@@ -93,7 +94,7 @@ def largest(context: Any, plane: Any, place: Any, word: Any) -> Any:
         lanes, bits = word.bitwidth, plane.dtype.bitwidth
         held = _pixels(target, builder, signature, given, lanes)
         least = ir.Constant(held.type, [-(1 << (bits - 1))] * lanes)
-        return _reduced(builder, "smax", builder.select(_lit(builder, given[2]), held, least))
+        return reduced(builder, "smax", builder.select(_lit(builder, given[2]), held, least))
 
     return plane.dtype(plane, place, word), generate
 
@@ -115,7 +116,7 @@ def positive(context: Any, plane: Any, place: Any, word: Any) -> Any:
         none = ir.Constant(held.type, [0] * lanes)
         counts = builder.and_(_lit(builder, given[2]), builder.icmp_signed(">", held, none))
         wide = builder.sext(builder.select(counts, held, none), ir.VectorType(_SUM, lanes))
-        return _reduced(builder, "add", wide)
+        return reduced(builder, "add", wide)
 
     return types.int32(plane, place, word), generate
 
@@ -169,6 +170,6 @@ def weighed(context: Any, plane: Any, place: Any, plus: Any, minus: Any) -> Any:
         wide = ir.VectorType(_SUM, lanes)
         held = _pixels(target, builder, signature, given, lanes)
         held = held if held.type == wide else builder.sext(held, wide)
-        return _reduced(builder, "add", builder.mul(held, builder.sext(weight, wide)))
+        return reduced(builder, "add", builder.mul(held, builder.sext(weight, wide)))
 
     return types.int32(plane, place, plus, minus), generate

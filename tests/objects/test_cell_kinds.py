@@ -27,7 +27,7 @@ def _told(reaches: Reaches, labels: np.ndarray, distance: np.ndarray) -> tuple[n
     limits, other = limits_of(reaches, KEYS, np.uint16), np.empty(near.shape[1], np.uint16)
     for y in range(len(near)):
         tell_row((rows[y], rows[y + rim], rows[y + 2 * rim]), limits, other, kinds[y])
-    return kinds & ((1 << SHELL_BITS) - 1), kinds >> SHELL_BITS
+    return kinds >> SHELL_BITS, kinds & ((1 << SHELL_BITS) - 1)
 
 
 @pytest.mark.parametrize("rim_px", [1, 2, 4])

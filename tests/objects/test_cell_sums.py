@@ -25,7 +25,7 @@ def _cell_by_force(
     n = len(own_y)
     down, right = n * y - own_y.sum(), n * x - own_x.sum()
     sector = 4 * (right >= 0) + 2 * (down >= 0) + (abs(right) >= abs(down))
-    place, shell = kinds[y, x] & ((1 << SHELL_BITS) - 1), kinds[y, x] >> SHELL_BITS
+    place, shell = kinds[y, x] >> SHELL_BITS, kinds[y, x] & ((1 << SHELL_BITS) - 1)
     dab, blue = planes.dab[y, x].astype(np.int64), planes.hematoxylin[y, x].astype(np.int64)
     part = np.stack([place == NUCLEUS, place == RING, (place == RING) | (place == CYTOPLASM)])
     there = (shell == np.arange(3)[:, None, None]) & (sector == np.arange(8)[:, None])
@@ -106,7 +106,7 @@ def test_a_nucleus_without_pixels_leaves_no_direction_untold() -> None:
     shape = (4, 40)
     plane, owner = np.full(shape, 100, np.int16), np.ones(shape, np.int32)
     around = Surroundings(
-        np.full(shape, 1 << SHELL_BITS | RING, np.uint8), LabelRuns.of_all(owner), np.zeros(1)
+        np.full(shape, RING << SHELL_BITS | 1, np.uint8), LabelRuns.of_all(owner), np.zeros(1)
     )
     none = LabelRuns.of_all(np.zeros(shape, np.int32), 1)
     sums = sum_cells(Planes(plane, plane, None, np.ones(shape, bool), 0.5), none, around, STAINED_MOD)

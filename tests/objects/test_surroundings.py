@@ -46,7 +46,7 @@ def test_cells_are_what_brute_force_says(shape: tuple[int, int], seed: int) -> N
     numbers = np.zeros(shape, np.int32)
     found.runs.paint(numbers, rows.astype(np.int32) + 1)
     assert (numbers == np.where(np.isin(owner, rows + 1), owner, 0)).all()
-    inside = (found.kinds & ((1 << SHELL_BITS) - 1)) == NUCLEUS
+    inside = (found.kinds >> SHELL_BITS) == NUCLEUS
     assert (inside == (distance == 0))[numbers > 0].all()
     assert (found.linked == -1).all()
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from numba import njit
 
 from histoquant.objects.edge_words import edge_words, step_kind
-from histoquant.objects.ground import AT_LEVEL, FROM, TO, Found, Ground, Waiting, counts_of, framed
+from histoquant.objects.ground import AT_LEVEL, FROM, TO, Box, Found, Ground, Waiting, counts_of, framed
 from histoquant.objects.prefetch import prefetch
 from histoquant.objects.score_rules import ScoreRules
 from histoquant.objects.steep_zone import give_up_far, steep_columns, steepest_room
@@ -47,6 +47,9 @@ class Seen(NamedTuple):
         0 for the two pixels of the edge themselves.
     counts : ndarray of int64, shape (255,), or None
         How many pixels have each level from 1 on, where it is known, or more.
+    box : tuple of 4 int, optional
+        Of the window (y0, x0, y1, x1), half open: what is labelled there is as without a box, elsewhere
+        regions may be left out.
     """
 
     levels: UInt8Array
@@ -55,6 +58,7 @@ class Seen(NamedTuple):
     blocked: UInt8Array | None
     reach_px: int
     counts: Int64Array | None = None
+    box: Box | None = None
 
 
 class TooManyError(ArithmeticError):
@@ -116,7 +120,7 @@ def label_best(labels: Labels, last: int, seen: Seen, rules: ScoreRules, lowest:
     found = Found.room(int(counts.sum()), rules.least_px)
     if steepest is not None:
         steep = steep_columns(steepest, rules.edge_min_mod)
-    ground = Ground.of(levels, words, steep)
+    ground = Ground.of(levels, words, steep, _framed_box(seen.box, 0 if steep is None else rules.length_px))
     if steep is not None:
         give_up_far(ground.unmet.reshape(levels.shape), steep, rules.length_px)
     count = int(walk(ground, Waiting.of(counts), found, rules))
@@ -137,6 +141,18 @@ def label_best(labels: Labels, last: int, seen: Seen, rules: ScoreRules, lowest:
         )
         lowest.found.append(known[np.argsort(number)].astype(np.uint8))
     return last + count
+
+
+def _framed_box(box: Box | None, beyond_px: int) -> Box | None:
+    """A box of the window, so much larger to all sides, in the framed window.
+
+    A walk from one pixel of a region meets all that decide about it, those inside it among them. Every pixel
+    of a region is one to begin from, but where only steep ones are: these may lie a region's length away.
+    """
+    if box is None:
+        return None
+    y0, x0, y1, x1 = box
+    return y0 + 1 - beyond_px, x0 + 1 - beyond_px, y1 + 1 + beyond_px, x1 + 1 + beyond_px
 
 
 def _least(levels: UInt8Array, order: UInt32Array, chosen: Int64Array) -> Int64Array:

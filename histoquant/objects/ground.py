@@ -16,6 +16,7 @@ Int64Array = npt.NDArray[np.int64]
 UInt8Array = npt.NDArray[np.uint8]
 UInt32Array = npt.NDArray[np.uint32]
 UInt64Array = npt.NDArray[np.uint64]
+Box = tuple[int, int, int, int]
 
 LEVELS = 256
 # Columns of a region: where it begins and ends among the pixels walked, and its level; from there on sums
@@ -56,7 +57,9 @@ class Ground(NamedTuple):
     width: int
 
     @classmethod
-    def of(cls, levels: UInt8Array, words: Int32Array, steep: UInt8Array | None = None) -> Ground:
+    def of(
+        cls, levels: UInt8Array, words: Int32Array, steep: UInt8Array | None = None, box: Box | None = None
+    ) -> Ground:
         """Of a framed window.
 
         Parameters
@@ -66,16 +69,20 @@ class Ground(NamedTuple):
         words : ndarray of int32, shape (h, w)
         steep : ndarray of uint8, shape (rows of blocks, w), or None
             255 in columns of `BLOCK` rows whose pixels' regions are sought, 0 in others; None for all.
+        box : tuple of 4 int, optional
+            Of the framed window (y0, x0, y1, x1), half open: only regions of pixels within are sought.
         """
-        width = levels.shape[1]
-        meant = np.full((1, width), 255, np.uint8) if steep is None else steep
+        height, width = levels.shape
+        y0, x0, y1, x1 = (0, 0, height, width) if box is None else box
+        meant = np.full((1, width), 255, np.uint8) if steep is None else steep.copy()
+        meant[:, : max(x0, 0)] = meant[:, max(x1, 0) :] = 0
         room = (
             np.zeros((3, width), np.uint8),
             np.zeros(width + WORD, np.uint8),
             np.empty(width + WORD, np.int32),
         )
         peaks = np.empty(levels.size // 2, np.uint32)
-        count = _peaks(levels, meant, room, peaks)
+        count = _peaks(levels, meant, (max(y0, 1), min(y1, height - 1)), room, peaks)
         row = levels.reshape(1, -1)
         return cls(row, row.copy(), words.reshape(1, -1), peaks[:count], width)
 
@@ -196,19 +203,26 @@ def _count(levels: UInt8Array, eights: UInt64Array, counts: Int64Array) -> None:
 
 @njit(cache=True, nogil=True)
 def _peaks(
-    levels: UInt8Array, meant: UInt8Array, room: tuple[UInt8Array, UInt8Array, Int32Array], peaks: UInt32Array
+    levels: UInt8Array,
+    meant: UInt8Array,
+    span: tuple[int, int],
+    room: tuple[UInt8Array, UInt8Array, Int32Array],
+    peaks: UInt32Array,
 ) -> int:
-    """Peaks of what is left of the levels where all that is not meant is background.
+    """Peaks of what is left of the levels in a span of rows, where all that is not meant is background.
 
     A region that holds a pixel holds what is darker beside it, too, up to a peak.
     """
-    rows, marks, columns = room
+    (first, end), (rows, marks, columns) = span, room
     count, width, least = np.uint64(0), levels.shape[1], meant.shape[0] - 1
-    for y in range(1, levels.shape[0] - 1):
+    for y in range(first, end):
         above, row, below = rows[(y - 1) % 3], rows[y % 3], rows[(y + 1) % 3]
-        _leave(levels[y + 1], meant[min((y + 1) // BLOCK, least)], below)
-        if y == 1:
-            _leave(levels[1], meant[0], row)
+        if y == first:
+            _leave(levels[y], meant[min(y // BLOCK, least)], row)
+        if y + 1 < end:
+            _leave(levels[y + 1], meant[min((y + 1) // BLOCK, least)], below)
+        else:
+            below[:] = 0
         _mark_peaks(above[1:-1], row, below[1:-1], marks[1 : width - 1])
         found = np.uint64(places(marks, width, columns))
         for k in range(found):

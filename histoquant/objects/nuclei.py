@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from histoquant.markers.definition import MarkerDefinition
 from histoquant.objects.boundary import darkest_and_steps
 from histoquant.objects.flood import Lowest, Seen, TooManyError, label_best
-from histoquant.objects.ground import counts_of
+from histoquant.objects.ground import Box, counts_of
 from histoquant.objects.growing import grown
 from histoquant.objects.label_runs import LabelRuns
 from histoquant.objects.label_shapes import fill_holes, order_of
@@ -119,7 +120,7 @@ def segment_nuclei(
     planes: Planes,
     marker: MarkerDefinition,
     params: NucleiParams | None = None,
-    core: tuple[int, int, int, int] | None = None,
+    core: Box | None = None,
 ) -> Nuclei:
     """Find nuclei.
 
@@ -154,7 +155,7 @@ def _segment(
     planes: Planes,
     marker: MarkerDefinition,
     rules: NucleiParams,
-    core: tuple[int, int, int, int] | None,
+    core: Box | None,
     numbers: npt.DTypeLike,
 ) -> Nuclei:
     """As `segment_nuclei`, with labels of this type."""
@@ -164,26 +165,41 @@ def _segment(
     doubt = doubt_of(planes, rules) if rules.dab_weight > 0 else None
     labels = np.zeros(planes.shape, numbers)
     lowest = Lowest(levels, [])
-    scores = ScoreRules.of(rules, planes.mpp)
-    counts = counts_of(levels)
-    count = label_best(labels, 0, Seen(levels, dark, doubt, None, reach, counts), scores, lowest)
+    boxes = _boxes(planes, rules, marker, core)
+    seen = Seen(levels, dark, doubt, None, reach, counts_of(levels), next(boxes))
+    count = label_best(labels, 0, seen, ScoreRules.of(rules, planes.mpp), lowest)
     if rules.second_length_um > 0:
-        count = _left_over(
-            labels, count, planes, rules, Seen(levels, dark, doubt, None, reach, counts), lowest
-        )
+        count = _left_over(labels, count, planes, rules, seen._replace(box=next(boxes)), lowest)
     if rules.body_length_um > 0:
-        count = _bodies(labels, count, planes, rules.bodies(), lowest)
+        count = _bodies(labels, count, planes, rules.bodies(), lowest, next(boxes))
     known = np.concatenate(lowest.found)
     objects = grown(labels, dark, levels, rules.grow_px(planes.mpp), count, known)
     runs = fill_holes(objects)
     if core is not None:
         # each is cut by itself from here on
-        far = rules.object_px(planes.mpp) + _around_px(planes.mpp, marker)
-        runs = runs.some(runs.touching((core[0] - far, core[1] - far, core[2] + far, core[3] + far)))
+        runs = runs.some(runs.touching(_around(core, _in_the_way_px(planes.mpp, marker, rules))))
     least_px = math.ceil(rules.area_min_um2 / planes.mpp**2)
     runs = split_necks(runs, _neck_shares(runs, planes, rules), least_px)
     seeds, steps = darkest_and_steps(runs, objects.held, dark, reach)
     return _numbered(planes.shape, runs, seeds, steps)
+
+
+def _in_the_way_px(mpp: float, marker: MarkerDefinition, rules: NucleiParams) -> int:
+    """How far from a core objects lie that may be those of its seeds or in the way of their cells."""
+    return rules.object_px(mpp) + _around_px(mpp, marker)
+
+
+def _around(box: Box, far_px: int) -> Box:
+    return box[0] - far_px, box[1] - far_px, box[2] + far_px, box[3] + far_px
+
+
+def _boxes(
+    planes: Planes, rules: NucleiParams, marker: MarkerDefinition, core: Box | None
+) -> Iterator[Box | None]:
+    """Where each pass must find regions, for labels to be right wherever something may be in the way."""
+    far_px = _in_the_way_px(planes.mpp, marker, rules)
+    for more_px in rules.sought_px(planes.mpp):
+        yield None if core is None else _around(core, far_px + more_px)
 
 
 def nuclei_from_labels(labels: Int32Array, planes: Planes, marker: MarkerDefinition) -> Nuclei:
@@ -237,14 +253,16 @@ def _left_over(
     return _more(labels, last, seen, second, planes.mpp, lowest)
 
 
-def _bodies(labels: Labels, last: int, planes: Planes, rules: NucleiParams, lowest: Lowest) -> int:
+def _bodies(
+    labels: Labels, last: int, planes: Planes, rules: NucleiParams, lowest: Lowest, box: Box | None
+) -> int:
     """Add brown bodies in which no nucleus shows, in place; the last number given."""
     dark, levels = view(planes, rules)
     # what the passes before have seen is freed, and so is this before the walk: it needs the most memory
     blue, brown = (smooth(stain, rules.detail_um / planes.mpp) for stain in (planes.hematoxylin, planes.dab))
     clear_below(levels, brown, blue, round(100 * rules.brown_share))
     del blue, brown
-    seen = Seen(levels, dark, None, None, rules.edge_reach_px(planes.mpp))
+    seen = Seen(levels, dark, None, None, rules.edge_reach_px(planes.mpp), None, box)
     return _more(labels, last, seen, rules, planes.mpp, lowest)
 
 

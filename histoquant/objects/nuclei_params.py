@@ -235,6 +235,19 @@ class NucleiParams:
         """Growth of regions, pixels."""
         return round(self.grow_um / mpp)
 
+    def sought_px(self, mpp: float) -> tuple[int, ...]:
+        """How far around a pixel each pass, the first one first, must find regions for the label to be right.
+
+        A pixel is of a region of the last pass that holds it or from which it is reached by growth. Which
+        regions hold a pixel depends on what the passes before have taken within the length of a region and
+        the edge around it, and what they have taken on labels within the margin.
+        """
+        far_px = [self.grow_px(mpp) + 2]
+        for length_um in (self.body_length_um, self.second_length_um):
+            if length_um > 0:
+                far_px.insert(0, far_px[0] + math.ceil(length_um / mpp) + 1 + self.margin_px(mpp))
+        return tuple(far_px)
+
     def object_px(self, mpp: float) -> int:
         """Longest side of what a region of any pass has grown to, pixels."""
         longest_um = max(self.length_max_um, self.second_length_um, self.body_length_um)

@@ -146,6 +146,32 @@ def test_only_what_is_at_steep_edges_is_walked_and_no_region_is_missed(
     assert 0.04 < max(left_out) < 1.0
 
 
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("doubted", [False, True])
+def test_what_touches_a_box_is_found_as_without_it(seed: int, doubted: bool) -> None:
+    rng = np.random.default_rng(seed)
+    image = cv2.GaussianBlur(rng.normal(0, 1, (80, 95)), (0, 0), 2.0)
+    levels = np.clip(image / image.std() * 4 + 2, 0, 255).astype(np.uint8)
+    dark = (levels * rng.choice([5, 20, 30], levels.shape)).astype(np.int16)
+    doubt, blocked = np.zeros_like(dark), (rng.random(levels.shape) < 0.01).astype(np.uint8)
+    seen = Seen(levels, dark, doubt if doubted else None, blocked, 1)
+    params = NucleiParams(area_min_um2=1.0, ellipse_min=0.6, edge_min_od=0.03, length_max_um=6.0)
+    rules, fewer = ScoreRules.of(params, 0.5), 0
+    whole = np.zeros(levels.shape, np.int32)
+    last = label_best(whole, 0, seen, rules)
+    for _ in range(20):
+        (y0, y1), (x0, x1) = (np.sort(rng.integers(-5, size + 5, 2)) for size in levels.shape)
+        labels = np.zeros_like(whole)
+        fewer += label_best(labels, 0, seen._replace(box=(y0, x0, y1, x1)), rules) < last
+        within = np.s_[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)]
+        wanted, found = (np.unique(of[within][of[within] > 0]) for of in (whole, labels))
+        # in the same order, too
+        assert len(wanted) == len(found)
+        for a, b in zip(wanted, found, strict=True):
+            assert ((whole == a) == (labels == b)).all()
+    assert fewer > 10
+
+
 def _found_is_wanted(levels, dark, doubt, blocked, reach, length_um, regrowth=0.5, edge_min_od=0.005) -> int:
     """How many regions label and choice by going through all of them have in common: all."""
     params = NucleiParams(

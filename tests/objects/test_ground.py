@@ -58,6 +58,14 @@ def test_regions_of_what_is_meant_hold_a_peak(shape: tuple[int, int]) -> None:
             regions, _ = ndimage.label(levels >= level)
             wanted = regions[held & (levels == level)]
             assert set(wanted) <= set(regions.ravel()[peaks])
+        y0, x0, y1, x1 = (*rng.integers(-2, 12, 2), *rng.integers(1, 40, 2))
+        inside = np.zeros_like(held)
+        inside[max(y0, 0) : y1, max(x0, 0) : x1] = True
+        boxed = Ground.of(levels, words, meant, (y0, x0, y1, x1)).peaks
+        assert (held & inside).ravel()[boxed].all()
+        for level in range(1, 5):
+            regions, _ = ndimage.label(levels >= level)
+            assert set(regions[held & inside & (levels == level)]) <= set(regions.ravel()[boxed])
         if share == 1.0:
             assert (peaks == Ground.of(levels, words).peaks).all()
 

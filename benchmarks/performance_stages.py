@@ -32,7 +32,6 @@ _STAGES: Final = (
     ("smooth, levels", "histoquant.objects.views", "smooth"),
     ("smooth, levels", "histoquant.objects.views", "smooth_share"),
     ("smooth, levels", "histoquant.objects.views", "levels_over"),
-    ("smooth, levels", "histoquant.objects.stained", "smooth"),
     ("darkness", "histoquant.objects.views", "mix"),
     ("edges of all regions", "histoquant.objects.flood", "edge_words"),
     ("flood: regions scored and chosen", "histoquant.objects.nuclei", "label_best"),

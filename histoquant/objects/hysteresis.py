@@ -9,8 +9,10 @@ from numba import njit
 from histoquant.objects.bit_rows import Bits, covered
 from histoquant.objects.lane_rows import at_least
 from histoquant.objects.marks import WORD, lowest_bit
+from histoquant.objects.smoothing import Band, give_rows, take_rows
 
 BoolArray = npt.NDArray[np.bool_]
+Int16Array = npt.NDArray[np.int16]
 Int64Array = npt.NDArray[np.int64]
 IntArray = npt.NDArray[np.signedinteger]
 
@@ -20,6 +22,8 @@ _WORD, _TOP = np.uint64(WORD), np.uint64(WORD - 1)
 _ABOVE = 2
 # Of a place among all bits: its word lies above these.
 _BITS = np.uint64(6)
+# Nobody counts who holds the rows of a band.
+_kernel = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 
 
 @njit(cache=True, nogil=True)
@@ -40,40 +44,109 @@ def strong_and_beside(dab: IntArray, low: int, high: int, steps: int) -> Bits:
         As of `bit_rows`; the last bit of every row is free.
     """
     height, width = dab.shape
-    # so much is free around every row that no neighbour is asked whether it lies in the window; left of a row
-    # lies the end of the one above
-    weak = np.zeros((height + _ABOVE + 1, width // WORD + 1), np.uint64)
-    strong = np.zeros_like(weak)
-    held = _tell(dab, low, high, weak, strong)
-    if steps > 0 and held.any():
-        _follow(weak, strong, _beside_strong(weak, strong, held), steps)
-    return strong[_ABOVE : height + _ABOVE]
-
-
-@njit(cache=True, nogil=True)
-def _tell(dab: IntArray, low: int, high: int, weak: Bits, strong: Bits) -> BoolArray:
-    """Set what is strong and what is weak only; which rows hold something strong."""
-    height, width = dab.shape
-    flat, words = dab.ravel(), weak.shape[1]
-    held, row = np.zeros(weak.shape[0], np.bool_), np.zeros(words * WORD, dab.dtype)
+    weak, strong, held = _room(1, height, width)
+    flat, words = dab.ravel(), weak.shape[2]
+    row = np.zeros(words * WORD, dab.dtype)
     # a word may hold pixels of the next row, too; past the last row there is nothing to read
     together = (flat.size - words * WORD) // max(width, 1) + 1
-    tail = covered(0, width - (words - 1) * WORD)
     for y in range(height):
         start, source = np.uint64(y * width), flat
         if y >= together:
             row[:width] = dab[y]
             start, source = _NOTHING, row
-        some, here, there = _NOTHING, weak[y + _ABOVE], strong[y + _ABOVE]
-        for k in range(np.uint64(words)):
-            over = at_least(source, start + _WORD * k, high)
-            over &= tail if k == words - 1 else ~_NOTHING
-            here[k] = at_least(source, start + _WORD * k, low) & ~over
-            there[k] = over
-            some |= over
-        here[words - 1] &= tail
-        held[y + _ABOVE] = some != 0
-    return held
+        at = y + _ABOVE
+        held[0, at] = _tell(source, start, width, low, high, weak[0, at], strong[0, at])
+    found: Bits = _reached(weak[0], strong[0], held[0], steps)
+    return found
+
+
+def smooth_strong_and_beside(
+    dab: Int16Array, valid: BoolArray, sigma_px: float, levels: Int64Array, steps: int
+) -> list[Bits]:
+    """As `strong_and_beside` of a plane smoothed by `smooth`, at several pairs of levels.
+
+    Rows are told while they are in the cache, and none is kept.
+
+    Parameters
+    ----------
+    dab : ndarray of int16, shape (h, w)
+    valid : ndarray of bool, shape (h, w)
+        Elsewhere the smoothed plane counts as 0.
+    sigma_px : float
+    levels : ndarray of int64, shape (n, 2)
+        Low and high ones.
+    steps : int
+
+    Returns
+    -------
+    list of ndarray of uint64, shape (h, words)
+        One for each pair.
+    """
+    weak, strong, held = _room(len(levels), *dab.shape)
+    known = None if valid.all() else valid
+    _smooth_and_tell(dab, known, Band.of(sigma_px, dab.shape[1]), levels, (weak, strong, held))
+    return [_reached(weak[i], strong[i], held[i], steps) for i in range(len(levels))]
+
+
+@_kernel
+def _smooth_and_tell(
+    dab: Int16Array,
+    valid: BoolArray | None,
+    band: Band,
+    levels: Int64Array,
+    room: tuple[Bits, Bits, BoolArray],
+) -> None:
+    (height, width), (weak, strong, held) = dab.shape, room
+    for y in range(0, height, 2):
+        take_rows(band, y, dab)
+        give_rows(band, y, band.given[0], band.given[1], dab)
+        for k in range(min(2, height - y)):
+            row, at = band.given[k], y + k + _ABOVE
+            _clear(row[:width], valid, y + k)
+            for i in range(levels.shape[0]):
+                low, high = levels[i, 0], levels[i, 1]
+                held[i, at] = _tell(row, _NOTHING, width, low, high, weak[i, at], strong[i, at])
+
+
+@njit(cache=True, nogil=True)
+def _room(count: int, height: int, width: int) -> tuple[Bits, Bits, BoolArray]:
+    """Weak and strong pixels at so many pairs of levels, none yet, and rows that hold something strong."""
+    # so much is free around every row that no neighbour is asked whether it lies in the window; left of a row
+    # lies the end of the one above
+    weak = np.zeros((count, height + _ABOVE + 1, width // WORD + 1), np.uint64)
+    return weak, np.zeros_like(weak), np.zeros(weak.shape[:2], np.bool_)
+
+
+@njit(cache=True, nogil=True)
+def _reached(weak: Bits, strong: Bits, held: BoolArray, steps: int) -> Bits:
+    if steps > 0 and held.any():
+        _follow(weak, strong, _beside_strong(weak, strong, held), steps)
+    return strong[_ABOVE:-1]
+
+
+@_kernel
+def _clear(row: Int16Array, valid: BoolArray | None, y: int) -> None:
+    if valid is not None:
+        known = valid[y]
+        for x in range(row.size):
+            row[x] = row[x] if known[x] else 0
+
+
+@_kernel
+def _tell(
+    source: IntArray, start: np.uint64, width: int, low: int, high: int, weak: Bits, strong: Bits
+) -> bool:
+    """Set what is strong in a row and what is weak only; whether something is strong."""
+    some, last = _NOTHING, weak.size - 1
+    tail = covered(0, width - last * WORD)
+    for k in range(np.uint64(weak.size)):
+        over = at_least(source, start + _WORD * k, high)
+        over &= tail if k == last else ~_NOTHING
+        weak[k] = at_least(source, start + _WORD * k, low) & ~over
+        strong[k] = over
+        some |= over
+    weak[last] &= tail
+    return bool(some != 0)
 
 
 @njit(cache=True, nogil=True)

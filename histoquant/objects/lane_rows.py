@@ -61,12 +61,17 @@ def at_least(context: Any, plane: Any, place: Any, level: Any) -> Any:
 
     def generate(target: Any, builder: Any, signature: Any, given: Any) -> Any:
         held = _pixels(target, builder, signature, given, _WORD)
-        # as wide as the level, which may be more than the plane can hold
-        wide = held.type if held.type.element == _SUM else ir.VectorType(_SUM, _WORD)
-        held = held if held.type == wide else builder.sext(held, wide)
-        one = target.cast(builder, given[2], level, types.int32)
-        lit = builder.icmp_signed(">=", held, spread(builder, one, _WORD))
-        return builder.bitcast(lit, ir.IntType(_WORD))
+        one, kind = target.cast(builder, given[2], level, types.int32), held.type.element
+        if kind == _SUM:
+            lit = builder.icmp_signed(">=", held, spread(builder, one, _WORD))
+            return builder.bitcast(lit, ir.IntType(_WORD))
+        # compared as narrow as they are, with the nearest level that is so, too
+        most, least = _SUM((1 << kind.width - 1) - 1), _SUM(-(1 << kind.width - 1))
+        beyond = builder.icmp_signed(">", one, most)
+        near = builder.select(builder.icmp_signed("<", one, least), least, builder.select(beyond, most, one))
+        lit = builder.icmp_signed(">=", held, spread(builder, builder.trunc(near, kind), _WORD))
+        word = builder.bitcast(lit, ir.IntType(_WORD))
+        return builder.select(beyond, word.type(0), word)
 
     return types.uint64(plane, place, level), generate
 

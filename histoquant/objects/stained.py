@@ -16,16 +16,15 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     from histoquant.markers.definition import MarkerDefinition
-from histoquant.objects.bit_rows import spans_of
-from histoquant.objects.hysteresis import strong_and_beside
+from histoquant.objects.bit_rows import Bits, spans_of
+from histoquant.objects.hysteresis import smooth_strong_and_beside
 from histoquant.objects.nuclei_params import NucleiParams
 from histoquant.objects.planes import Planes
 from histoquant.objects.runs import Runs
-from histoquant.objects.smoothing import radius_px, smooth
+from histoquant.objects.smoothing import radius_px
 
 BoolArray = npt.NDArray[np.bool_]
 Int32Array = npt.NDArray[np.int32]
-IntArray = npt.NDArray[np.signedinteger]
 Int64Array = npt.NDArray[np.int64]
 
 SHIFTS = (0.8, 1.0, 1.2)
@@ -143,13 +142,13 @@ def find_stained(planes: Planes, threshold_od: float, rules: StainedRules | None
     StainedObjects
     """
     rules = rules or StainedRules()
-    dab = smooth(planes.dab, rules.smooth_um / planes.mpp)
-    if not planes.valid.all():
-        dab[~planes.valid] = 0
-    area = tuple(_stained(dab, shift * threshold_od * _MOD, rules, planes.mpp) for shift in SHIFTS)
+    levels = np.array([_levels(shift * threshold_od * _MOD, rules) for shift in SHIFTS], np.int64)
+    smooth_px, steps = rules.smooth_um / planes.mpp, _steps(rules, planes.mpp)
+    told = smooth_strong_and_beside(planes.dab, planes.valid, smooth_px, levels, steps)
+    area = tuple(_stained(bits, planes.shape[1], rules, planes.mpp) for bits in told)
     found = area[SHIFTS.index(1.0)].components(8)
     left, top, wide, high = found.boxes.T.astype(np.int64)
-    height, width = dab.shape
+    height, width = planes.shape
     longest = rules.object_um / planes.mpp
     cut = np.column_stack([top == 0, left == 0, top + high == height, left + wide == width])
     long = (wide > longest) | (high > longest)
@@ -161,10 +160,13 @@ def _steps(rules: StainedRules, mpp: float) -> int:
     return max(1, round(rules.reach_um / mpp))
 
 
-def _stained(dab: IntArray, threshold_mod: float, rules: StainedRules, mpp: float) -> Runs:
-    low, high = round(rules.low_share * threshold_mod), round(rules.high_share * threshold_mod)
-    rows, spans = spans_of(strong_and_beside(dab, low, high, _steps(rules, mpp)))
-    grown = Runs(rows, spans, dab.shape[1])
+def _levels(threshold_mod: float, rules: StainedRules) -> tuple[int, int]:
+    return round(rules.low_share * threshold_mod), round(rules.high_share * threshold_mod)
+
+
+def _stained(bits: Bits, width: int, rules: StainedRules, mpp: float) -> Runs:
+    rows, spans = spans_of(bits)
+    grown = Runs(rows, spans, width)
     gaps = grown.gaps()
     filled = grown.with_gaps(gaps, _small(gaps, rules.hole_um2, rules.hole_um, mpp, 4))
     return filled.only(~_small(filled, rules.least_um2, rules.least_um, mpp, 8))

@@ -6,8 +6,9 @@ import pytest
 from scipy import ndimage
 
 from histoquant.objects.bit_rows import spans_of, unpacked
-from histoquant.objects.hysteresis import strong_and_beside
+from histoquant.objects.hysteresis import smooth_strong_and_beside, strong_and_beside
 from histoquant.objects.runs import Runs
+from histoquant.objects.smoothing import smooth
 
 STRUCTURE = {4: ndimage.generate_binary_structure(2, 1), 8: ndimage.generate_binary_structure(2, 2)}
 
@@ -75,3 +76,19 @@ def test_growth_in_odd_windows_is_repeated_dilation(shape: tuple[int, int]) -> N
         wanted = ndimage.binary_dilation(high, STRUCTURE[8], iterations=3, mask=low)
         found = strong_and_beside(dab, min(300, round(1000 * (1 - share))), round(1000 * (1 - share)), 3)
         assert (unpacked(found, shape[1]) == wanted).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 64), (70, 1), (3, 65), (2, 128), (41, 200)])
+@pytest.mark.parametrize("sigma_px", [0.0, 1.5])
+def test_levels_told_while_rows_are_smoothed_are_those_of_the_smoothed_plane(
+    shape: tuple[int, int], sigma_px: float
+) -> None:
+    rng = np.random.default_rng(sum(shape))
+    dab = rng.integers(-400, 1200, shape).astype(np.int16)
+    levels = np.array([[200, 500], [450, 450], [-5, 600], [300, 40000], [-40000, -40000]])
+    for share in (1.0, 0.7, 0.0):
+        valid = rng.random(shape) < share
+        around = np.where(valid, smooth(dab, sigma_px), 0).astype(np.int16)
+        found = smooth_strong_and_beside(dab, valid, sigma_px, levels, 3)
+        wanted = [strong_and_beside(around.astype(np.int32), low, high, 3) for low, high in levels]
+        assert (np.array(found) == np.array(wanted)).all()

@@ -93,8 +93,7 @@ def label_best(labels: Labels, last: int, seen: Seen, rules: ScoreRules, lowest:
     labels : ndarray of uint16 or int32, shape (h, w)
         What it holds where the pass is blocked stays.
     last : int
-        Its largest label: regions are numbered on from there, by their level, then by their last pixel at
-        that level.
+        Its largest label: regions are numbered on from there, by their level, then by their last pixel.
     seen : Seen
     rules : ScoreRules
     lowest : Lowest, optional
@@ -127,10 +126,9 @@ def label_best(labels: Labels, last: int, seen: Seen, rules: ScoreRules, lowest:
     if last + count > np.iinfo(labels.dtype).max:
         raise TooManyError(f"{last + count} regions are more than {labels.dtype} numbers")
     chosen = found.chosen[:count]
-    latest = _last_pixels(levels.reshape(1, -1), found.order, chosen)
+    latest = _to_places(levels.shape[1], labels.shape[1], found.order, chosen)
     number = np.empty(count, np.int32)
     number[np.lexsort((-latest, chosen[:, AT_LEVEL]))] = np.arange(last + 1, last + 1 + count)
-    _to_places(levels.shape[1], labels.shape[1], found.order[: chosen[-1, TO] if count > 0 else 0])
     _paint(labels.reshape(1, -1), found.order, chosen, number)
     if lowest is not None:
         # the lowest that a region holds of its own pass's levels is its own
@@ -162,20 +160,6 @@ def _least(levels: UInt8Array, order: UInt32Array, chosen: Int64Array) -> Int64A
 
 
 @_kernel
-def _last_pixels(levels: UInt8Array, order: UInt32Array, chosen: Int64Array) -> Int64Array:
-    """Last pixel in raster order of each region among those at its own level."""
-    last = np.full(chosen.shape[0], -1, np.int64)
-    for k in range(chosen.shape[0]):
-        _fetch_next(levels, order, chosen, k)
-        level, latest = chosen[k, AT_LEVEL], np.int64(-1)
-        for t in range(np.uint64(chosen[k, FROM]), np.uint64(chosen[k, TO])):
-            at_level = np.int64(levels[0, order[t]] == level)
-            latest = max(latest, at_level * np.int64(order[t]))
-        last[k] = latest
-    return last
-
-
-@_kernel
 def _fetch_next(plane: npt.NDArray[Any], order: UInt32Array, chosen: Int64Array, k: int) -> None:
     """Regions lie far from one another: the next one's pixels come while this one is looked at."""
     if k + 1 < chosen.shape[0]:
@@ -184,13 +168,20 @@ def _fetch_next(plane: npt.NDArray[Any], order: UInt32Array, chosen: Int64Array,
 
 
 @_kernel
-def _to_places(stride: int, width: int, order: UInt32Array) -> None:
-    """From pixels of the frame to those of the labels, in place."""
+def _to_places(stride: int, width: int, order: UInt32Array, chosen: Int64Array) -> Int64Array:
+    """From pixels of the frame to those of the labels, in place; the last one of each region."""
+    last = np.empty(chosen.shape[0], np.int64)
     # a row of the frame holds so much more; as in the walk, faster than to divide
     more, rows = np.uint32(stride - width), 1.0 / stride
     before = np.uint32(stride + 1) - more
-    for t in range(order.size):
-        order[t] -= np.uint32((order[t] + 0.5) * rows) * more + before
+    for k in range(last.size):
+        latest = np.uint32(0)
+        for t in range(np.uint64(chosen[k, FROM]), np.uint64(chosen[k, TO])):
+            place = np.uint32(order[t] - np.uint32((order[t] + 0.5) * rows) * more - before)
+            order[t] = place
+            latest = max(latest, place)
+        last[k] = latest
+    return last
 
 
 @_kernel

@@ -15,7 +15,7 @@ Mask = npt.NDArray[np.uint8]
 # From here on thick lines are thin ones grown: cv2 draws a thick antialiased segment as a polygon of its own,
 # which takes ten times as long as a thin one.
 _MANY_CORNERS = 10_000
-_STRIP_PX = 16
+_STRIP_BYTES = 1 << 18
 _POWERS = (2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 _DOTS = 1 << 16  # placed at once
 
@@ -54,10 +54,15 @@ def wash(rgb: Picture, lift: float, gray: float, out: Picture | None = None) -> 
     keep, pale = (1.0 - lift) * (1.0 - gray), (1.0 - lift) * gray
     out = np.empty_like(rgb) if out is None else out
     # strip after strip, which stay in the cache: a whole overlay in grey would be three more pictures
-    for top in range(0, len(rgb), _STRIP_PX):
-        strip = rgb[top : top + _STRIP_PX]
-        luminance = cv2.cvtColor(cv2.cvtColor(strip, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-        out[top : top + _STRIP_PX] = cv2.addWeighted(strip, keep, luminance, pale, 255.0 * lift)
+    width = rgb.shape[1]
+    rows = max(1, _STRIP_BYTES // (3 * width))
+    luminance, as_rgb = np.empty((rows, width), np.uint8), np.empty((rows, width, 3), np.uint8)
+    for top in range(0, len(rgb), rows):
+        strip = rgb[top : top + rows]
+        high = len(strip)
+        cv2.cvtColor(strip, cv2.COLOR_RGB2GRAY, luminance[:high])
+        cv2.cvtColor(luminance[:high], cv2.COLOR_GRAY2RGB, as_rgb[:high])
+        cv2.addWeighted(strip, keep, as_rgb[:high], pale, 255.0 * lift, out[top : top + high])
     return out
 
 

@@ -9,14 +9,18 @@ import cv2
 import matplotlib
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 from PIL import Image, ImageDraw
 
 from histoquant.metrics.density_map import DensityMap
 from histoquant.report.canvas import Picture, wash
-from histoquant.report.legend import Entry, add_strip, font
+from histoquant.report.legend import Entry, draw_strip, font
 from histoquant.report.marks import Caption
 from histoquant.report.palette import INK, PAPER, TISSUE
 from histoquant.report.thumbnail import Glance, exclusion_entries
+
+_Floats = npt.NDArray[np.float32]
+_Bytes = npt.NDArray[np.uint8]
 
 _COLOURS = "viridis"  # even steps to the eye, also to the colour-blind and in grey
 _ALPHA = 0.72  # the tissue's folds and borders stay visible
@@ -55,12 +59,24 @@ def _paint_density(image: Picture, density: DensityMap, glance: Glance, top_per_
 
     weight = laid_over(known.astype(np.float32))
     value = laid_over(np.where(known, density.per_mm2, 0.0).astype(np.float32))
-    inside = glance.edge.inside & (weight > 0.05).view(np.uint8)
-    # divided by the weight: no dark rim where the map ends; where there is next to none nothing is painted
-    level = value / np.maximum(weight * np.float32(top_per_mm2 / 255), np.float32(1e-9))
-    shade = np.clip(np.rint(level, out=level), 0, 255, out=level).astype(np.uint8)
+    shade, inside = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
+    _shade(value, weight, glance.edge.inside, np.float32(top_per_mm2 / 255), shade, inside)
     color = cv2.applyColorMap(shade, _palette()[:, None])
     cv2.copyTo(cv2.addWeighted(image, 1 - _ALPHA, color, _ALPHA, 0.0), inside, image)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _shade(
+    value: _Floats, weight: _Floats, tissue: _Bytes, step: np.float32, shade: _Bytes, inside: _Bytes
+) -> None:
+    """Where in the palette a density lies, by steps of so many 1/mm2, and whether it is painted."""
+    least, most = np.float32(1e-9), np.float32(255)
+    for y in range(len(value)):
+        for x in range(value.shape[1]):
+            # divided by the weight: no dark rim where the map ends; where there is next to none, nothing
+            level = value[y, x] / max(weight[y, x] * step, least)
+            shade[y, x] = np.uint8(min(max(np.rint(level), np.float32(0)), most))
+            inside[y, x] = tissue[y, x] & np.uint8(weight[y, x] > np.float32(0.05))
 
 
 def _bar(height: int, em: int, top_per_mm2: float, unit: str) -> Picture:
@@ -106,8 +122,15 @@ def draw_density(glance: Glance, density: DensityMap, caption: Caption, what: st
     _paint_density(image, density, glance, top)
     glance.paint_tissue(image)
     em = max(13, round(image.shape[1] * _FONT_SHARE))
-    picture = np.concatenate([image, _bar(image.shape[0], em, top, "per mm²")], axis=1)
+    bar = _bar(image.shape[0], em, top, "per mm²")
     kernel = f"{what} per mm², kernel {density.bandwidth_um:g} µm"
     red, green, blue = (int(c) for c in _palette()[170])
     entries = [Entry(kernel, "dot", (red, green, blue)), Entry("tissue", "line", TISSUE)]
-    return add_strip(picture, glance.mpp, [*entries, *exclusion_entries(glance.tissue)], caption, _FONT_SHARE)
+    entries += exclusion_entries(glance.tissue)
+    width = image.shape[1] + bar.shape[1]
+    strip = draw_strip(width, glance.mpp, entries, caption, _FONT_SHARE)
+    picture = np.empty((len(image) + len(strip), width, 3), np.uint8)
+    picture[: len(image), : image.shape[1]] = image
+    picture[: len(image), image.shape[1] :] = bar
+    picture[len(image) :] = strip
+    return picture

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from histoquant.report.canvas import Picture, check_rgb, warp_map
-from histoquant.report.legend import add_strip, font, shorten
+from histoquant.report.legend import draw_strip, font, shorten
 from histoquant.report.marks import Caption, CellMarks, Marks, Polygons, TissueMarks, VesselMarks
 from histoquant.report.overlay import Scale, legend_entries, paint_marks
 from histoquant.report.palette import INK, PAPER
@@ -169,9 +169,12 @@ def draw_fields(
         return None
     width, height = _field_size(size_px)
     head = 28
-    sheet = np.full(
-        (head + 2 * height + _GAP_PX, len(fields) * (width + _GAP_PX) - _GAP_PX, 3), 255, np.uint8
-    )
+    high, wide = head + 2 * height + _GAP_PX, len(fields) * (width + _GAP_PX) - _GAP_PX
+    note = f"fields of {FIELD_PX * mpp:.0f} µm from a fixed grid, raw above, marked below"
+    entries = legend_entries(Marks(marks.cells, marks.vessels), caption.marker, outlines=True)
+    strip = draw_strip(wide, mpp, entries, Caption(caption.slide_id, caption.marker, note))
+    sheet = np.full((high + len(strip), wide, 3), 255, np.uint8)
+    sheet[high:] = strip
     scale = Scale(FIELD_PX, mpp)
     for i, field in enumerate(fields):
         raw = check_rgb(read(field.x_px, field.y_px, width, height))
@@ -180,11 +183,9 @@ def draw_fields(
         paint_marks(marked, mpp, inside, scale, (field.x_px * mpp, field.y_px * mpp))
         columns = slice(i * (width + _GAP_PX), i * (width + _GAP_PX) + width)
         sheet[head : head + height, columns] = raw
-        sheet[head + height + _GAP_PX :, columns] = marked
+        sheet[head + height + _GAP_PX : high, columns] = marked
         sheet[:head, columns] = _heading(field, caption.marker, marks, width, head)
-    note = f"fields of {FIELD_PX * mpp:.0f} µm from a fixed grid, raw above, marked below"
-    entries = legend_entries(Marks(marks.cells, marks.vessels), caption.marker, outlines=True)
-    return add_strip(sheet, mpp, entries, Caption(caption.slide_id, caption.marker, note))
+    return sheet
 
 
 def _heading(field: Field, marker: str, marks: Marks, width: int, height: int) -> Picture:

@@ -23,6 +23,7 @@ from histoquant.report.page import content_security_policy, environment
 from histoquant.report.pictures import Embedded, embed, read_small
 from histoquant.report.plots import TimepointPlot, draw_timepoints
 from histoquant.report.series import plots_from_biopsies, plots_from_slides
+from histoquant.report.sizes import SHOWN_PX
 from histoquant.report.study_view import StudyView
 from histoquant.report.view import SlideView, glossary, parameter_rows, slide_view, tally
 from histoquant.store.atomic import make_folder, write_bytes
@@ -32,12 +33,12 @@ PICTURE_BUDGET_BYTES: Final = (
     28_000_000  # JPEG bytes of all pictures: base64 adds a third, a page under 40 MB
 )
 _SLIDE_BUDGET_BYTES: Final = 420_000  # few slides: still no more than a page a mail server accepts
-# (file, longest side in px, share of a slide's budget with and without fields)
+# (file, share of a slide's budget with and without fields)
 _PICTURES: Final = (
-    ("thumbnail.png", 440, 0.10, 0.14),
-    ("overlay.png", 1000, 0.52, 0.78),
-    ("density.png", 600, 0.08, 0.08),
-    ("fields.png", 1000, 0.30, 0.0),
+    ("thumbnail.png", 0.10, 0.14),
+    ("overlay.png", 0.52, 0.78),
+    ("density.png", 0.08, 0.08),
+    ("fields.png", 0.30, 0.0),
 )
 _FIELDS_FROM_BYTES: Final = (
     240_000  # a slide's budget below which fields would be too small to check: a link instead
@@ -61,14 +62,14 @@ def _pictures_of(out_dir: Path, slide_id: str, budget_bytes: float) -> dict[str,
     if folder is None:
         return found
     roomy, tight = budget_bytes >= _FIELDS_FROM_BYTES, budget_bytes < _OVERLAY_FROM_BYTES
-    for name, longest_px, with_fields, without in _PICTURES:
+    for name, with_fields, without in _PICTURES:
         share = with_fields if roomy else without
         if tight:
             share = float(name == "thumbnail.png")
         picture = read_small(folder / name) if share else None
         if picture is not None:
             href = f"slides/{quote(slide_id)}/{name}"
-            found[name.removesuffix(".png")] = embed(picture, longest_px, int(budget_bytes * share), href)
+            found[name.removesuffix(".png")] = embed(picture, SHOWN_PX[name], int(budget_bytes * share), href)
     return found
 
 

@@ -1,7 +1,7 @@
 """Pictures on their way out: PNG files that carry a small preview, and data URIs that fit a budget.
 
 A report over hundreds of slides must not inflate hundreds of 12-megapixel PNGs only to show them small. Every
-PNG written here holds a 1000-px JPEG of itself in a private chunk that other programs ignore.
+large PNG written here holds a small JPEG of itself in a private chunk that other programs ignore.
 """
 
 from __future__ import annotations
@@ -37,24 +37,35 @@ def encode_jpeg(rgb: Picture, quality: int) -> bytes:
     return bytes(jpeg8_encode(np.ascontiguousarray(rgb), quality, subsampling="444"))
 
 
-def encode_png(rgb: Picture) -> bytes:
+def encode_png(rgb: Picture, preview_px: int = PREVIEW_PX) -> bytes:
     """Return PNG bytes of uint8 RGB (h, w, 3), with the preview in a private chunk if the picture is large.
 
     The bytes depend on the pixels only: no time stamps, no metadata.
+
+    Parameters
+    ----------
+    rgb : ndarray of uint8, shape (h, w, 3)
+    preview_px : int
+        Longest side of the preview: as large as the report shows the picture, at most ``PREVIEW_PX``.
     """
+    return b"".join(png_parts(rgb, preview_px))
+
+
+def png_parts(rgb: Picture, preview_px: int = PREVIEW_PX) -> list[bytes]:
+    """Return what `encode_png` does, in parts that need not be joined to be written."""
     from histoquant.report.png_codes import idat_parts  # compiled: a page needs none
 
     picture = check_rgb(rgb)
     height, width = picture.shape[:2]
     parts = [_SIGNATURE, *_chunk(b"IHDR", struct.pack(">II", width, height) + _RGB_8)]
     if width * height >= _PREVIEW_FROM:
-        parts += _chunk(_CHUNK, encode_jpeg(fit(picture, PREVIEW_PX), 90))
+        parts += _chunk(_CHUNK, encode_jpeg(fit(picture, preview_px), 90))
     parts += _chunk(b"IDAT", *idat_parts(picture))
-    return b"".join((*parts, *_chunk(b"IEND", b"")))
+    return [*parts, *_chunk(b"IEND", b"")]
 
 
 def _chunk(name: bytes, *body: bytes) -> list[bytes]:
-    """A chunk as PNG 1.2, section 3.2, lays it out; in parts, which are joined with all others at once."""
+    """A chunk as PNG 1.2, section 3.2, lays it out, in parts."""
     crc = 0
     for part in (name, *body):
         crc = deflate_crc32(part, crc)  # libdeflate's sum takes a tenth of zlib's time

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from histoquant.metrics import Tissue
 from histoquant.metrics.density_map import DensityMap, density_map
 from histoquant.metrics.vessels import true_vessels
-from histoquant.report import Caption, encode_png
+from histoquant.report import Caption
 from histoquant.report.density_picture import draw_density
+from histoquant.report.pictures import png_parts
+from histoquant.report.sizes import SHOWN_PX
 from histoquant.report.thumbnail import Glance
 from histoquant.run.assemble import SlideResult
 from histoquant.run.plan import Planned
@@ -19,8 +21,8 @@ from histoquant.run.plan import Planned
 
 def density_files(
     glance: Glance, planned: Planned, result: SlideResult, caption: Caption
-) -> dict[str, bytes]:
-    """``density.png`` and ``density.npz`` of a marker that counts something; nothing for H&E."""
+) -> dict[str, list[bytes]]:
+    """``density.png`` and ``density.npz`` in parts, of a marker that counts something; nothing for H&E."""
     counted = _counted(result)
     if counted is None:
         return {}
@@ -28,7 +30,8 @@ def density_files(
     density = density_map(x_um, y_um, Tissue.of(planned.tissue))
     named = "vessels" if what == "vessels" else f"{planned.plan.marker.name}+ cells"
     picture = draw_density(glance, density, caption, named)
-    return {"density.png": encode_png(picture), "density.npz": _npz_bytes(density)}
+    picture_parts = png_parts(picture, SHOWN_PX["density.png"])
+    return {"density.png": picture_parts, "density.npz": [_npz_bytes(density)]}
 
 
 def _counted(result: SlideResult) -> tuple[NDArray[np.float64], NDArray[np.float64], str] | None:

@@ -18,10 +18,11 @@ from histoquant.report import (
     VesselMarks,
     draw_fields,
     draw_overlay,
-    encode_png,
 )
 from histoquant.report.fields import shown_cells
 from histoquant.report.overlay import Scale
+from histoquant.report.pictures import png_parts
+from histoquant.report.sizes import SHOWN_PX
 from histoquant.report.thumbnail import Glance, draw_glance
 from histoquant.run.assemble import SlideResult
 from histoquant.run.backgrounds import Backgrounds, Frame
@@ -44,8 +45,8 @@ def draw_pictures(
     result: SlideResult,
     name: str,
     backgrounds: Backgrounds = _READ,
-) -> dict[str, bytes]:
-    """Files by name: thumbnail, overlay, full-resolution fields, and the density map with its array.
+) -> dict[str, list[bytes]]:
+    """Files in parts by name: thumbnail, overlay, full-resolution fields, and the density map with its array.
 
     The slide itself is read for what ``backgrounds`` does not hold.
     """
@@ -53,8 +54,8 @@ def draw_pictures(
     glance = Glance.of(*_overview(slide, planned, backgrounds), _tissue_marks(planned))
     # encoded at once: an overlay of a large slide is 50 MB
     files = {
-        "thumbnail.png": encode_png(draw_glance(glance, caption)),
-        "overlay.png": encode_png(overlay_rgb(slide, plane, planned, result, name, backgrounds)),
+        "thumbnail.png": png_parts(draw_glance(glance, caption), SHOWN_PX["thumbnail.png"]),
+        "overlay.png": png_parts(overlay_rgb(slide, plane, planned, result, name, backgrounds)),
     }
 
     def read(x: int, y: int, width: int, height: int) -> NDArray[np.uint8]:
@@ -63,7 +64,7 @@ def draw_pictures(
     marks = _marks(planned, result, planned.plan.plane_mpp)
     fields = draw_fields(read, plane.size_px, planned.plan.plane_mpp, marks, caption)
     if fields is not None:
-        files["fields.png"] = encode_png(fields)
+        files["fields.png"] = png_parts(fields)
     return files | density_files(glance, planned, result, caption)
 
 

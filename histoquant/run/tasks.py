@@ -146,8 +146,8 @@ def commit_slide(job: SlideJob) -> CommitReceipt:
         _refuse_if_changed(job)
         plane = plane_of(job, slide)
         kept = _load_backgrounds(job)
-        for name, png in draw_pictures(slide, plane, planned, result, job.slide_id, kept).items():
-            digests[name] = write_bytes(folder / name, png)
+        for name, parts in draw_pictures(slide, plane, planned, result, job.slide_id, kept).items():
+            digests[name] = write_bytes(folder / name, *parts)
     digests["plan.json"] = write_bytes(folder / "plan.json", _plan_bytes(planned))
     sources = source_files(job.path)
     refuse_other_bytes(job, sources)

@@ -70,29 +70,32 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         _sync_folder(path.parent)
 
 
-def write_bytes(path: Path, data: bytes | memoryview) -> str:
-    """Write ``data`` so that ``path`` holds either its old or its new content, never a part.
+def write_bytes(path: Path, *parts: bytes | memoryview) -> str:
+    """Write parts one after the other so that ``path`` holds either its old or its new content, never a part.
 
     Parameters
     ----------
     path : Path
         Where to write; the folder must exist.
-    data : bytes or memoryview
-        The whole content.
+    *parts : bytes or memoryview
+        Together the whole content.
 
     Returns
     -------
     str
-        SHA-256 of ``data`` as hexadecimal text.
+        SHA-256 of the content as hexadecimal text.
 
     Raises
     ------
     StoreError
         If the disk refuses; the temporary file is then removed.
     """
+    digest = hashlib.sha256()
     with replacing(path) as file:
-        file.write(data)
-    return hashlib.sha256(data).hexdigest()
+        for part in parts:
+            file.write(part)
+            digest.update(part)
+    return digest.hexdigest()
 
 
 def make_folder(folder: Path) -> None:

@@ -19,6 +19,8 @@ from imagecodecs import deflate_crc32, jpeg8_encode
 
 from histoquant.report.canvas import Picture, check_rgb, fit
 
+Part = bytes | memoryview
+
 PREVIEW_PX: Final = 1000
 _PREVIEW_FROM: Final = 1_000_000  # pixels: below this a whole PNG decodes in 10 ms
 _CHUNK: Final = b"hqPV"  # ancillary, private, not to be copied by editors that change pixels (PNG 1.2, 3.3)
@@ -51,20 +53,20 @@ def encode_png(rgb: Picture, preview_px: int = PREVIEW_PX) -> bytes:
     return b"".join(png_parts(rgb, preview_px))
 
 
-def png_parts(rgb: Picture, preview_px: int = PREVIEW_PX) -> list[bytes]:
+def png_parts(rgb: Picture, preview_px: int = PREVIEW_PX) -> list[Part]:
     """Return what `encode_png` does, in parts that need not be joined to be written."""
     from histoquant.report.png_codes import idat_parts  # compiled: a page needs none
 
     picture = check_rgb(rgb)
     height, width = picture.shape[:2]
-    parts = [_SIGNATURE, *_chunk(b"IHDR", struct.pack(">II", width, height) + _RGB_8)]
+    parts: list[Part] = [_SIGNATURE, *_chunk(b"IHDR", struct.pack(">II", width, height) + _RGB_8)]
     if width * height >= _PREVIEW_FROM:
         parts += _chunk(_CHUNK, encode_jpeg(fit(picture, preview_px), 90))
     parts += _chunk(b"IDAT", *idat_parts(picture))
     return [*parts, *_chunk(b"IEND", b"")]
 
 
-def _chunk(name: bytes, *body: bytes) -> list[bytes]:
+def _chunk(name: bytes, *body: Part) -> list[Part]:
     """A chunk as PNG 1.2, section 3.2, lays it out, in parts."""
     crc = 0
     for part in (name, *body):

@@ -44,7 +44,7 @@ _PAIR_BITS: Final = np.uint64(16)
 _NOTHING: Final = np.uint64(0)
 
 
-def idat_parts(picture: Bytes) -> list[bytes]:
+def idat_parts(picture: Bytes) -> list[bytes | memoryview]:
     """Return what the IDAT chunk of a picture holds, in parts.
 
     Parameters
@@ -58,20 +58,21 @@ def idat_parts(picture: Bytes) -> list[bytes]:
     codes = _codes(lengths)
     pairs, matches = _pairs(codes), _matches(codes)
     head, kept = _header(lengths)
-    parts, adler = [head], 1
     step = max(8, _STRIP_BYTES // rows.shape[1])
     left = np.empty((min(step, len(rows)), rows.shape[1] + 1), np.uint8)
-    words = np.empty(left.size * _LONGEST_BITS // 64 + 2, np.uint64)
+    # the system gives only those pages that are written to
+    words = np.empty(len(rows) * left.shape[1] * _LONGEST_BITS // 64 + 2, np.uint64)
+    at, adler = 0, 1
     for top in range(0, len(rows), step):
         strip: Any = left[: len(rows) - top]  # the sum takes any buffer, and says it takes bytes
         _predict(above, rows[top : top + step], strip)
         above = rows[top + len(strip) - 1]
         adler = deflate_adler32(strip, adler)
-        parts.append(words[: _write(strip.reshape(-1), codes, pairs, matches, words, kept)].tobytes())
+        at += _write(strip.reshape(-1), codes, pairs, matches, words[at:], kept)
     held, bits = (int(number) for number in kept)
     end, length = divmod(int(codes[_END]), 1 << int(_LENGTH_BITS))
     rest = (held | end << bits).to_bytes((bits + length + 7) // 8, "little")
-    return [*parts, rest, struct.pack(">I", adler)]
+    return [head, words[:at].view(np.uint8).data, rest, struct.pack(">I", adler)]
 
 
 @njit(cache=True, nogil=True)

@@ -12,7 +12,7 @@ from histoquant.metrics.density_map import DensityMap, density_map
 from histoquant.metrics.vessels import true_vessels
 from histoquant.report import Caption
 from histoquant.report.density_picture import draw_density
-from histoquant.report.pictures import png_parts
+from histoquant.report.pictures import Part, png_parts
 from histoquant.report.sizes import SHOWN_PX
 from histoquant.report.thumbnail import Glance
 from histoquant.run.assemble import SlideResult
@@ -21,7 +21,7 @@ from histoquant.run.plan import Planned
 
 def density_files(
     glance: Glance, planned: Planned, result: SlideResult, caption: Caption
-) -> dict[str, list[bytes]]:
+) -> dict[str, list[Part]]:
     """``density.png`` and ``density.npz`` in parts, of a marker that counts something; nothing for H&E."""
     counted = _counted(result)
     if counted is None:

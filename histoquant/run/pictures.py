@@ -21,7 +21,7 @@ from histoquant.report import (
 )
 from histoquant.report.fields import shown_cells
 from histoquant.report.overlay import Scale
-from histoquant.report.pictures import png_parts
+from histoquant.report.pictures import Part, png_parts
 from histoquant.report.sizes import SHOWN_PX
 from histoquant.report.thumbnail import Glance, draw_glance
 from histoquant.run.assemble import SlideResult
@@ -45,7 +45,7 @@ def draw_pictures(
     result: SlideResult,
     name: str,
     backgrounds: Backgrounds = _READ,
-) -> dict[str, list[bytes]]:
+) -> dict[str, list[Part]]:
     """Files in parts by name: thumbnail, overlay, full-resolution fields, and the density map with its array.
 
     The slide itself is read for what ``backgrounds`` does not hold.

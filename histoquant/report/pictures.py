@@ -11,7 +11,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -69,6 +69,7 @@ def png_parts(rgb: Picture, preview_px: int = PREVIEW_PX) -> list[Part]:
 def _chunk(name: bytes, *body: Part) -> list[Part]:
     """A chunk as PNG 1.2, section 3.2, lays it out, in parts."""
     crc = 0
+    part: Any  # the sum takes any buffer, and says it takes bytes
     for part in (name, *body):
         crc = deflate_crc32(part, crc)  # libdeflate's sum takes a tenth of zlib's time
     return [struct.pack(">I", sum(map(len, body))), name, *body, struct.pack(">I", crc)]

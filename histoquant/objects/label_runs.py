@@ -132,15 +132,16 @@ def in_turn(found: Int32Array, count: int) -> tuple[Int64Array, Int32Array]:
     """Runs (object, row, first column, one past the last) object by object, else in their order."""
     n = found.shape[0]
     start = np.zeros(count + 1, np.int64)
-    for k in range(n):
-        start[found[k, 0] + 1] += 1
+    for k in range(np.uint64(n)):
+        start[np.uint64(found[k, 0]) + np.uint64(1)] += 1
     for i in range(count):
         start[i + 1] += start[i]
     spans, place = np.empty((n, 3), np.int32), start.copy()
-    for k in range(n):
-        at = place[found[k, 0]]
+    for k in range(np.uint64(n)):
+        number = np.uint64(found[k, 0])
+        at = np.uint64(place[number])
         spans[at, 0], spans[at, 1], spans[at, 2] = found[k, 1], found[k, 2], found[k, 3]
-        place[found[k, 0]] += 1
+        place[number] += 1
     return start, spans
 
 

@@ -14,6 +14,8 @@ from numba.extending import intrinsic
 
 _SUM = ir.IntType(32)
 _WORD = 64
+RUN = 32
+"""Pixels that are set at once."""
 
 
 def start_of(target: Any, builder: Any, signature: Any, given: Any) -> Any:
@@ -178,3 +180,33 @@ def weighed(context: Any, plane: Any, place: Any, plus: Any, minus: Any) -> Any:
         return reduced(builder, "add", builder.mul(held, builder.sext(weight, wide)))
 
     return types.int32(plane, place, plus, minus), generate
+
+
+@intrinsic
+def set_run(context: Any, row: Any, x: Any, count: Any, value: Any) -> Any:
+    """Give so many pixels of a row, from place ``x`` on and at most `RUN`, one value.
+
+    Parameters
+    ----------
+    row : ndarray of whole numbers, one axis
+        As many as `RUN` are read from there on, and written as they were.
+    x : int
+    count : int
+    value : int
+    """
+
+    def generate(target: Any, builder: Any, signature: Any, given: Any) -> Any:
+        start = start_of(target, builder, signature, given)
+        held = values_at(builder, row, start, RUN)
+        most = ir.Constant(_SUM, RUN)
+        asked = target.cast(builder, given[2], count, types.int64)
+        fits = builder.icmp_signed("<", asked, ir.Constant(asked.type, RUN))
+        here = builder.select(fits, builder.trunc(asked, _SUM), most)
+        lanes = ir.Constant(ir.VectorType(_SUM, RUN), list(range(RUN)))
+        own = builder.icmp_signed("<", lanes, spread(builder, here, RUN))
+        one = spread(builder, target.cast(builder, given[3], value, row.dtype), RUN)
+        place = builder.bitcast(start, held.type.as_pointer())
+        builder.store(builder.select(own, one, held), place, align=row.dtype.bitwidth // 8)
+        return target.get_dummy_value()
+
+    return types.void(row, x, count, value), generate

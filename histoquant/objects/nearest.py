@@ -9,6 +9,7 @@ import numpy.typing as npt
 from numba import njit
 
 from histoquant.objects.label_runs import LabelRuns
+from histoquant.objects.lane_rows import RUN, set_run
 
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
@@ -90,7 +91,7 @@ class Room(NamedTuple):
     spare : ndarray of uint16 or int64, shape (2, columns)
     steps : ndarray of uint16 or int64, shape (3,)
     objects : ndarray of int32
-        What each number near the block stands for.
+        What each number near the block stands for; one past the last object for 0.
     """
 
     keys: KeyArray
@@ -103,7 +104,7 @@ class Room(NamedTuple):
         """For any of the blocks."""
         height, width = _ROWS + 2 * keys.halo + 4, blocks.columns + 2 * keys.halo + 6 * keys.stride
         steps = np.array([UNIT << keys.bits, _DIAGONAL << keys.bits, _KNIGHT << keys.bits], kind)
-        objects = np.empty(len(blocks.boxes) + 1, np.int32)
+        objects = np.full(len(blocks.boxes) + 1, len(blocks.boxes), np.int32)
         return cls(np.empty((height, width), kind), np.full((2, width), keys.far, kind), steps, objects)
 
 
@@ -243,13 +244,14 @@ def _draw(blocks: Blocks, keys: Keys, room: Room, block: Box) -> None:
     room.keys[: height + 2 * keys.halo + 4] = keys.far
     for number in range(1, _near_block(blocks, row, left, keys.halo, room.objects) + 1):
         i = room.objects[number]
-        for k in range(start[i], start[i + 1]):
+        for k in range(np.uint64(start[i]), np.uint64(start[i + 1])):
             y = spans[k, 0] - top + keys.halo
             if 0 <= y < height + 2 * keys.halo:
                 begin, end = max(spans[k, 1] - first, 0) + edge, min(spans[k, 2] - first, width) + edge
                 line = room.keys[np.uint64(y + 2)]
-                for x in range(np.uint64(begin), np.uint64(max(begin, end))):
-                    line[x] = number
+                # what is read past a row is there: two rows follow below what is shown
+                for x in range(begin, end, RUN):
+                    set_run(line, x, end - x, number)
 
 
 @_kernel

@@ -9,8 +9,8 @@ import numpy.typing as npt
 from numba import njit
 
 from histoquant.objects.cell_kinds import Reaches, limits_of, tell_row
-from histoquant.objects.label_runs import LabelRuns, in_turn, mark_ends
-from histoquant.objects.marks import WORD, places
+from histoquant.objects.label_runs import LabelRuns, in_turn
+from histoquant.objects.marks import WORD, noted, turns_of
 from histoquant.objects.nearest import UNIT, Blocks, Box, KeyArray, Keys, Room, blocks_of, share_block
 from histoquant.objects.planes import Planes
 from histoquant.objects.stained import LARGE, LINK_UM, StainedObjects
@@ -47,7 +47,7 @@ class _Seen(NamedTuple):
     Attributes
     ----------
     valid : ndarray of bool, shape (h, w)
-    numbers : ndarray of int32, shape (n,)
+    numbers : ndarray of int32, shape (n + 1,)
         Place of each nucleus among the chosen; -1 for none.
     limits : ndarray of uint16 or int64
         From `limits_of`.
@@ -97,7 +97,8 @@ def surroundings_of(
     Surroundings
         In the order of ``chosen``.
     """
-    numbers = np.full(len(nuclei.start) - 1, -1, np.int32)
+    # and one for nobody
+    numbers = np.full(len(nuclei.start), -1, np.int32)
     numbers[chosen] = np.arange(len(chosen), dtype=np.int32)
     link = round(LINK_UM / planes.mpp * UNIT)
     reach = max(reaches.ring, reaches.close, reaches.around, reaches.cytoplasm, link)
@@ -163,47 +164,84 @@ def _tell_block(box: Box, keys: Keys, room: Room, seen: _Seen, kinds: UInt8Array
 def _find_runs(box: Box, keys: Keys, room: Room, seen: _Seen, found: Int32Array, count: int) -> int:
     """Write down the runs of chosen cells; how many there are then."""
     top, left, bottom, right = box
-    width, at = right - left, np.uint64(count)
-    owner = np.empty(width, room.keys.dtype)
-    ends, columns = np.zeros(width + WORD, np.uint8), np.empty(width + WORD, np.int32)
+    width, at, farthest = right - left, np.uint64(count), ((keys.reach + 1) << keys.bits) - 1
+    owner, columns = _row_of(width, room)
     for y in range(top, bottom):
         near = room.keys[y - top + keys.row, keys.column : keys.column + width]
-        _number(near, keys, seen.valid[y, left:right], owner)
-        mark_ends(owner, ends)
+        _number(near, keys, farthest, owner[1 : width + 1])
+        _drop(seen.valid[y, left:right], owner[1 : width + 1])
         begin = left
-        for k in range(np.uint64(places(ends, width, columns))):
-            last = int(columns[k])
-            number = np.uint64(owner[np.uint64(last)])
-            held = seen.numbers[room.objects[number]] if number > 0 else -1
-            found[at, 0], found[at, 1], found[at, 2], found[at, 3] = held, y, begin, left + last + 1
+        for k in range(_turns(owner, columns)):
+            end = left + columns[k]
+            run, number = found[at], np.uint64(owner[np.uint64(columns[k])])
+            held = seen.numbers[np.uint64(room.objects[number])]
+            run[0], run[1], run[2], run[3] = held, y, begin, end
             # what is not asked for is written over
             at += np.uint64(held >= 0)
-            begin = left + last + 1
+            begin = end
     return int(at)
 
 
 @njit(cache=True, nogil=True)
-def _number(near: KeyArray, keys: Keys, valid: BoolArray, owner: KeyArray) -> None:
-    """Number of the object that owns each pixel; 0 where none does or the slide has no pixel."""
+def _row_of(width: int, room: Room) -> tuple[KeyArray, Int32Array]:
+    """Room for the numbers of a row, from place 1 on with zeros around them, and for where they change."""
+    return np.zeros(width + 2 * WORD, room.keys.dtype), np.empty(width + 2 * WORD, np.int32)
+
+
+@njit(cache=True, nogil=True)
+def _number(near: KeyArray, keys: Keys, farthest: int, owner: KeyArray) -> None:
+    """Number of the object that is nearest to each pixel; 0 where it is farther than a key."""
     key = near.dtype.type
-    number, farthest = key((1 << keys.bits) - 1), key(((keys.reach + 1) << keys.bits) - 1)
+    number, most = key((1 << keys.bits) - 1), key(farthest)
     for x in range(owner.size):
-        owner[x] = near[x] & number if (near[x] <= farthest) & valid[x] else key(0)
+        owner[x] = near[x] & number if near[x] <= most else key(0)
+
+
+@njit(cache=True, nogil=True)
+def _drop(valid: BoolArray, owner: KeyArray) -> None:
+    """The slide may have no pixel there."""
+    for x in range(owner.size):
+        owner[x] = owner[x] if valid[x] else owner.dtype.type(0)
+
+
+@njit(cache=True, nogil=True)
+def _turns(owner: KeyArray, columns: Int32Array) -> np.uint64:
+    """Note after which pixels of a row another number follows; how many there are."""
+    turns = np.uint64(0)
+    for start in range(np.uint64(0), np.uint64(owner.size - WORD), np.uint64(WORD)):
+        turns = noted(turns_of(owner, start), start, turns, columns)
+    return turns
 
 
 @njit(cache=True, nogil=True)
 def _link(box: Box, keys: Keys, room: Room, links: _Links) -> None:
     """Take the best stained object of each nucleus so far."""
     top, left, bottom, right = box
-    size, best = links.size, links.best
+    width = right - left
+    owner, columns = _row_of(width, room)
     for y in range(top, bottom):
-        near = room.keys[y - top + keys.row, keys.column :]
-        for i in range(links.rows[y], links.rows[y + 1]):
-            found = links.of_run[i]
-            for x in range(max(links.spans[i, 0], left), min(links.spans[i, 1], right)):
-                if near[x - left] > links.last:
-                    continue
-                nucleus = room.objects[near[x - left] & ((1 << keys.bits) - 1)]
-                held = best[nucleus]
-                if held < 0 or size[found] > size[held] or (size[found] == size[held] and found < held):
-                    best[nucleus] = found
+        if links.rows[y] == links.rows[y + 1]:
+            continue
+        near = room.keys[y - top + keys.row, keys.column : keys.column + width]
+        _number(near, keys, links.last, owner[1 : width + 1])
+        turns, k = _turns(owner, columns), np.uint64(0)
+        columns[turns] = width
+        for i in range(np.uint64(links.rows[y]), np.uint64(links.rows[y + 1])):
+            begin, end = max(links.spans[i, 0], left) - left, min(links.spans[i, 1], right) - left
+            if begin >= end:
+                continue
+            _take(links, links.of_run[i], room.objects[np.uint64(owner[np.uint64(begin + 1)])])
+            while columns[k] <= begin:
+                k += np.uint64(1)
+            while columns[k] < end:
+                _take(links, links.of_run[i], room.objects[np.uint64(owner[np.uint64(columns[k] + 1)])])
+                k += np.uint64(1)
+
+
+@njit(cache=True, nogil=True)
+def _take(links: _Links, found: int, nucleus: int) -> None:
+    """Take an object for a nucleus, or for nobody, if it is larger than the one so far."""
+    size, best, at = links.size, links.best, np.uint64(nucleus)
+    held = best[at]
+    if held < 0 or size[found] > size[held] or (size[found] == size[held] and found < held):
+        best[at] = found

@@ -10,6 +10,7 @@ from numba import njit
 
 from histoquant.objects.label_runs import LabelRuns
 from histoquant.objects.lane_rows import RUN, set_run
+from histoquant.objects.nearest_rows import STRIDE, along, behind, sweep_left, sweep_right
 
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
@@ -102,7 +103,7 @@ class Room(NamedTuple):
     @classmethod
     def of(cls, blocks: Blocks, keys: Keys, kind: npt.DTypeLike) -> Room:
         """For any of the blocks."""
-        height, width = _ROWS + 2 * keys.halo + 4, blocks.columns + 2 * keys.halo + 6 * keys.stride
+        height, width = _ROWS + 2 * keys.halo + 4, blocks.columns + 2 * keys.halo + 6 * keys.stride + RUN
         steps = np.array([UNIT << keys.bits, _DIAGONAL << keys.bits, _KNIGHT << keys.bits], kind)
         objects = np.full(len(blocks.boxes) + 1, len(blocks.boxes), np.int32)
         return cls(np.empty((height, width), kind), np.full((2, width), keys.far, kind), steps, objects)
@@ -227,12 +228,20 @@ def share_block(blocks: Blocks, keys: Keys, room: Room, row: int, left: int) -> 
     span = (np.uint64(edge), np.uint64(edge + blocks.columns + 2 * keys.halo))
     rows, spare, straight = room.keys, room.spare, room.steps[0]
     last = height + 2 * keys.halo + 1
+    if keys.stride == STRIDE:
+        steps, far = (straight, room.steps[1], room.steps[2]), rows.dtype.type(keys.far)
+        turns = (span[1] - span[0] + RUN - 1) // RUN
+        for k in range(2, last + 1):
+            sweep_right((rows[k], rows[k - 1], rows[k - 2]), steps, far, edge, turns)
+        for k in range(last, keys.halo + 1, -1):
+            sweep_left((rows[k], rows[k + 1], rows[k + 2]), steps, far, edge, turns)
+        return height
     for k in range(2, last + 1):
-        _behind(rows[k], rows[k - 1], rows[k - 2], room.steps, span, spare[0])
-        _along(spare, straight, keys.stride, 1, span, rows[k])
+        behind(rows[k], rows[k - 1], rows[k - 2], room.steps, span, spare[0])
+        along(spare, straight, keys.stride, 1, span, rows[k])
     for k in range(last, keys.halo + 1, -1):
-        _behind(rows[k], rows[k + 1], rows[k + 2], room.steps, span, spare[0])
-        _along(spare, straight, keys.stride, -1, span, rows[k])
+        behind(rows[k], rows[k + 1], rows[k + 2], room.steps, span, spare[0])
+        along(spare, straight, keys.stride, -1, span, rows[k])
     return height
 
 
@@ -252,45 +261,3 @@ def _draw(blocks: Blocks, keys: Keys, room: Room, block: Box) -> None:
                 # what is read past a row is there: two rows follow below what is shown
                 for x in range(begin, end, RUN):
                     set_run(line, x, end - x, number)
-
-
-@_kernel
-def _behind(
-    row: KeyArray, one: KeyArray, two: KeyArray, steps: KeyArray, span: tuple[int, int], out: KeyArray
-) -> None:
-    """Minima of a row and the two behind it, which need no order."""
-    straight, diagonal, knight = steps
-    key = out.dtype.type
-    near, wide = np.uint64(1), np.uint64(2)
-    for x in range(span[0], span[1]):
-        best = min(row[x], key(one[x] + straight))
-        best = min(best, key(min(one[x - near], one[x + near]) + diagonal))
-        far = min(min(one[x - wide], one[x + wide]), min(two[x - near], two[x + near]))
-        out[x] = min(best, key(far + knight))
-
-
-@_kernel
-def _along(
-    spare: KeyArray, straight: int, longest: int, way: int, span: tuple[int, int], out: KeyArray
-) -> None:
-    """Minima along a row from the left (1) or right (-1), as far as the reach: of four at each stride."""
-    row, other, stride = spare[0], spare[1], 1
-    while stride < longest:
-        _four(row, stride, straight * stride, way, span, other)
-        row, other, stride = other, row, 4 * stride
-    _four(row, stride, straight * stride, way, span, out)
-
-
-@_kernel
-def _four(row: KeyArray, stride: int, step: int, way: int, span: tuple[int, int], out: KeyArray) -> None:
-    key = out.dtype.type
-    one, two, three = np.uint64(stride), np.uint64(2 * stride), np.uint64(3 * stride)
-    once, twice, thrice = key(step), key(2 * step), key(3 * step)
-    if way > 0:
-        for x in range(span[0], span[1]):
-            near = min(row[x], key(row[x - one] + once))
-            out[x] = min(near, min(key(row[x - two] + twice), key(row[x - three] + thrice)))
-    else:
-        for x in range(span[0], span[1]):
-            near = min(row[x], key(row[x + one] + once))
-            out[x] = min(near, min(key(row[x + two] + twice), key(row[x + three] + thrice)))

@@ -75,7 +75,7 @@ def plan_slide(job: SlideJob) -> PlanReceipt:
     if not _plan_is_whole(folder):
         make_folder(folder)
         planned = with_regions(_plan(job), job.annotations)
-        digests = {name: write_bytes(folder / name, data) for name, data in _plan_files(planned)}
+        digests = {name: write_bytes(folder / name, *data) for name, data in _plan_files(planned)}
         # last, because it says that the plan is whole
         write_bytes(folder / _SEAL, json_bytes(digests))
     planned = load_plan(job)
@@ -252,17 +252,17 @@ def _backgrounds(planned: Planned) -> Backgrounds:
     return Backgrounds.of(planned.preview, planned.tissue, planned.plan.plane_mpp)
 
 
-def _plan_files(planned: Planned) -> Iterator[tuple[str, bytes | memoryview]]:
-    """Files of a plan, each with its content."""
+def _plan_files(planned: Planned) -> Iterator[tuple[str, tuple[bytes | memoryview, ...]]]:
+    """Files of a plan, each with its content in pieces."""
     maps = io.BytesIO()
     np.savez(maps, **_maps(planned))
-    yield "tissue.npz", maps.getbuffer()
+    yield "tissue.npz", (maps.getbuffer(),)
     # one by one: a zip archive would add up another checksum of each, when written and when read
     for name, array in _backgrounds(planned).to_arrays().items():
-        pixels = io.BytesIO()
-        np.save(pixels, array)
-        yield f"{_BACKGROUND}{name}.npy", pixels.getbuffer()
-    yield "plan.json", _plan_bytes(planned)
+        head, pixels = io.BytesIO(), np.asarray(array, order="C")
+        np.lib.format.write_array_header_1_0(head, np.lib.format.header_data_from_array_1_0(pixels))
+        yield f"{_BACKGROUND}{name}.npy", (head.getvalue(), pixels.reshape(-1).data)
+    yield "plan.json", (_plan_bytes(planned),)
 
 
 def _plan_bytes(planned: Planned) -> bytes:

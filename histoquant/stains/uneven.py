@@ -236,24 +236,54 @@ def _flat_places(
 def _levels(mean, flat, tissue, reach, level, near):  # type: ignore[no-untyped-def]
     """Median of flat places in the smallest square that holds enough of them; ``near`` where tissue is."""
     height, width = flat.shape
-    room = np.empty((2 * reach << (_WIDENINGS - 1)) ** 2, np.int32)
+    room = np.empty(((2 * reach << (_WIDENINGS - 1)) ** 2) + 1, np.int32)
+    flats, tissues = np.empty((_WIDENINGS, width + 1), np.int32), np.empty((_WIDENINGS, width + 1), np.int32)
     for j in range(level.shape[0]):
+        for k in range(_WIDENINGS):
+            rows = _clipped(STEP_MAPS * j, reach << k, height)
+            _count_before(flat[rows], flats[k])
+            _count_before(tissue[rows], tissues[k])
         for i in range(level.shape[1]):
-            for widening in range(_WIDENINGS):
-                half = reach << widening
-                held = total = 0
-                for y in range(max(0, STEP_MAPS * j - half), min(height, STEP_MAPS * j + half)):
-                    for x in range(max(0, STEP_MAPS * i - half), min(width, STEP_MAPS * i + half)):
-                        total += tissue[y, x]
-                        if flat[y, x]:
-                            room[held] = mean[y, x]
-                            held += 1
+            for k in range(_WIDENINGS):
+                columns = _clipped(STEP_MAPS * i, reach << k, width)
+                held = flats[k, columns.stop] - flats[k, columns.start]
+                total = tissues[k, columns.stop] - tissues[k, columns.start]
                 if total == 0:
                     break  # off tissue
                 if held >= _LEAST_PLACES and held * _LEAST_SHARE >= total:
+                    rows = _clipped(STEP_MAPS * j, reach << k, height)
+                    _gather(mean[rows, columns], flat[rows, columns], room)
                     level[j, i] = _at_rank(room[:held], (held - 1) // 2)
-                    near[j, i] = widening == 0
+                    near[j, i] = k == 0
                     break
+
+
+@njit(cache=True, nogil=True)
+def _clipped(middle, half, side):  # type: ignore[no-untyped-def]
+    """Rows or columns of a square, as far as they lie on the map."""
+    return slice(min(max(0, middle - half), side), min(side, middle + half))
+
+
+@njit(cache=True, nogil=True)
+def _count_before(mask, counts):  # type: ignore[no-untyped-def]
+    """Pixels of a mask left of each edge of its columns: of a whole map they would be four times the map."""
+    counts[:] = 0
+    columns = counts[1:]
+    for row in mask:
+        for x in range(columns.size):
+            columns[x] += row[x]
+    for x in range(1, columns.size):
+        columns[x] += columns[x - 1]
+
+
+@njit(cache=True, nogil=True)
+def _gather(values, mask, room):  # type: ignore[no-untyped-def]
+    """Values on a mask one after the other, without a branch: what is not on it is written over."""
+    held = 0
+    for y in range(values.shape[0]):
+        for x in range(values.shape[1]):
+            room[held] = values[y, x]
+            held += mask[y, x]
 
 
 @njit(cache=True, nogil=True)

@@ -105,7 +105,8 @@ def _glass(survey: Survey) -> tuple[float, float, float] | None:
 
 def _paper_white(survey: Survey) -> npt.NDArray[np.bool_]:
     """Map pixels that are 255 in every channel of every pixel: padding, or an overexposed scan."""
-    return np.asarray(survey.sums.min(axis=-1) == 255 * SCALE_PX * SCALE_PX)
+    red, green, blue = (survey.sums[..., k] == 255 * SCALE_PX * SCALE_PX for k in range(3))
+    return np.asarray(red & green & blue)
 
 
 def _colours_of_content(survey: Survey) -> npt.NDArray[np.int64]:

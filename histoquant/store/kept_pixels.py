@@ -260,8 +260,11 @@ class KeptPixels:
         if done != blocks.nbytes or self._slow:
             self._give_up()
             return
-        here = np.s_[row, column : column + len(blocks)]
-        self._numbers[here] = range(self._written, self._written + len(blocks))
+        here, stop = np.s_[row, column : column + len(blocks)], self._written + len(blocks)
+        self._numbers[here] = range(self._written, stop)
+        if self._holds:
+            self._lines[self._written : stop] = blocks.reshape(len(blocks), *self._lines.shape[1:])
+            self._proven[here] = True
         self._sums[here] = sums_of(blocks.reshape(len(blocks), -1), np.uint64(self._written))
         self._written += len(blocks)
 

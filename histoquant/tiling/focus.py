@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from histoquant.tiling.maps import BoolMap, at_least, bands, box_sum, grown
+from histoquant.tiling.maps import BoolMap, add_pairs, at_least, bands, box_sum, grown
 from histoquant.tiling.survey import CELLS, Survey
 
 FloatMap = npt.NDArray[np.float64]
@@ -103,15 +103,19 @@ def _details(survey: Survey) -> list[_Detail]:
 
 @njit(cache=True, nogil=True)
 def _sum_squares(light, step, coarse):  # type: ignore[no-untyped-def]
-    """Sums over squares of ``step`` cells a side."""
-    columns = np.empty(light.shape[1], np.uint16)
+    """Sums over squares of ``step`` cells a side, a power of 2."""
+    columns, halved = np.empty(light.shape[1], np.uint16), np.empty(light.shape[1], np.uint16)
     for y in range(coarse.shape[0]):
         columns[:] = 0
         for row in light[y * step : (y + 1) * step]:
             for x in range(columns.size):
                 columns[x] += row[x]
-        for x in range(coarse.shape[1]):
-            coarse[y, x] = columns[x * step : (x + 1) * step].sum()
+        sums, pairs = columns, halved
+        while sums.size > coarse.shape[1]:
+            pairs = pairs[: sums.size // 2]
+            add_pairs(sums, pairs)
+            sums, pairs = pairs, sums
+        coarse[y] = sums
 
 
 @njit(cache=True, nogil=True)

@@ -105,8 +105,11 @@ def folded(survey: Survey, od: MeanOd, tissue: BoolMap, white_green: float, um: 
 
 def _is_band(part: BoolMap, here: tuple[slice, slice], layers: _Layers) -> bool:
     """Whether a part is long, narrow, solid, of its surroundings' colour, and steps down on its sides."""
-    length, width = (side * layers.um for side in _extent(part))
-    if length < max(_LENGTH_UM, _ELONGATION * width) or width > _WIDTH_UM:
+    width = _width(part) * layers.um
+    least = max(_LENGTH_UM, _ELONGATION * width)
+    if width > _WIDTH_UM or _length_about(part) * layers.um < 0.999 * least:
+        return False
+    if rod(*np.nonzero(part))[0] * layers.um < least:
         return False
     number, whole = layers.number[here], layers.whole[here]
     near, far = (round(reach / layers.um) for reach in _SIDE_UM)
@@ -128,13 +131,32 @@ def _without_spurs(part: BoolMap, number: FloatMap) -> BoolMap:
     return np.asarray(labels == 1 + int(np.argmax(boxes[1:, 4])))
 
 
-def _extent(part: BoolMap) -> tuple[float, float]:
-    """Length and width in map pixels of a band that may bend: of its rod, and of its area along it."""
-    length, _ = rod(*np.nonzero(part))
-    # widest disc inside, so that a bend does not make a band wide
+@njit(cache=True, nogil=True)
+def _length_about(part):  # type: ignore[no-untyped-def]
+    """Length in map pixels of a part's rod, but for rounding, in a tenth of the time."""
+    number = down = across = down2 = across2 = both = 0
+    for y in range(part.shape[0]):
+        for x in range(part.shape[1]):
+            if part[y, x]:
+                number += 1
+                down += y
+                across += x
+                down2 += y * y
+                across2 += x * x
+                both += x * y
+    if not number:
+        return 0.0
+    yy = (down2 - down * (down / number)) / number
+    xx = (across2 - across * (across / number)) / number
+    xy = (both - down * (across / number)) / number
+    along = (yy + xx + np.sqrt((yy - xx) ** 2 + 4.0 * xy * xy)) / 2.0
+    return np.sqrt(12.0 * along + 1.0)
+
+
+def _width(part: BoolMap) -> float:
+    """Width in map pixels: of the widest disc inside, so that a bend does not make a band wide."""
     framed = cv2.copyMakeBorder(part.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    widest = 2.0 * float(cv2.distanceTransform(framed, cv2.DIST_L2, 5).max())
-    return length, widest
+    return 2.0 * float(cv2.distanceTransform(framed, cv2.DIST_L2, 5).max())
 
 
 def _layers(survey: Survey, od: MeanOd, whole: BoolMap, white_green: float, um: float) -> _Layers:

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from histoquant.tiling.maps import add_pairs
+
 _LONGEST_PX = 4096  # 50 MB at most
 _COARSEST_PX = 16
 
@@ -53,35 +55,38 @@ class Preview:
         """
         x, y = corner[0] // self.scale_px, corner[1] // self.scale_px
         stacked, width = (side // self.scale_px for side in planes[0].shape)
-        small = np.empty((3, stacked, width), np.uint8)
+        small = np.empty((3, stacked // number, number * width), np.uint8)
         for plane, shrunk in zip(planes, small, strict=True):
             _shrink(plane, self.scale_px, shrunk)
-        height = stacked // number
-        place = self.rgb[y : y + height, x : x + number * width]
-        blocks = cv2.merge(list(small)).reshape(number, height, width, 3)
-        beside = blocks.swapaxes(0, 1).reshape(height, number * width, 3)
-        place[:] = beside[: place.shape[0], : place.shape[1]]
+        place = self.rgb[y : y + small.shape[1], x : x + small.shape[2]]
+        place[:] = cv2.merge(list(small))[: place.shape[0], : place.shape[1]]
 
 
 @njit(cache=True, nogil=True)
 def _shrink(plane, scale, small):  # type: ignore[no-untyped-def]
-    """Means of squares of 2, 4, 8 or 16 px, rounded as OpenCV does: of 2 px half up, of more half to even."""
+    """Means of squares of 2, 4, 8 or 16 px, rounded as OpenCV does: of 2 px half up, of more half to even.
+
+    Of blocks one below the other, which come to lie side by side.
+    """
     columns, halved = np.empty(plane.shape[1], np.uint16), np.empty(plane.shape[1], np.uint16)
-    for y in range(small.shape[0]):
-        rows = plane[y * scale : (y + 1) * scale]
+    height, width = small.shape[0], plane.shape[1] // scale
+    for at in range(len(plane) // scale):
+        rows = plane[at * scale : (at + 1) * scale]
+        left = at // height * width
+        mean = small[at % height][left : left + width]
         if scale == 2:
-            _mean_of_four(rows[0], rows[1], small[y])
+            _mean_of_four(rows[0], rows[1], mean)
             continue
         columns[:] = 0
         for row in rows:
             for x in range(columns.size):
                 columns[x] += np.uint16(row[x])
         sums, pairs, bits = columns, halved, 0
-        while sums.size > small.shape[1]:
+        while sums.size > width:
             pairs = pairs[: sums.size // 2]
-            _add_pairs(sums, pairs)
+            add_pairs(sums, pairs)
             sums, pairs, bits = pairs, sums, bits + 2
-        _round_even(sums, np.uint16(bits), small[y])
+        _round_even(sums, np.uint16(bits), mean)
 
 
 @njit(cache=True, nogil=True)
@@ -91,12 +96,6 @@ def _mean_of_four(upper, lower, mean):  # type: ignore[no-untyped-def]
         right = left + np.uint64(1)
         total = np.uint16(upper[left]) + np.uint16(lower[left]) + np.uint16(upper[right])
         mean[x] = np.uint8(np.uint16(total + np.uint16(lower[right]) + np.uint16(2)) >> np.uint16(2))
-
-
-@njit(cache=True, nogil=True)
-def _add_pairs(values, sums):  # type: ignore[no-untyped-def]
-    for x in range(np.uint64(sums.size)):
-        sums[x] = values[np.uint64(2) * x] + values[np.uint64(2) * x + np.uint64(1)]
 
 
 @njit(cache=True, nogil=True)

@@ -18,7 +18,7 @@ from histoquant.run.job import RunParameters
 from histoquant.run.options import marker_with
 from histoquant.run.plan import Planned, plan_of
 from histoquant.run.quantify import Quantified
-from histoquant.stains.uneven import UNEVEN_BACKGROUND, HazeMap, _at_rank, without_haze
+from histoquant.stains.uneven import UNEVEN_BACKGROUND, HazeMap, _at_rank, _levels, without_haze
 
 SIZE_UM = 320.0
 
@@ -140,3 +140,28 @@ def test_a_rank_is_what_sorting_gives() -> None:
             values = rng.integers(-most, most, size).astype(np.int32)
             found = [int(_at_rank(values.copy(), rank)) for rank in range(size)]
             assert found == sorted(values.tolist())
+
+
+def test_levels_are_medians_of_the_smallest_square_that_holds_enough() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(40):
+        height, width = (int(side) for side in rng.integers(1, 40, 2))
+        mean = rng.integers(-50, 300, (height, width)).astype(np.int32)
+        tissue = rng.random((height, width)) < rng.random()
+        flat = tissue & (rng.random((height, width)) < rng.random())
+        reach = int(rng.integers(2, 6))
+        level = np.full((-(-height // 4) + 1, -(-width // 4) + 1), -32768, np.int32)
+        near = np.zeros(level.shape, np.bool_)
+        _levels(mean, flat, tissue, reach, level, near)
+        for (j, i), found in np.ndenumerate(level):
+            expected, first = -32768, False
+            for widening in range(3):
+                half = reach << widening
+                here = np.s_[max(0, 4 * j - half) : 4 * j + half, max(0, 4 * i - half) : 4 * i + half]
+                held = np.sort(mean[here][flat[here]])
+                if tissue[here].any() and held.size >= 8 and 4 * held.size >= tissue[here].sum():
+                    expected, first = int(held[(held.size - 1) // 2]), widening == 0
+                    break
+                if not tissue[here].any():
+                    break
+            assert (found, near[j, i]) == (expected, first)

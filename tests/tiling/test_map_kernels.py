@@ -5,12 +5,14 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
 from histoquant.tiling.crush import _tensor_sums
 from histoquant.tiling.focus import _details
-from histoquant.tiling.folds import _median, _third_lightest
+from histoquant.tiling.folds import _length_about, _median, _third_lightest
+from histoquant.tiling.maps import at_least, box_sum, parts, rod
 from histoquant.tiling.survey import CELLS
 from histoquant.tiling.tissue import coverage, glass_margin
 
@@ -96,3 +98,35 @@ def test_directions_are_products_of_central_differences(survey: Any) -> None:
     found = np.empty((3, rows - top, columns), np.int32)
     _tensor_sums(survey.light, CELLS, top, found)
     assert np.array_equal(found, expected[:, top:])
+
+
+def test_length_of_a_part_is_that_of_its_rod_but_for_rounding() -> None:
+    rng = np.random.default_rng(2)
+    for _ in range(50):
+        part = rng.random(rng.integers(1, 90, 2)) < rng.random()
+        if np.count_nonzero(part) > 1:
+            assert _length_about(part) == pytest.approx(rod(*np.nonzero(part))[0], rel=1e-6)
+    assert _length_about(np.zeros((3, 3), np.bool_)) == 0.0
+
+
+@pytest.mark.parametrize("radius", [0, 1, 4, 30])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (20, 33), (300, 70)])
+def test_box_sums_are_those_of_a_window_that_ends_at_the_border(shape: tuple[int, int], radius: int) -> None:
+    values = np.random.default_rng(7).integers(-300, 300, shape).astype(np.int16)
+    padded = np.pad(values.astype(np.int64), radius)
+    side = 2 * radius + 1
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (side, side))
+    np.testing.assert_array_equal(box_sum(values, radius), windows.sum(axis=(2, 3)))
+
+
+@pytest.mark.parametrize("connectivity", [4, 8])
+def test_an_empty_map_has_the_parts_opencv_gives_it(connectivity: int) -> None:
+    mask = np.zeros((5, 9), np.bool_)
+    labels, boxes = parts(mask, connectivity)
+    _, expected, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=connectivity)
+    np.testing.assert_array_equal(labels, expected)
+    assert labels.dtype == expected.dtype
+    np.testing.assert_array_equal(boxes, stats)
+    mask[2, 3:5] = True
+    assert not at_least(mask, 2.5).any()
+    np.testing.assert_array_equal(at_least(mask, 2.0), mask)

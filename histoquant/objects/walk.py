@@ -41,6 +41,8 @@ _MIN_X, _MAX_X, _MIN_Y, _MAX_Y = range(AREA + SUMS, AREA + SUMS + 4)
 _GIVEN_UP = np.uint8(LEVELS - 1)
 # Unsigned, as all places of the walk are: a signed one would be asked at each use whether it is negative.
 _NONE, _ONE = np.uint64(0), np.uint64(1)
+# More than rounding could take off a sum of steps, thousandths of OD.
+_ROUNDING = 1.0
 # Bytes that come at once, as many rows ahead as a walk goes down.
 _LINE = np.uint64(64)
 
@@ -229,7 +231,8 @@ def _close(
         if fits and area >= rules.least_px:
             _add(found, filled, ground, row)
             fits = max(row[_MAX_X] - row[_MIN_X], row[_MAX_Y] - row[_MIN_Y]) < rules.length_px
-            if fits:
+            # what is not as steep scores nothing: most regions of a later pass
+            if fits and row[_STEP] > rules.edge_min_mod * row[_EDGES] - _ROUNDING:
                 _keep(row, found, rules)
         if top > _NONE and regions[top - _ONE, AT_LEVEL] >= lower:
             top -= _ONE

@@ -10,6 +10,7 @@ from numba import literal_unroll, njit
 
 from histoquant.objects.edge_lanes import LANES, Band, Rows, tell_edges
 from histoquant.objects.prefetch import prefetch, prefetch_to_write
+from histoquant.objects.room import kept_room
 from histoquant.objects.steep_zone import BLOCK
 
 Plane = npt.NDArray[Any] | None
@@ -51,7 +52,8 @@ def edge_words(
     -------
     ndarray of int32, of its shape
         Bits 0 to 3: free edges plus 8; bits 4 to 7: edges to blocked pixels; above: step of darkness across
-        the free ones. Not set in the frame nor where blocked. An edge of the window is none.
+        the free ones. Not set in the frame nor where blocked. An edge of the window is none. Written over
+        when this thread asks again.
     """
     width, kind = darkness.shape[1], step_kind(darkness, doubt)
     room, wide = reach_px + 1, -(-width // LANES) * LANES + 2 * (reach_px + 1)
@@ -66,7 +68,7 @@ def edge_words(
         room,
     )
     # so many words are written at once, beyond the last of a row, too
-    words = np.empty(framed.size + LANES, np.int32)
+    words = kept_room("words", framed.size + LANES, np.int32)
     _words((framed[1:, 1:], blocked, darkness, doubt), band, framed.shape[1], words)
     return words[: framed.size].reshape(framed.shape)
 

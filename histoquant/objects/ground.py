@@ -9,6 +9,7 @@ import numpy.typing as npt
 from numba import njit
 
 from histoquant.objects.marks import WORD, places
+from histoquant.objects.room import kept_room, spare_room
 from histoquant.objects.steep_zone import BLOCK
 
 Int32Array = npt.NDArray[np.int32]
@@ -81,7 +82,7 @@ class Ground(NamedTuple):
             np.zeros(width + WORD, np.uint8),
             np.empty(width + WORD, np.int32),
         )
-        peaks = np.empty(levels.size // 2, np.uint32)
+        peaks = kept_room("peaks", levels.size // 2, np.uint32)
         count = _peaks(levels, meant, (max(y0, 1), min(y1, height - 1)), room, peaks)
         row = levels.reshape(1, -1)
         return cls(row, row.copy(), words.reshape(1, -1), peaks[:count], width)
@@ -103,7 +104,8 @@ class Waiting(NamedTuple):
         """Room for as many pixels of each level from 1 on; none waits yet."""
         first = np.zeros(LEVELS + 4, np.uint64)
         first[1:LEVELS] = 1 + np.cumsum(counts) - counts
-        return cls(np.empty(1 + int(counts.sum()), np.uint32), first, first.copy())
+        # few of a level wait at once: one pixel in fifty of the room is used, at places all over it
+        return cls(spare_room(1 + int(counts.sum()), np.uint32), first, first.copy())
 
 
 class Found(NamedTuple):
@@ -134,9 +136,10 @@ class Found(NamedTuple):
 
     @classmethod
     def room(cls, pixels: int, least_px: int) -> Found:
-        """For regions of at least so many of these pixels."""
+        """For regions of at least so many of these pixels; until this thread asks for room again."""
         rows = pixels // max(1, least_px) + 1
-        order, chosen = np.empty(pixels, np.uint32), np.empty((rows, 4), np.int64)
+        order = kept_room("order", pixels, np.uint32)
+        chosen = kept_room("chosen", 4 * rows, np.int64).reshape(rows, 4)
         regions, closed = np.empty((LEVELS, _COLUMNS), np.int64), np.empty((AREA + SUMS, _AT_ONCE), np.int64)
         return cls(order, chosen, regions, closed, np.empty(_AT_ONCE, np.int64), np.zeros(3, np.int64))
 

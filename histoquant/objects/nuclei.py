@@ -250,6 +250,8 @@ def _left_over(
         seen = before._replace(levels=levels, darkness=dark, counts=None)
     if seen.doubt is None:
         seen = seen._replace(doubt=doubt_of(planes, rules))
+    # this pass needs the most memory
+    planes.let_go()
     return _more(labels, last, seen, second, planes.mpp, lowest)
 
 
@@ -262,6 +264,7 @@ def _bodies(
     blue, brown = (smooth(stain, rules.detail_um / planes.mpp) for stain in (planes.hematoxylin, planes.dab))
     clear_below(levels, brown, blue, round(100 * rules.brown_share))
     del blue, brown
+    planes.let_go()
     seen = Seen(levels, dark, None, None, rules.edge_reach_px(planes.mpp), None, box)
     return _more(labels, last, seen, rules, planes.mpp, lowest)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -87,12 +88,13 @@ class Planes:
         Returns
         -------
         Planes
-            Both stains, rounded half up, cut off where 16 bits end; this window itself for a factor of one.
+            Both stains, rounded half up, cut off where 16 bits end, each made when it is asked for; this
+            window itself for a factor of one.
         """
-        if gain == GAIN_UNIT:
-            return self
-        blue, brown = _scaled(self.hematoxylin, gain), _scaled(self.dab, gain)
-        return Planes(blue, brown, None, self.valid, self.mpp)
+        return self if gain == GAIN_UNIT else _Scaled(self, gain)
+
+    def let_go(self) -> None:
+        """Free what can be made again."""
 
     def cleared(self, haze_mod: Int16Array) -> Planes:
         """The same window without its unspecific DAB.
@@ -157,6 +159,30 @@ class Planes:
             if density is not None:
                 density[~known] = 0
         return cls(stains[0], stains[1], density, known, float(mpp))
+
+
+class _Scaled(Planes):
+    """A window whose stains are made of those of another."""
+
+    _whole: Planes
+    _gain: int
+
+    def __init__(self, whole: Planes, gain: int) -> None:
+        told = {"total": None, "valid": whole.valid, "mpp": whole.mpp}
+        self.__dict__.update(told, _whole=whole, _gain=gain)
+
+    @cached_property
+    def hematoxylin(self) -> Int16Array:
+        return _scaled(self._whole.hematoxylin, self._gain)
+
+    @cached_property
+    def dab(self) -> Int16Array:
+        return _scaled(self._whole.dab, self._gain)
+
+    def let_go(self) -> None:
+        """Free both stains."""
+        for name in ("hematoxylin", "dab"):
+            self.__dict__.pop(name, None)
 
 
 def _scaled(plane: Int16Array, gain: int) -> Int16Array:

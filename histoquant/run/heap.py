@@ -11,6 +11,8 @@ from typing import Final
 
 import pyarrow as pa
 
+from histoquant.objects.room import leave_rooms
+
 # Parameters of glibc's mallopt(3) with what they are set to: no block from mmap, which would be given back
 # when freed; nothing given back from the heap's end; and one heap for all threads, because those of
 # further threads are too small for the planes of a tile.
@@ -56,6 +58,7 @@ def give_back_freed_memory() -> bool:
         As of `keep_freed_memory`.
     """
     pa.default_memory_pool().release_unused()
+    leave_rooms()
     _forget_compiler()
     return _told(_GIVEN_BACK) and trim()
 

@@ -11,14 +11,14 @@ from typing import Final, NamedTuple
 from histoquant.errors import SlideError, SlideFailedError
 from histoquant.run.job import SlideJob
 from histoquant.run.kept_plane import plane_of
+from histoquant.run.prepared import prepared
 from histoquant.run.tasks import (
     BatchReceipt,
-    load_plan,
     open_job,
     quantified_megapixels,
     start_task,
 )
-from histoquant.run.tile import batches_of, quantify_tile, sum_tiles
+from histoquant.run.tile import quantify_tile, sum_tiles
 from histoquant.slides import open_slide
 from histoquant.store.batch_file import join_batches, read_batch, write_batch
 from histoquant.store.layout import OutputFolder
@@ -44,12 +44,12 @@ class CrashReceipt(NamedTuple):
 
 def tile_places(job: SlideJob, number: int) -> list[str]:
     """Where the tiles of a batch lie, in words, in their order."""
-    planned = load_plan(job)
+    planned, batches = prepared(job)
     factor_x, factor_y = planned.plan.plane_factor_xy
     return [
         f"level-0 x {round(tile.x_px * factor_x)}, y {round(tile.y_px * factor_y)}, "
         f"{round(tile.width_px * factor_x)} x {round(tile.height_px * factor_y)} px"
-        for tile in batches_of(planned, job.parameters)[number]
+        for tile in batches[number]
     ]
 
 
@@ -58,8 +58,8 @@ def run_part(job: SlideJob, number: int, index: int) -> PartReceipt:
     start_task(job)
     path = _part(job, number, index)
     if read_batch(path) is None:
-        planned = load_plan(job)
-        tile = batches_of(planned, job.parameters)[number][index]
+        planned, batches = prepared(job)
+        tile = batches[number][index]
         with open_job(job, planned.plan.source.known_unread()) as slide:
             write_batch(path, sum_tiles([quantify_tile(plane_of(job, slide), tile, planned)]))
     return PartReceipt(index)
@@ -68,7 +68,7 @@ def run_part(job: SlideJob, number: int, index: int) -> PartReceipt:
 def join_parts(job: SlideJob, number: int) -> BatchReceipt:
     """Make a batch file of its tiles' files; it holds what the batch computed at once does."""
     start_task(job)
-    tiles = batches_of(load_plan(job), job.parameters)[number]
+    tiles = prepared(job).batches[number]
     parts = [read_batch(_part(job, number, index)) for index in range(len(tiles))]
     whole = [part for part in parts if part is not None]
     if len(whole) != len(tiles):

@@ -19,19 +19,18 @@ from histoquant.run.heap import keep_freed_memory, make_room, make_room_for_slid
 from histoquant.run.job import SlideJob, file_state
 from histoquant.run.kept_plane import keeping, plane_of
 from histoquant.run.plan import Planned, SlidePlan, plan_of
+from histoquant.run.prepared import forget_prepared, prepared
 from histoquant.run.regions import with_regions
 from histoquant.run.segmenter import open_segmenter
 from histoquant.run.source import refuse_other_bytes, source_facts, source_files, source_sha256
-from histoquant.run.tile import batches_of, quantify_tile, sum_tiles
+from histoquant.run.tile import quantify_tile, sum_tiles
 from histoquant.slides import Slide, open_slide, printable_name
 from histoquant.slides.unread import Unread
-from histoquant.stains.uneven import HazeMap
 from histoquant.store.atomic import file_sha256, json_bytes, make_folder, write_bytes
 from histoquant.store.batch_file import read_batch, write_batch
 from histoquant.store.layout import OutputFolder
 from histoquant.store.parquet_table import parquet_bytes
 from histoquant.tiling.grid import Tile
-from histoquant.tiling.tissue_map import TissueMap
 
 if TYPE_CHECKING:
     from histoquant.run.assemble import SlideResult
@@ -71,6 +70,7 @@ def start_task(job: SlideJob) -> None:
 def plan_slide(job: SlideJob) -> PlanReceipt:
     """Decide everything slide-global and write it down; a plan already there under the same key is kept."""
     start_task(job)
+    forget_prepared()
     folder = OutputFolder(job.out).work(job.slide_id, job.work_key)
     if not _plan_is_whole(folder):
         make_folder(folder)
@@ -78,8 +78,7 @@ def plan_slide(job: SlideJob) -> PlanReceipt:
         digests = {name: write_bytes(folder / name, *data) for name, data in _plan_files(planned)}
         # last, because it says that the plan is whole
         write_bytes(folder / _SEAL, json_bytes(digests))
-    planned = load_plan(job)
-    batches = batches_of(planned, job.parameters)
+    planned, batches = prepared(job)
     # a survey's blocks are not a tile's, which would come on top of them
     trim_maps(planned.plan.plane_size_px)
     return PlanReceipt(len(batches), sum(map(len, batches)))
@@ -108,8 +107,8 @@ def run_batch(job: SlideJob, number: int) -> BatchReceipt:
     """Quantify one batch of tiles into one file; a whole file already there is kept."""
     start_task(job)
     path = OutputFolder(job.out).batch(job.slide_id, job.work_key, number)
-    planned = load_plan(job)
-    tiles = batches_of(planned, job.parameters)[number]
+    planned, batches = prepared(job)
+    tiles = batches[number]
     batch = read_batch(path)
     if batch is None:
         with open_job(job, planned.plan.source.known_unread()) as slide:
@@ -137,9 +136,10 @@ def commit_slide(job: SlideJob) -> CommitReceipt:
         # a task may run twice, when the news of its end is lost with its worker
         out.drop_work(job.slide_id)
         return CommitReceipt(done["row"])
-    planned = load_plan(job)
+    planned, batches = prepared(job)
+    forget_prepared()
     make_room_for_slide(planned.plan.plane_size_px)
-    result, digests = _write_tables(job, planned)
+    result, digests = _write_tables(job, planned, len(batches))
     folder = out.slide(job.slide_id)
     make_room(len(result.cells))
     with open_job(job, planned.plan.source.known_unread()) as slide:
@@ -159,7 +159,7 @@ def commit_slide(job: SlideJob) -> CommitReceipt:
     return CommitReceipt(row)
 
 
-def _write_tables(job: SlideJob, planned: Planned) -> tuple[SlideResult, dict[str, str]]:
+def _write_tables(job: SlideJob, planned: Planned, batch_count: int) -> tuple[SlideResult, dict[str, str]]:
     """Write a slide's tables into its emptied folder.
 
     Returns
@@ -174,9 +174,8 @@ def _write_tables(job: SlideJob, planned: Planned) -> tuple[SlideResult, dict[st
     from histoquant.run.object_tables import OUTLINE
     from histoquant.run.pictures import DRAWN_COLUMNS, outlined_cells
 
-    out = OutputFolder(job.out)
-    numbers, key = range(len(batches_of(planned, job.parameters))), job.work_key
-    paths = [out.batch(job.slide_id, key, number) for number in numbers]
+    out, key = OutputFolder(job.out), job.work_key
+    paths = [out.batch(job.slide_id, key, number) for number in range(batch_count)]
     files = CellFiles(planned.plan, paths, job.path.name)
     batches, counted, excluded = files.read_judged()
     ordered = order_cells(planned.plan, counted, excluded)
@@ -284,18 +283,3 @@ def _plan_is_whole(folder: Path) -> bool:
         return all(file_sha256(folder / name) == digest for name, digest in digests.items())
     except (FileNotFoundError, ValueError):
         return False
-
-
-def load_plan(job: SlideJob) -> Planned:
-    """Read what `plan_slide` left."""
-    folder: Path = OutputFolder(job.out).work(job.slide_id, job.work_key)
-    text = json.loads((folder / "plan.json").read_text())
-    # the job carries the marker's own class, which JSON does not
-    plan = SlidePlan.model_validate({**text, "marker": job.marker})
-    with np.load(folder / "tissue.npz", allow_pickle=False) as arrays:
-        held = {name: arrays[name] for name in arrays.files}
-    lumen = held.pop("lumen", None)
-    haze = HazeMap.from_arrays(held) if plan.background_sha256 else None
-    tissue = TissueMap.from_arrays(held)
-    segmenter = open_segmenter(job.segmenter) if job.segmenter is not None else None
-    return Planned(plan=plan, tissue=tissue, lumen=lumen, haze=haze, segmenter=segmenter)

@@ -103,6 +103,8 @@ class _Window:
     def read(self, plane: Plane, planned: Planned, *, total: bool = False) -> Planes:
         plan = planned.plan
         rgb, valid = plane.read(self.x, self.y, self.width, self.height)
+        # the next window would use a seventh of it, and lies in the next batch as often as not
+        plane.forget_rest()
         planes = Planes.from_rgb(rgb, valid, plan.vectors, plan.white_point, plan.plane_mpp, total=total)
         if planned.haze is None:
             return planes

@@ -56,6 +56,14 @@ class Averaging(Protocol):
         """All of it in such blocks."""
 
 
+@runtime_checkable
+class Caching(Protocol):
+    """A slide that keeps some of what it has decoded."""
+
+    def forget_rest(self) -> None:
+        """Release that, unless it is the whole slide."""
+
+
 @dataclass(frozen=True)
 class Plane:
     """A slide at a chosen resolution; made by ``slide.plane(mpp)`` or :func:`working_plane`.
@@ -176,6 +184,11 @@ class Plane:
                 place = (slice(top - y, bottom - y), slice(left - x, right - x))
                 rgb[place], valid[place] = part
         return rgb, valid
+
+    def forget_rest(self) -> None:
+        """Have a slide too large for its cache release what it has decoded: what follows needs the memory."""
+        if isinstance(self.slide, Caching):
+            self.slide.forget_rest()
 
     @property
     def block_px(self) -> tuple[int, int]:

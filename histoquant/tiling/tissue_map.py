@@ -90,7 +90,7 @@ class TissueMap:
             False outside the plane.
         """
         row, column, inside = self._place(x_plane, y_plane)
-        return np.asarray(self.quantifiable[row, column] & inside)
+        return np.asarray(self.tissue[row, column] & (self.excluded[row, column] == 0) & inside)
 
     def reason(self, x_plane: npt.ArrayLike, y_plane: npt.ArrayLike) -> npt.NDArray[np.uint8]:
         """Exclusion code at working-plane pixels, 0 where tissue counts, off tissue and outside.

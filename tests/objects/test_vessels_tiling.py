@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from histoquant.objects import vessels_grow
 from histoquant.objects.planes import Planes
 from histoquant.objects.vessels import (
     VesselCore,
@@ -94,6 +95,25 @@ def test_a_tangle_is_cut_alike_by_every_tiling(seed, tile, halo):
     tiled = run(planes, tile, halo, params)
     assert tiled[0].equals(whole[0])
     assert tiled[1:] == whole[1:]
+
+
+@pytest.mark.parametrize("halo", [20, 35])
+def test_a_large_box_is_looked_at_in_parts(monkeypatch, halo):
+    planes, params = tangle(1), VesselParams(max_extent_um=60.0, join_extent_um=25.0)
+    whole = run(planes, 10_000, halo, params)
+    looked: list[tuple[int, int, int, int]] = []
+
+    def counted(window, core, *arguments, **named):
+        looked.append((core.y0, core.x0, core.y1, core.x1))
+        return find_vessels(window, core, *arguments, **named)
+
+    monkeypatch.setattr(vessels_grow, "_MOST_PX", planes.dab.size // 4)
+    monkeypatch.setattr(vessels_grow, "find_vessels", counted)
+    parts = run(planes, 10_000, halo, params)
+    assert parts[0].equals(whole[0])
+    assert parts[1:] == whole[1:]
+    assert len(looked) >= 4
+    assert max((y1 - y0) * (x1 - x0) for y0, x0, y1, x1 in looked) <= planes.dab.size // 4
 
 
 def test_a_vessel_that_leaves_the_window_is_reported_not_guessed():

@@ -39,6 +39,8 @@ _LENGTH_BITS: Final = np.uint64(6)
 _WORD_BITS: Final = np.uint64(6)  # 64 bits, as a power of 2
 _IN_WORD: Final = np.uint64(63)
 _ONE: Final = np.uint64(1)
+_BYTE: Final = np.uint64(0xFF)
+_BYTE_BITS: Final = np.uint64(8)
 _PAIR: Final = np.uint64(0xFFFF)
 _PAIR_BITS: Final = np.uint64(16)
 _NOTHING: Final = np.uint64(0)
@@ -97,26 +99,43 @@ def _predict(above: Bytes, rows: Bytes, left: Bytes) -> None:
 
 @njit(cache=True, nogil=True)
 def _counts(rows: Bytes, above: Bytes, symbols: _Counts) -> _Counts:
-    """How often each symbol is written in some of the rows, and once more: it may be in all others."""
-    counts = np.ones(_SYMBOLS, np.int64)
+    """How often each symbol is written in some of the rows, and once more: it may be in all others.
+
+    Four neighbours are counted on their own, because equal ones would wait for each other.
+    """
+    apart = np.zeros((4, _SYMBOLS), np.int64)
     left = np.empty((1, rows.shape[1] + 1), np.uint8)
     whole = left.size // _BLANK
     for y in range(0, len(rows), _SAMPLED):
         _predict(above if y == 0 else rows[y - 1], rows[y : y + 1], left)
         words = left[0, : whole * _BLANK].view(np.uint64)
         zeros = 0
-        for word in range(whole + 1):
-            if word < whole and words[word] == _NOTHING:
+        for word in range(whole):
+            eight = words[word]
+            if eight == _NOTHING:
                 zeros += _BLANK
                 continue
             if zeros:
-                counts[0] += 1
-                counts[symbols[_LONGEST_MATCH]] += (zeros - 1) // _LONGEST_MATCH
-                counts[symbols[(zeros - 1) % _LONGEST_MATCH]] += 1
+                _count_zeros(apart[0], zeros, symbols)
                 zeros = 0
-            for x in range(word * _BLANK, min((word + 1) * _BLANK, left.size)):
-                counts[left[0, x]] += 1
+            for table in range(4):
+                apart[table, eight & _BYTE] += 1
+                apart[table, (eight >> _BYTE_BITS) & _BYTE] += 1
+                eight >>= _PAIR_BITS
+        if zeros:
+            _count_zeros(apart[0], zeros, symbols)
+        for x in range(whole * _BLANK, left.size):
+            apart[0, left[0, x]] += 1
+    counts: _Counts = apart.sum(axis=0) + 1
     return counts
+
+
+@njit(cache=True, nogil=True)
+def _count_zeros(counts: _Counts, zeros: int, symbols: _Counts) -> None:
+    """Count a zero, and that it repeats, as `_put_zeros` writes it."""
+    counts[0] += 1
+    counts[symbols[_LONGEST_MATCH]] += (zeros - 1) // _LONGEST_MATCH
+    counts[symbols[(zeros - 1) % _LONGEST_MATCH]] += 1
 
 
 def code_lengths(counts: _Counts) -> Bytes:

@@ -19,7 +19,7 @@ class RunParameters(BaseModel):
         default=0.5, ge=0.2, le=1.0, description="Resolution of analysis in um/px; 0.5 is a 20x objective."
     )
     tile_size_px: int = Field(
-        default=2688,  # a halo of 80 um adds a quarter to the pixels of a tile, and three quarters at 1024
+        default=2880,  # a halo of 80 um adds a quarter to the pixels of a tile, and three quarters at 1024
         ge=256,
         le=4096,
         description="Edge of a square core with the largest window; changes speed and memory, never results.",

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from histoquant.run import prepared as module
+from histoquant.run import tasks
 from histoquant.run.intake import take_in
 from histoquant.run.job import SlideJob
 from histoquant.run.options import RunOptions
@@ -66,3 +67,13 @@ def test_what_is_read_is_what_was_planned(jobs: list[SlideJob]) -> None:
     assert one.plan == two.plan
     for name, array in one.tissue.to_arrays().items():
         assert np.array_equal(array, two.tissue.to_arrays()[name]), name
+
+
+def test_room_is_made_for_a_slide_whether_its_plan_was_there_or_not(
+    jobs: list[SlideJob], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[tuple[int, int]] = []
+    monkeypatch.setattr(tasks, "make_room_for_slide", made.append)
+    for _ in range(2):
+        plan_slide(jobs[0])
+    assert made == [prepared(jobs[0]).planned.plan.plane_size_px] * 2

@@ -11,8 +11,8 @@ from typing import Final
 from histoquant.report.reasons import explain, known_codes, speak
 
 PACKAGE: Final = Path(__file__).resolve().parents[2] / "histoquant"
-NO_CODES: Final = {"OK_WITH_FLAGS", "MALLOC_ARENA_MAX"}
-"""Written like a code: one is said in words of its own, one is glibc's name of a setting."""
+NO_CODES: Final = {"OK_WITH_FLAGS", "MALLOC_ARENA_MAX", "MADV_HUGEPAGE"}
+"""Written like a code: one is said in words of its own, the others are names of settings of the system."""
 
 _CODE: Final = re.compile(r"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?:[:(\s].*)?", re.DOTALL)
 # Calls whose first argument is a code, whether it has an underscore or not.

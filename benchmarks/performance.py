@@ -178,7 +178,8 @@ def _python(code: str, *arguments: str) -> str:
 
 def cost_law(found: Measured, folder: Path, largest_px: int) -> None:
     """Time and memory of slides of growing size, from 1 mm2 on."""
-    here, small = str(Path(__file__).parent), str(slide(folder, 512))
+    # large enough for every kernel of tables and pictures
+    here, small = str(Path(__file__).parent), str(slide(folder, 2048))
     doubled = [2048 << k for k in range(16) if 2048 << k < largest_px]
     for side_px in (*doubled, largest_px):
         # as many bytes as the slide has pixels, three times over: not in this process

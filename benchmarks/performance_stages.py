@@ -27,7 +27,7 @@ _STAGES: Final = (
     ("read and decode", "histoquant.store.kept_pixels", "KeptPixels.keep"),
     ("unmix", "histoquant.objects.planes", "unmix_mod"),
     ("unmix", "histoquant.objects.planes", "total_od_mod"),
-    ("unmix", "histoquant.objects.planes", "_scaled"),
+    ("unmix", "histoquant.objects.planes", "plane_at_gain"),
     ("smooth, levels", "histoquant.objects.nuclei", "smooth"),
     ("smooth, levels", "histoquant.objects.views", "smooth"),
     ("smooth, levels", "histoquant.objects.views", "smooth_share"),

@@ -61,7 +61,7 @@ def strong_and_beside(dab: IntArray, low: int, high: int, steps: int) -> Bits:
 
 
 def smooth_strong_and_beside(
-    dab: Int16Array, valid: BoolArray, sigma_px: float, levels: Int64Array, steps: int
+    dab: Int16Array, valid: BoolArray | None, sigma_px: float, levels: Int64Array, steps: int
 ) -> list[Bits]:
     """As `strong_and_beside` of a plane smoothed by `smooth`, at several pairs of levels.
 
@@ -70,8 +70,8 @@ def smooth_strong_and_beside(
     Parameters
     ----------
     dab : ndarray of int16, shape (h, w)
-    valid : ndarray of bool, shape (h, w)
-        Elsewhere the smoothed plane counts as 0.
+    valid : ndarray of bool, shape (h, w), or None
+        None for all. Elsewhere the smoothed plane counts as 0.
     sigma_px : float
     levels : ndarray of int64, shape (n, 2)
         Low and high ones.
@@ -83,8 +83,7 @@ def smooth_strong_and_beside(
         One for each pair.
     """
     weak, strong, held = _room(len(levels), *dab.shape)
-    known = None if valid.all() else valid
-    _smooth_and_tell(dab, known, Band.of(sigma_px, dab.shape[1]), levels, (weak, strong, held))
+    _smooth_and_tell(dab, valid, Band.of(sigma_px, dab.shape[1]), levels, (weak, strong, held))
     return [_reached(weak[i], strong[i], held[i], steps) for i in range(len(levels))]
 
 

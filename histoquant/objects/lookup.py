@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from histoquant.objects.gains import at_gain
 from histoquant.objects.smoothing import Band, give_rows, room_for, take_rows
+from histoquant.stains.settings import GAIN_UNIT
 
 BoolArray = npt.NDArray[np.bool_]
 Int16Array = npt.NDArray[np.int16]
@@ -41,8 +43,22 @@ class Steps(NamedTuple):
     step: int
 
 
+class _Mixed(NamedTuple):
+    """How stains become one sum: as `mix` takes it, and the last sum that is told."""
+
+    percent: int
+    floor: int
+    most: int
+    gain: np.int32
+
+
 def mix(
-    hematoxylin: Int16Array, dab: Int16Array, percent: int, floor: int, compressed: Int16Array
+    hematoxylin: Int16Array,
+    dab: Int16Array,
+    percent: int,
+    floor: int,
+    compressed: Int16Array,
+    gain: int = GAIN_UNIT,
 ) -> Int16Array:
     """Compressed sum of haematoxylin and a share of DAB.
 
@@ -55,20 +71,26 @@ def mix(
         What is taken off DAB, not negative; what is then below 0 counts as none.
     compressed : ndarray of int16, shape (n,)
         Of every sum from 0 on; those beyond it count as the last.
+    gain : int
+        In 1/1024: both stains are taken in as `at_gain` makes them.
 
     Returns
     -------
     ndarray of int16, shape (h, w)
     """
     out = np.empty(dab.shape, np.int16)
-    _mix(hematoxylin, dab, percent, floor, compressed, np.empty(dab.shape[1], np.uint16), out)
+    rule = _Mixed(percent, floor, len(compressed) - 1, np.int32(gain))
+    _mix((hematoxylin, dab), rule, compressed, np.empty(dab.shape[1], np.uint16), out)
     return out
 
 
-def smooth_share(plane: Int16Array, percent: int, sigma_px: float) -> Int16Array:
-    """``value * percent // 100`` of every pixel of a smoothed plane, up to 100; int16, shape (h, w)."""
+def smooth_share(plane: Int16Array, percent: int, sigma_px: float, gain: int = GAIN_UNIT) -> Int16Array:
+    """``value * percent // 100`` of every pixel of a smoothed plane, up to 100; int16, shape (h, w).
+
+    The plane is taken in as `at_gain` makes it.
+    """
     flat, out = room_for(plane.shape)
-    _smooth_share(plane, percent, Band.of(sigma_px, plane.shape[1]), flat)
+    _smooth_share(plane, percent, Band.of(sigma_px, plane.shape[1], gain), flat)
     return out
 
 
@@ -104,16 +126,14 @@ def clear_below(levels: UInt8Array, plane: IntArray, other: IntArray, percent: i
 
 @_kernel
 def _mix(
-    hematoxylin: Int16Array,
-    dab: Int16Array,
-    percent: int,
-    floor: int,
+    stains: tuple[Int16Array, Int16Array],
+    rule: _Mixed,
     compressed: Int16Array,
     sums: UInt16Array,
     out: Int16Array,
 ) -> None:
     for y in range(out.shape[0]):
-        _add(hematoxylin[y], dab[y], percent, floor, compressed.size - 1, sums)
+        _add(stains[0][y], stains[1][y], rule, sums)
         _look_up(sums, compressed, out[y])
 
 
@@ -159,12 +179,13 @@ def _share_row(row: Int16Array, percent: int, out: Int16Array) -> None:
 
 
 @_kernel
-def _add(blue: Int16Array, brown: Int16Array, percent: int, floor: int, most: int, sums: UInt16Array) -> None:
-    none, taken, shared, last = np.float32(0.0), np.float32(floor), np.float32(percent), np.float32(most)
+def _add(blue: Int16Array, brown: Int16Array, rule: _Mixed, sums: UInt16Array) -> None:
+    none, taken = np.float32(0.0), np.float32(rule.floor)
+    shared, last = np.float32(rule.percent), np.float32(rule.most)
     for x in range(sums.size):
-        more = max(np.float32(brown[x]) - taken, none)
+        more = max(np.float32(at_gain(brown[x], rule.gain)) - taken, none)
         share = np.floor((more * shared + _HALF) * _PERCENT)
-        sums[x] = np.int32(min(max(np.float32(blue[x]) + share, none), last))
+        sums[x] = np.int32(min(max(np.float32(at_gain(blue[x], rule.gain)) + share, none), last))
 
 
 @_kernel

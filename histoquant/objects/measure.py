@@ -118,7 +118,7 @@ def measured_columns(
 ) -> dict[str, npt.NDArray[np.generic]]:
     """Columns of `measure_cells`, with the same arguments."""
     own = nuclei.runs.taken(index.astype(np.intp))
-    if not planes.valid.all():
+    if not planes.whole:
         numbers = np.full(len(nuclei.seeds) + 1, -1, np.int32)
         numbers[index + 1] = np.arange(len(index), dtype=np.int32)
         own = LabelRuns.of(np.where(planes.valid, nuclei.labels, 0), numbers)

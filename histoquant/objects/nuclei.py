@@ -250,8 +250,6 @@ def _left_over(
         seen = before._replace(levels=levels, darkness=dark, counts=None)
     if seen.doubt is None:
         seen = seen._replace(doubt=doubt_of(planes, rules))
-    # this pass needs the most memory
-    planes.let_go()
     return _more(labels, last, seen, second, planes.mpp, lowest)
 
 
@@ -261,10 +259,10 @@ def _bodies(
     """Add brown bodies in which no nucleus shows, in place; the last number given."""
     dark, levels = view(planes, rules)
     # what the passes before have seen is freed, and so is this before the walk: it needs the most memory
-    blue, brown = (smooth(stain, rules.detail_um / planes.mpp) for stain in (planes.hematoxylin, planes.dab))
+    *stains, gain = planes.stains
+    blue, brown = (smooth(stain, rules.detail_um / planes.mpp, gain) for stain in stains)
     clear_below(levels, brown, blue, round(100 * rules.brown_share))
     del blue, brown
-    planes.let_go()
     seen = Seen(levels, dark, None, None, rules.edge_reach_px(planes.mpp), None, box)
     return _more(labels, last, seen, rules, planes.mpp, lowest)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from histoquant.errors import UsageError
+from histoquant.objects.gains import plane_at_gain
 from histoquant.stains import StainVectors, total_od_mod, unmix_mod
 from histoquant.stains.density import WhiteLike
 from histoquant.stains.settings import GAIN_UNIT
@@ -20,7 +21,17 @@ BoolArray = npt.NDArray[np.bool_]
 
 # Below 0.1 um/px a nucleus has more pixels than any lens resolves; above 2 it has fewer than ten.
 MPP_RANGE = (0.1, 2.0)
-_GAIN_BITS = GAIN_UNIT.bit_length() - 1
+
+
+class Stains(NamedTuple):
+    """Both stains as they were measured, and the gain in 1/1024 at which they are to be read.
+
+    What reads each pixel once reads it as `at_gain` makes it, so that no plane is made.
+    """
+
+    hematoxylin: Int16Array
+    dab: Int16Array
+    gain: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +88,16 @@ class Planes:
         """Height and width in pixels."""
         return self.valid.shape[0], self.valid.shape[1]
 
+    @cached_property
+    def whole(self) -> bool:
+        """Whether all pixels are valid, asked once."""
+        return bool(self.valid.all())
+
+    @property
+    def stains(self) -> Stains:
+        """Both stains, for what can read them at a gain."""
+        return Stains(self.hematoxylin, self.dab, GAIN_UNIT)
+
     def scaled(self, gain: int) -> Planes:
         """The same window as if every stain were stronger or weaker by one factor.
 
@@ -92,9 +113,6 @@ class Planes:
             window itself for a factor of one.
         """
         return self if gain == GAIN_UNIT else _Scaled(self, gain)
-
-    def let_go(self) -> None:
-        """Free what can be made again."""
 
     def cleared(self, haze_mod: Int16Array) -> Planes:
         """The same window without its unspecific DAB.
@@ -154,45 +172,37 @@ class Planes:
         known = np.ones(shape, dtype=np.bool_) if valid is None else np.asarray(valid, dtype=np.bool_)
         if known.shape != shape:
             raise UsageError(f"the validity plane has shape {known.shape}, the image {shape}")
-        if not known.all():
+        planes = cls(stains[0], stains[1], density, known, float(mpp))
+        if not planes.whole:
             stains[:, ~known] = 0
             if density is not None:
                 density[~known] = 0
-        return cls(stains[0], stains[1], density, known, float(mpp))
+        return planes
 
 
 class _Scaled(Planes):
-    """A window whose stains are made of those of another."""
+    """A window whose stains are made of those of another, where somebody asks for planes."""
 
-    _whole: Planes
+    _of: Planes
     _gain: int
 
-    def __init__(self, whole: Planes, gain: int) -> None:
-        told = {"total": None, "valid": whole.valid, "mpp": whole.mpp}
-        self.__dict__.update(told, _whole=whole, _gain=gain)
+    def __init__(self, of: Planes, gain: int) -> None:
+        told = {"total": None, "valid": of.valid, "mpp": of.mpp}
+        self.__dict__.update(told, _of=of, _gain=gain)
+
+    @property
+    def whole(self) -> bool:
+        return self._of.whole
+
+    @property
+    def stains(self) -> Stains:
+        measured = self._of.stains
+        return measured._replace(gain=self._gain)
 
     @cached_property
     def hematoxylin(self) -> Int16Array:
-        return _scaled(self._whole.hematoxylin, self._gain)
+        return plane_at_gain(self._of.hematoxylin, self._gain)
 
     @cached_property
     def dab(self) -> Int16Array:
-        return _scaled(self._whole.dab, self._gain)
-
-    def let_go(self) -> None:
-        """Free both stains."""
-        for name in ("hematoxylin", "dab"):
-            self.__dict__.pop(name, None)
-
-
-def _scaled(plane: Int16Array, gain: int) -> Int16Array:
-    out = np.empty_like(plane)
-    _scale(plane.ravel(), gain, out.ravel())
-    return out
-
-
-@njit(cache=True, nogil=True)
-def _scale(plane: Int16Array, gain: int, out: Int16Array) -> None:
-    for i in range(plane.size):
-        wide = (plane[i] * gain + (GAIN_UNIT >> 1)) >> _GAIN_BITS
-        out[i] = min(max(wide, -32768), 32767)
+        return plane_at_gain(self._of.dab, self._gain)

@@ -144,7 +144,8 @@ def find_stained(planes: Planes, threshold_od: float, rules: StainedRules | None
     rules = rules or StainedRules()
     levels = np.array([_levels(shift * threshold_od * _MOD, rules) for shift in SHIFTS], np.int64)
     smooth_px, steps = rules.smooth_um / planes.mpp, _steps(rules, planes.mpp)
-    told = smooth_strong_and_beside(planes.dab, planes.valid, smooth_px, levels, steps)
+    valid = None if planes.whole else planes.valid
+    told = smooth_strong_and_beside(planes.dab, valid, smooth_px, levels, steps)
     area = tuple(_stained(bits, planes.shape[1], rules, planes.mpp) for bits in told)
     found = area[SHIFTS.index(1.0)].components(8)
     left, top, wide, high = found.boxes.T.astype(np.int64)

@@ -56,7 +56,8 @@ def darkness(planes: Planes, params: NucleiParams) -> Int16Array:
     floor = round(params.dab_floor_od * _MOD) if percent > 0 else 0
     knee = params.knee_od * _MOD
     compressed = np.rint(knee * np.log1p(np.arange(_DARKEST_MOD + 1) / knee)).astype(np.int16)
-    return mix(planes.hematoxylin, planes.dab, percent, floor, compressed)
+    hematoxylin, dab, gain = planes.stains
+    return mix(hematoxylin, dab, percent, floor, compressed, gain)
 
 
 def level_image(dark: Int16Array, planes: Planes, params: NucleiParams) -> UInt8Array:
@@ -82,4 +83,5 @@ def level_image(dark: Int16Array, planes: Planes, params: NucleiParams) -> UInt8
 
 def doubt_of(planes: Planes, params: NucleiParams) -> Int16Array:
     """What is taken off the step across an edge: a share of the stain outside; int16, shape (h, w)."""
-    return smooth_share(planes.dab, round(100 * params.dab_doubt), params.detail_um / planes.mpp)
+    _, dab, gain = planes.stains
+    return smooth_share(dab, round(100 * params.dab_doubt), params.detail_um / planes.mpp, gain)

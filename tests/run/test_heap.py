@@ -77,17 +77,24 @@ def test_code_of_the_compiler_leaves_and_comes_back() -> None:
 
 @pytest.mark.parametrize(
     ("size_px", "slide", "maps"),
-    [((4096, 4096), 0, 0), ((8192, 8192), 1, 0), ((16384, 16384), 1, 1), ((100, 1 << 22), 1, 1)],
+    [
+        ((4096, 4096), [], 0),
+        ((8192, 8192), ["apart"], 0),
+        ((9000, 9000), ["all"], 0),
+        ((16384, 16384), ["all"], 1),
+        ((100, 1 << 22), ["all"], 1),
+    ],
 )
 def test_only_a_large_slide_gives_memory_back(
-    monkeypatch: pytest.MonkeyPatch, size_px: tuple[int, int], slide: int, maps: int
+    monkeypatch: pytest.MonkeyPatch, size_px: tuple[int, int], slide: list[str], maps: int
 ) -> None:
     gave: list[str] = []
+    monkeypatch.setattr(heap, "_leave_what_is_apart", lambda: gave.append("apart"))
     monkeypatch.setattr(heap, "give_back_freed_memory", lambda: gave.append("all"))
     monkeypatch.setattr(heap, "trim", lambda: gave.append("free"))
     monkeypatch.setattr(heap, "_told", lambda parameters: gave.append("told"))
     heap.make_room_for_slide(size_px)
-    assert gave == ["all"] * slide
+    assert gave == slide
     gave.clear()
     heap.trim_maps(size_px)
     assert gave == ["free"] * maps

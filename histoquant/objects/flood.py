@@ -13,10 +13,11 @@ import numpy.typing as npt
 from numba import njit
 
 from histoquant.objects.edge_words import edge_words, step_kind
-from histoquant.objects.ground import AT_LEVEL, FROM, TO, Box, Found, Ground, Waiting, counts_of, framed
+from histoquant.objects.ground import AT_LEVEL, FROM, TO, Box, Found, Ground, counts_of, framed
 from histoquant.objects.prefetch import prefetch
 from histoquant.objects.score_rules import ScoreRules
 from histoquant.objects.steep_zone import give_up_far, steep_columns, steepest_room
+from histoquant.objects.waiting import Waiting
 from histoquant.objects.walk import walk
 
 Int32Array = npt.NDArray[np.int32]

@@ -1,4 +1,4 @@
-"""What a walk over an image goes over and what it keeps: a window in a frame, pixels that wait, regions."""
+"""What a walk over an image goes over and what it keeps: a window in a frame, and regions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy.typing as npt
 from numba import njit
 
 from histoquant.objects.marks import WORD, places
-from histoquant.objects.room import kept_room, spare_room
+from histoquant.objects.room import kept_room
 from histoquant.objects.steep_zone import BLOCK
 
 Int32Array = npt.NDArray[np.int32]
@@ -86,26 +86,6 @@ class Ground(NamedTuple):
         count = _peaks(levels, meant, (max(y0, 1), min(y1, height - 1)), room, peaks)
         row = levels.reshape(1, -1)
         return cls(row, row.copy(), words.reshape(1, -1), peaks[:count], width)
-
-
-class Waiting(NamedTuple):
-    """Pixels that were met, one above the other from the first place of their level on.
-
-    Place 0 is for four levels beyond the last, which take what was met before: to put it there costs less
-    than to ask.
-    """
-
-    pixels: UInt32Array
-    first: UInt64Array
-    free: UInt64Array
-
-    @classmethod
-    def of(cls, counts: Int64Array) -> Waiting:
-        """Room for as many pixels of each level from 1 on; none waits yet."""
-        first = np.zeros(LEVELS + 4, np.uint64)
-        first[1:LEVELS] = 1 + np.cumsum(counts) - counts
-        # few of a level wait at once: one pixel in fifty of the room is used, at places all over it
-        return cls(spare_room(1 + int(counts.sum()), np.uint32), first, first.copy())
 
 
 class Found(NamedTuple):

@@ -25,13 +25,14 @@ from histoquant.objects.ground import (
     TO,
     Found,
     Ground,
-    Waiting,
 )
 from histoquant.objects.prefetch import prefetch
 from histoquant.objects.score_rules import ScoreRules
+from histoquant.objects.waiting import FIRST, Waiting, give_up, next_level, put
 
 Int64Array = npt.NDArray[np.int64]
 UInt8Array = npt.NDArray[np.uint8]
+UInt32Array = npt.NDArray[np.uint32]
 Beside = tuple[np.uint8, np.uint8, np.uint8, np.uint8]
 
 # Columns of an open region, after `TO`, which is up to where it is summed: sums, box, what was chosen inside.
@@ -76,12 +77,12 @@ def walk(ground: Ground, waiting: Waiting, found: Found, rules: ScoreRules) -> i
             prefetch(ground.unmet, 0, fetched)
             fetched += _LINE
         if _is_unmet(ground.unmet[0, peak], peak, ground):
-            _walk(peak, ground, waiting, found, rules)
+            _walk(peak, ground, waiting.slots, found, rules)
     return int(choose(found, rules))
 
 
 @_kernel
-def _walk(here: np.uint64, ground: Ground, waiting: Waiting, found: Found, rules: ScoreRules) -> None:
+def _walk(here: np.uint64, ground: Ground, slots: UInt32Array, found: Found, rules: ScoreRules) -> None:
     """Walk from a pixel until nothing is left, or the region is too large."""
     unmet, width, order, regions = ground.unmet[0], np.uint64(ground.width), found.order, found.regions
     # what no closed region holds is written over
@@ -89,47 +90,48 @@ def _walk(here: np.uint64, ground: Ground, waiting: Waiting, found: Found, rules
     unmet[here] = 0
     top, given_up = _NONE, np.uint8(0)
     _open(regions[0], level, filled)
-    # of the level that is walked, in a register
-    first = free = waiting.first[level]
+    # of the level that is walked, in registers
+    first = free = slots[FIRST + level]
     while True:
         beside = _beside(unmet, here, width)
         darkest = max(max(beside[0], beside[1]), max(beside[2], beside[3]))
-        told = darkest == _GIVEN_UP
-        if darkest >= level:
-            waiting.free[level] = free
+        order[filled] = here
+        if darkest < level:
+            _wait_beside(ground, here, beside, slots)
+        else:
+            slots[level] = free
+            told = darkest == _GIVEN_UP
             if told:
                 darkest, reached = _among_given_up(beside, here, ground)
                 if reached >= level:
                     unmet[here] = _GIVEN_UP
-                    _give_up(level, unmet, waiting)
+                    give_up(level, slots, unmet, _GIVEN_UP)
                     break
                 given_up = max(given_up, reached)
             if darkest > level:
-                _wait(ground, here, np.uint64(level), 1, waiting)
+                _wait(ground, here, level, slots)
                 here, level = _first_of(beside, here, ground, darkest), darkest
                 unmet[here] = 0
                 top += _ONE
                 _open(regions[top], level, filled)
-                first, free = waiting.first[level], waiting.free[level]
+                first, free = slots[FIRST + level], slots[level]
                 continue
-        if told:
-            _wait_among_given_up(ground, here, beside, waiting)
-        else:
-            _wait_beside(ground, here, beside, waiting)
-        order[filled] = here
+            if told:
+                _wait_among_given_up(ground, here, beside, slots)
+            else:
+                _wait_beside(ground, here, beside, slots)
+            free = slots[level]
         filled += _ONE
-        if darkest == level:
-            free = waiting.free[level]
         if free == first:
-            waiting.free[level] = free
-            lower = _next_level(level, waiting)
+            slots[level] = free
+            lower = next_level(level, slots)
             top, fits = _close(top, max(lower, given_up), filled, ground, found, rules)
             if lower <= given_up or not fits:
-                _give_up(lower, unmet, waiting)
+                give_up(lower, slots, unmet, _GIVEN_UP)
                 break
-            level, first, free = lower, waiting.first[lower], waiting.free[lower]
-        free -= _ONE
-        here = np.uint64(waiting.pixels[free])
+            level, first, free = lower, slots[FIRST + lower], slots[lower]
+        free -= np.uint32(1)
+        here = np.uint64(slots[free])
 
 
 @_kernel
@@ -173,49 +175,35 @@ def _is_unmet(seen: np.uint8, pixel: np.uint64, ground: Ground) -> bool:
 
 
 @_kernel
-def _wait_among_given_up(ground: Ground, here: np.uint64, beside: Beside, waiting: Waiting) -> None:
+def _wait_among_given_up(ground: Ground, here: np.uint64, beside: Beside, slots: UInt32Array) -> None:
     """Let those wait that were not met; what was given up stays so."""
     sides = _sides(here, np.uint64(ground.width))
     for side in range(4):
         if _is_unmet(beside[side], sides[side], ground):
-            _wait(ground, sides[side], beside[side], 1, waiting)
+            _wait(ground, sides[side], beside[side], slots)
 
 
 @_kernel
-def _wait_beside(ground: Ground, here: np.uint64, beside: Beside, waiting: Waiting) -> None:
+def _wait_beside(ground: Ground, here: np.uint64, beside: Beside, slots: UInt32Array) -> None:
     above, before, after, below = beside
     sides = _sides(here, np.uint64(ground.width))
-    # four places for those that were met, because writing one number four times in a row waits
-    _wait(ground, sides[0], above if above > 0 else LEVELS, above > 0, waiting)
-    _wait(ground, sides[1], before if before > 0 else LEVELS + 1, before > 0, waiting)
-    _wait(ground, sides[2], after if after > 0 else LEVELS + 2, after > 0, waiting)
-    _wait(ground, sides[3], below if below > 0 else LEVELS + 3, below > 0, waiting)
+    # four levels for those that were met, because writing one number four times in a row waits
+    _wait_at(ground, sides[0], above, above > 0, slots)
+    _wait_at(ground, sides[1], before if before > 0 else LEVELS, before > 0, slots)
+    _wait_at(ground, sides[2], after if after > 0 else LEVELS + 1, after > 0, slots)
+    _wait_at(ground, sides[3], below if below > 0 else LEVELS + 2, below > 0, slots)
 
 
 @_kernel
-def _wait(ground: Ground, pixel: np.uint64, level: np.uint64, more: int, waiting: Waiting) -> None:
+def _wait(ground: Ground, pixel: np.uint64, level: np.uint8, slots: UInt32Array) -> None:
+    _wait_at(ground, pixel, level, 1, slots)
+
+
+@_kernel
+def _wait_at(ground: Ground, pixel: np.uint64, level: np.uint64, more: int, slots: UInt32Array) -> None:
     ground.unmet[0, pixel] = 0
     prefetch(ground.words, 0, pixel)
-    place = waiting.free[np.uint64(level)]
-    waiting.pixels[place] = pixel
-    waiting.free[np.uint64(level)] = place + np.uint64(more)
-
-
-@_kernel
-def _next_level(level: np.uint8, waiting: Waiting) -> np.uint8:
-    """The highest level at which a pixel waits, this one or lower; 0 for none."""
-    while level > 0 and waiting.free[level] == waiting.first[level]:
-        level -= np.uint8(1)
-    return level
-
-
-@_kernel
-def _give_up(level: np.uint8, unmet: UInt8Array, waiting: Waiting) -> None:
-    """Mark what waits at a level and below, and let it wait no longer."""
-    for lower in range(np.uint64(1), np.uint64(level) + _ONE):
-        for place in range(waiting.first[lower], waiting.free[lower]):
-            unmet[waiting.pixels[place]] = _GIVEN_UP
-        waiting.free[lower] = waiting.first[lower]
+    put(pixel, level, more, slots)
 
 
 @_kernel

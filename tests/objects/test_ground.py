@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from histoquant.objects.ground import Found, Ground, Waiting, counts_of, framed
+from histoquant.objects.ground import Found, Ground, counts_of, framed
 from histoquant.objects.steep_zone import BLOCK
+from histoquant.objects.waiting import FIRST, Waiting
 
 SHAPES = ((1, 1), (1, 30), (30, 1), (6, 6), (19, 37))
 
@@ -73,7 +74,10 @@ def test_regions_of_what_is_meant_hold_a_peak(shape: tuple[int, int]) -> None:
 def test_every_level_has_room_for_its_pixels() -> None:
     counts = np.random.default_rng(3).integers(0, 9, 255)
     waiting = Waiting.of(counts)
-    room = np.diff(np.append(waiting.first[1:256].astype(int), len(waiting.pixels)))
-    assert (room == counts).all()
-    assert (waiting.first[256:] == 0).all()
+    slots, stacks = waiting.slots, int(FIRST)
+    first = slots[stacks : 2 * stacks].astype(int)
+    assert (np.diff(np.append(first[1:256], len(slots))) == counts).all()
+    # what was met before shares one place, which belongs to no level
+    assert set(first[[0, *range(256, stacks)]]) == {first[1] - 1} == {2 * stacks}
+    assert (slots[:stacks] == first).all()
     assert len(Found.room(100, 9).chosen) >= 100 // 9

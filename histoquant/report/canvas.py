@@ -17,7 +17,6 @@ Mask = npt.NDArray[np.uint8]
 _MANY_CORNERS = 10_000
 _STRIP_BYTES = 1 << 18
 _POWERS = (2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
-_DOTS = 1 << 16  # placed at once
 
 
 def check_rgb(rgb: npt.NDArray[np.uint8]) -> Picture:
@@ -73,21 +72,6 @@ def blend(image: Picture, mask: Mask, color: RGB, alpha: float) -> None:
     mix(image, np.ascontiguousarray(mask), color, alpha)
 
 
-def dot_mask(shape: tuple[int, int], xy: npt.NDArray[np.float64], diameter_px: float) -> Mask:
-    """Return soft-edged discs of ``diameter_px`` at ``xy`` (n, 2) as uint8 (h, w)."""
-    h, w = shape
-    mask = np.zeros((h, w), np.uint8)
-    # places of millions of dots would be larger than their picture
-    for first in range(0, len(xy), _DOTS):
-        column, row = np.rint(xy[first : first + _DOTS].T).astype(np.int64)
-        inside = (column >= 0) & (row >= 0) & (column < w) & (row < h)
-        mask[row[inside], column[inside]] = 255
-    size = max(1, round(diameter_px))
-    if size > 1:
-        mask = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
-    return np.asarray(cv2.GaussianBlur(mask, (3, 3), 0) if size > 3 else mask, np.uint8)
-
-
 def paint_dots(
     image: Picture,
     xy: npt.NDArray[np.float64],
@@ -97,12 +81,13 @@ def paint_dots(
     alpha: float = 1.0,
 ) -> None:
     """Paint discs of opacity ``alpha``; ``halo_px`` gives each a white rim, all rims below all discs."""
+    from histoquant.report.dots import paint_discs  # compiled: a page without pictures needs none
+
     if not len(xy):
         return
-    shape = (image.shape[0], image.shape[1])
     if halo_px > 0:
-        blend(image, dot_mask(shape, xy, diameter_px + 2 * halo_px), HALO_LIGHT, 0.9)
-    blend(image, dot_mask(shape, xy, diameter_px), color, alpha)
+        paint_discs(image, xy, HALO_LIGHT, diameter_px + 2 * halo_px, 0.9)
+    paint_discs(image, xy, color, diameter_px, alpha)
 
 
 def stroke(image: Picture, polygons: Polygons, color: RGB, width_px: int, halo: RGB | None = None) -> None:

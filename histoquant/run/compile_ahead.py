@@ -19,6 +19,8 @@ from llvmlite.binding import get_host_cpu_name  # type: ignore[import-untyped]
 from histoquant.errors import HistoquantError
 from histoquant.markers import get_marker
 from histoquant.objects.walk import walk
+from histoquant.report.canvas import paint_dots
+from histoquant.report.palette import HALO_LIGHT
 from histoquant.run.build import build_digest
 from histoquant.run.job import SlideJob, file_state
 from histoquant.run.tasks import commit_slide, plan_slide, run_batch
@@ -118,6 +120,8 @@ def _compile(marker: str, scratch: str) -> None:
         for number in range(plan_slide(job).batches):
             run_batch(job, number)
         commit_slide(job)
+    # cells of the drawing are outlined, those of a large slide are dots
+    paint_dots(np.zeros((8, 8, 3), np.uint8), np.zeros((1, 2)), HALO_LIGHT, 1.0)
     _mark_of(marker).touch()
 
 

@@ -72,13 +72,58 @@ class Lowest(NamedTuple):
     Attributes
     ----------
     levels : ndarray of uint8, shape (h, w)
-        Which levels are meant: those of the pass itself or others.
+        Which levels are meant.
     found : list of ndarray of uint8
         Of the regions of each pass, by their number.
+    own : bool
+        Whether the pass that comes looks at these levels itself.
     """
 
     levels: UInt8Array
     found: list[UInt8Array]
+    own: bool
+
+
+class Told(NamedTuple):
+    """All that a walk needs of one pass: darkness, doubt, and what is blocked are told, and may be let go.
+
+    Attributes
+    ----------
+    levels : ndarray of uint8, shape (h + 2, w + 2 or more)
+        Within a frame of zeros.
+    words : ndarray of int32, of its shape
+        From `edge_words`.
+    counts : ndarray of int64, shape (255,)
+        How many pixels have each level from 1 on, or more.
+    steep : ndarray of uint8, shape (rows of blocks, w), or None
+        Where regions are sought.
+    box : tuple of 4 int, or None
+        Of the framed window: only regions of pixels within are sought.
+    """
+
+    levels: UInt8Array
+    words: Int32Array
+    counts: Int64Array
+    steep: UInt8Array | None
+    box: Box | None
+
+
+class Walked(NamedTuple):
+    """The regions that one pass has chosen, until this thread walks again.
+
+    Attributes
+    ----------
+    order : ndarray of uint32, shape (n,)
+        Pixels of the framed window.
+    chosen : ndarray of int64, shape (m, 4)
+        Of each where it begins in ``order``, one past its end, its level and its score.
+    width : int
+        Of the framed window.
+    """
+
+    order: UInt32Array
+    chosen: Int64Array
+    width: int
 
 
 def label_best(labels: Labels, last: int, seen: Seen, rules: ScoreRules, lowest: Lowest | None = None) -> int:
@@ -88,6 +133,8 @@ def label_best(labels: Labels, last: int, seen: Seen, rules: ScoreRules, lowest:
     ``(area of the region / area of the choice) ** regrowth``, because parts come apart only after they lost
     area. Only regions around a pixel decide about the pixel, so the choice is exact within the length of
     the longest region.
+
+    `tell`, `walk_over` and `label` in turn: who calls them can let go of planes in between.
 
     Parameters
     ----------
@@ -110,6 +157,22 @@ def label_best(labels: Labels, last: int, seen: Seen, rules: ScoreRules, lowest:
     TooManyError
         If ``labels`` cannot hold it; nothing is labelled.
     """
+    return label(labels, last, walk_over(tell(seen, rules), rules), lowest)
+
+
+def tell(seen: Seen, rules: ScoreRules) -> Told:
+    """Tell the edges of all regions of one pass.
+
+    Parameters
+    ----------
+    seen : Seen
+    rules : ScoreRules
+
+    Returns
+    -------
+    Told
+        Its words are written over when this thread tells others.
+    """
     levels = framed(seen.levels, seen.blocked)
     counts = counts_of(seen.levels) if seen.counts is None else seen.counts
     steep = steepest = None
@@ -117,27 +180,51 @@ def label_best(labels: Labels, last: int, seen: Seen, rules: ScoreRules, lowest:
     if seen.blocked is not None and seen.doubt is not None:
         steepest = steepest_room(levels.shape, step_kind(seen.darkness, seen.doubt))
     words = edge_words(levels, seen.darkness, seen.doubt, seen.blocked, seen.reach_px, steepest)
-    found = Found.room(int(counts.sum()), rules.least_px)
     if steepest is not None:
         steep = steep_columns(steepest, rules.edge_min_mod)
-    ground = Ground.of(levels, words, steep, _framed_box(seen.box, 0 if steep is None else rules.length_px))
-    if steep is not None:
-        give_up_far(ground.unmet.reshape(levels.shape), steep, rules.length_px)
-    count = int(walk(ground, Waiting.of(counts), found, rules))
+    return Told(levels, words, counts, steep, _framed_box(seen.box, 0 if steep is None else rules.length_px))
+
+
+def walk_over(told: Told, rules: ScoreRules) -> Walked:
+    """Choose among the regions of one pass, as `label_best` says."""
+    found = Found.room(int(told.counts.sum()), rules.least_px)
+    ground = Ground.of(told.levels, told.words, told.steep, told.box)
+    if told.steep is not None:
+        give_up_far(ground.unmet.reshape(told.levels.shape), told.steep, rules.length_px)
+    count = int(walk(ground, Waiting.of(told.counts), found, rules))
+    return Walked(found.order, found.chosen[:count], ground.width)
+
+
+def label(labels: Labels, last: int, walked: Walked, lowest: Lowest | None = None) -> int:
+    """Label, in place, the regions that a pass has chosen, which are used up.
+
+    Parameters
+    ----------
+    labels, last, lowest
+        As of `label_best`.
+    walked : Walked
+
+    Returns
+    -------
+    int
+        The last number given.
+
+    Raises
+    ------
+    TooManyError
+        If ``labels`` cannot hold it; nothing is labelled.
+    """
+    order, chosen, width = walked
+    count = len(chosen)
     if last + count > np.iinfo(labels.dtype).max:
         raise TooManyError(f"{last + count} regions are more than {labels.dtype} numbers")
-    chosen = found.chosen[:count]
-    latest = _to_places(levels.shape[1], labels.shape[1], found.order, chosen)
+    latest = _to_places(width, labels.shape[1], order, chosen)
     number = np.empty(count, np.int32)
     number[np.lexsort((-latest, chosen[:, AT_LEVEL]))] = np.arange(last + 1, last + 1 + count)
-    _paint(labels.reshape(1, -1), found.order, chosen, number)
+    _paint(labels.reshape(1, -1), order, chosen, number)
     if lowest is not None:
         # the lowest that a region holds of its own pass's levels is its own
-        known = (
-            chosen[:, AT_LEVEL]
-            if lowest.levels is seen.levels
-            else _least(lowest.levels, found.order, chosen)
-        )
+        known = chosen[:, AT_LEVEL] if lowest.own else _least(lowest.levels, order, chosen)
         lowest.found.append(known[np.argsort(number)].astype(np.uint8))
     return last + count
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from histoquant.markers.definition import MarkerDefinition
 from histoquant.objects.boundary import darkest_and_steps
-from histoquant.objects.flood import Lowest, Seen, TooManyError, label_best
+from histoquant.objects.flood import Lowest, Seen, Told, TooManyError, label, tell, walk_over
 from histoquant.objects.ground import Box, counts_of
 from histoquant.objects.growing import grown
 from histoquant.objects.label_runs import LabelRuns
@@ -33,6 +33,8 @@ from histoquant.objects.views import doubt_of, view
 Int32Array = npt.NDArray[np.int32]
 Labels = npt.NDArray[np.integer]
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.signedinteger]
+UInt8Array = npt.NDArray[np.uint8]
 
 _MOD = 1000.0
 # Types of labels: the narrower half as much memory to go through, and enough for four times the nuclei that
@@ -160,19 +162,9 @@ def _segment(
 ) -> Nuclei:
     """As `segment_nuclei`, with labels of this type."""
     reach = rules.edge_reach_px(planes.mpp)
-    dark, levels = view(planes, rules)
-    # a nuclear stain is no nucleus's surroundings: a step that stays in brown parts grains of one nucleus
-    doubt = doubt_of(planes, rules) if rules.dab_weight > 0 else None
-    labels = np.zeros(planes.shape, numbers)
-    lowest = Lowest(levels, [])
-    boxes = _boxes(planes, rules, marker, core)
-    seen = Seen(levels, dark, doubt, None, reach, counts_of(levels), next(boxes))
-    count = label_best(labels, 0, seen, ScoreRules.of(rules, planes.mpp), lowest)
-    if rules.second_length_um > 0:
-        count = _left_over(labels, count, planes, rules, seen._replace(box=next(boxes)), lowest)
-    if rules.body_length_um > 0:
-        count = _bodies(labels, count, planes, rules.bodies(), lowest, next(boxes))
-    known = np.concatenate(lowest.found)
+    labels, count, known, (dark, levels) = _searched(
+        planes, rules, numbers, _boxes(planes, rules, marker, core)
+    )
     objects = grown(labels, dark, levels, rules.grow_px(planes.mpp), count, known)
     runs = fill_holes(objects)
     if core is not None:
@@ -182,6 +174,35 @@ def _segment(
     runs = split_necks(runs, _neck_shares(runs, planes, rules), least_px)
     seeds, steps = darkest_and_steps(runs, objects.held, dark, reach)
     return _numbered(planes.shape, runs, seeds, steps)
+
+
+def _searched(
+    planes: Planes, rules: NucleiParams, numbers: npt.DTypeLike, boxes: Iterator[Box | None]
+) -> tuple[Labels, int, UInt8Array, tuple[IntArray, UInt8Array]]:
+    """Labels of all passes, their count and lowest levels; darkness and levels of the first pass.
+
+    A walk needs the most memory: what edges are told from is let go before it, and labels are made after it.
+    """
+    mpp, score = planes.mpp, ScoreRules.of(rules, planes.mpp)
+    dark, levels = view(planes, rules)
+    # a nuclear stain is no nucleus's surroundings: a step that stays in brown parts grains of one nucleus
+    doubt = doubt_of(planes, rules) if rules.dab_weight > 0 else None
+    seen = Seen(levels, dark, doubt, None, rules.edge_reach_px(mpp), counts_of(levels), next(boxes))
+    found = walk_over(tell(seen, score), score)
+    labels, lowest = np.zeros(planes.shape, numbers), Lowest(levels, [], True)
+    count = label(labels, 0, found, lowest)
+    if rules.second_length_um > 0:
+        told = _left_over(labels, planes, rules, seen._replace(box=next(boxes)))
+        del seen, doubt
+        found = walk_over(told, ScoreRules.of(rules.second(), mpp))
+        del told
+        own = rules.second_dab_weight == rules.dab_weight
+        count = label(labels, count, found, lowest._replace(own=own))
+    if rules.body_length_um > 0:
+        bodies = rules.bodies()
+        found = walk_over(_bodies(labels, planes, bodies, next(boxes)), ScoreRules.of(bodies, mpp))
+        count = label(labels, count, found, lowest._replace(own=False))
+    return labels, count, np.concatenate(lowest.found), (dark, levels)
 
 
 def _in_the_way_px(mpp: float, marker: MarkerDefinition, rules: NucleiParams) -> int:
@@ -232,15 +253,8 @@ def _numbered(shape: tuple[int, int], runs: LooseRuns, seeds: Int32Array, steps:
     return Nuclei(shape, np.ascontiguousarray(seeds[order]), steps[order] / _MOD, runs.taken(order))
 
 
-def _left_over(
-    labels: Labels,
-    last: int,
-    planes: Planes,
-    rules: NucleiParams,
-    before: Seen,
-    lowest: Lowest,
-) -> int:
-    """Add the nuclei that the first pass had to leave, in place; the last number given.
+def _left_over(labels: Labels, planes: Planes, rules: NucleiParams, before: Seen) -> Told:
+    """Of the nuclei that the first pass had to leave, the edges.
 
     Every region with them also held another, or the stain of the cell hides them.
     """
@@ -250,34 +264,24 @@ def _left_over(
         seen = before._replace(levels=levels, darkness=dark, counts=None)
     if seen.doubt is None:
         seen = seen._replace(doubt=doubt_of(planes, rules))
-    return _more(labels, last, seen, second, planes.mpp, lowest)
+    return _more(labels, seen, second, planes.mpp)
 
 
-def _bodies(
-    labels: Labels, last: int, planes: Planes, rules: NucleiParams, lowest: Lowest, box: Box | None
-) -> int:
-    """Add brown bodies in which no nucleus shows, in place; the last number given."""
+def _bodies(labels: Labels, planes: Planes, rules: NucleiParams, box: Box | None) -> Told:
+    """Of brown bodies in which no nucleus shows, the edges."""
     dark, levels = view(planes, rules)
-    # what the passes before have seen is freed, and so is this before the walk: it needs the most memory
     *stains, gain = planes.stains
     blue, brown = (smooth(stain, rules.detail_um / planes.mpp, gain) for stain in stains)
     clear_below(levels, brown, blue, round(100 * rules.brown_share))
     del blue, brown
     seen = Seen(levels, dark, None, None, rules.edge_reach_px(planes.mpp), None, box)
-    return _more(labels, last, seen, rules, planes.mpp, lowest)
+    return _more(labels, seen, rules, planes.mpp)
 
 
-def _more(
-    labels: Labels,
-    last: int,
-    seen: Seen,
-    rules: NucleiParams,
-    mpp: float,
-    lowest: Lowest,
-) -> int:
-    """Add labels of one more pass over what is left free, in place; the last number given."""
+def _more(labels: Labels, seen: Seen, rules: NucleiParams, mpp: float) -> Told:
+    """Edges of one more pass over what is left free."""
     taken = near(labels, rules.margin_px(mpp))
-    return label_best(labels, last, seen._replace(blocked=taken), ScoreRules.of(rules, mpp), lowest)
+    return tell(seen._replace(blocked=taken), ScoreRules.of(rules, mpp))
 
 
 def _neck_shares(runs: LooseRuns, planes: Planes, rules: NucleiParams) -> FloatArray:

@@ -202,7 +202,7 @@ def _labels(levels, dark, doubt, blocked, reach, rules):
     labels = np.zeros(levels.shape, np.int32)
     # of the pass's own levels and of others
     for of in (levels, levels[::-1]):
-        labels[:], lowest = 0, Lowest(of, [])
+        labels[:], lowest = 0, Lowest(of, [], of is levels)
         assert label_best(labels, 0, Seen(levels, dark, doubt, blocked, reach), rules, lowest) == labels.max()
         (known,) = lowest.found
         assert known.tolist() == [of[labels == label].min() for label in range(1, labels.max() + 1)]

@@ -152,18 +152,19 @@ def survey(plane: PlaneLike, *, block_px: int | None = None) -> Survey:
     for piece in pieces:
         ledger.take(piece)
     ledger.end()
-    counted, black, grey, brown = ledger.counts
+    maps = ledger.maps
+    counted, black, grey, brown = maps.counts
     return Survey(
-        sums=ledger.sums,
+        sums=maps.sums,
         counted=counted,
         black=black,
         grey=grey,
         brown=brown,
-        light=ledger.light,
+        light=maps.light,
         relief=ledger.relief,
-        haze=np.where(ledger.haze == NO_HAZE, _NO_HAZE, ledger.haze),
-        least_rgb=ledger.least,
-        cell_colours=ledger.colours,
+        haze=np.where(maps.haze == NO_HAZE, _NO_HAZE, maps.haze),
+        least_rgb=maps.least,
+        cell_colours=maps.colours,
         preview=ledger.preview,
         size_px=plane.size_px,
         mpp_xy=(float(plane.mpp_xy[0]), float(plane.mpp_xy[1])),

@@ -6,8 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
+from histoquant.slides.pieces import Piece
 from histoquant.tiling.preview import Preview
 from histoquant.tiling.survey import survey
+from histoquant.tiling.survey_blocks import Ledger
 
 
 def test_squares_are_averaged_and_what_is_not_there_is_white(plane_of) -> None:  # type: ignore[no-untyped-def]
@@ -37,12 +39,13 @@ def test_a_large_slide_is_kept_more_coarsely(edge: int, scale: int) -> None:
 
 @pytest.mark.parametrize("edge", [4000, 16_000, 32_000, 60_000])
 def test_means_are_rounded_as_opencv_does(edge: int) -> None:
-    found = Preview.blank((edge, 64))
+    ledger = Ledger((edge, 64))
+    found = ledger.preview
     rng = np.random.default_rng(6)
     # noise, and steps of one level in squares, which lie at halves again and again
     steps = np.kron(rng.integers(90, 92, (128, 16, 3), np.uint8), np.ones((2, 2, 1), np.uint8))
     for blocks in (rng.integers(0, 256, (4, 64, 32, 3), np.uint8), steps.reshape(4, 64, 32, 3)):
-        found.take((32, 0), cv2.split(blocks.reshape(256, 32, 3)), 4)
+        ledger.take(Piece(32, 0, blocks, None))
         side_by_side = np.concatenate(list(blocks), axis=1)
         size = 128 // found.scale_px, 64 // found.scale_px
         expected = cv2.resize(side_by_side, size, interpolation=cv2.INTER_AREA)

@@ -16,7 +16,7 @@ Mask = npt.NDArray[np.uint8]
 # which takes ten times as long as a thin one.
 _MANY_CORNERS = 10_000
 _STRIP_BYTES = 1 << 18
-_POWERS = (2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
+_STEPS = 128  # of a pixel of a map: weights of two such steps and a byte fit the 24 bits of single precision
 
 
 def check_rgb(rgb: npt.NDArray[np.uint8]) -> Picture:
@@ -134,12 +134,12 @@ def warp_map(
     smooth: bool = False,
 ) -> Mask:
     """Lay a coarse map over a picture of ``shape`` (h, w) at ``mpp`` whose corner lies at ``origin_um``."""
-    per_px = _parts(um_per_map_px[1] / mpp), _parts(um_per_map_px[0] / mpp)
-    if smooth and origin_um == (0.0, 0.0) and all(per_px):
+    sx, sy = mpp / um_per_map_px[0], mpp / um_per_map_px[1]
+    steps = _whole_steps(sy), _whole_steps(sx)
+    if smooth and origin_um == (0.0, 0.0) and all(steps):
         from histoquant.report.laying import laid_smooth  # compiled: a page without pictures needs none
 
-        return np.asarray(laid_smooth(values, shape, per_px), np.uint8)  # the same in a quarter of the time
-    sx, sy = mpp / um_per_map_px[0], mpp / um_per_map_px[1]
+        return np.asarray(laid_smooth(values, shape, steps), np.uint8)  # the same in a quarter of the time
     ox, oy = origin_um[0] / um_per_map_px[0], origin_um[1] / um_per_map_px[1]
     matrix = np.array([[sx, 0, 0.5 * sx - 0.5 + ox], [0, sy, 0.5 * sy - 0.5 + oy]])
     flags = (cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST) | cv2.WARP_INVERSE_MAP
@@ -147,9 +147,10 @@ def warp_map(
     return np.asarray(cv2.warpAffine(np.ascontiguousarray(values), matrix, size, flags=flags), np.uint8)
 
 
-def _parts(ratio: float) -> int:
-    """A power of 2 that a ratio is exactly, up to where weights of two such fit 24 bits; 0 if it is none."""
-    return int(ratio) if ratio in _POWERS else 0
+def _whole_steps(share: float) -> int:
+    """How many 128ths of a map's pixel a picture's is, up to 64; 0 if not whole in single precision."""
+    steps = round(share * _STEPS)
+    return steps if 1 <= steps <= _STEPS // 2 and np.float32(share) == np.float32(steps / _STEPS) else 0
 
 
 def half(soft: Mask) -> Mask:

@@ -23,6 +23,7 @@ _MAX_NEIGHBOURS = 5000
 _CELLS_ACROSS = 250
 _CELL_UM, _MOST_ACROSS = 20.0, 1024  # for the nearest one: few of a slide's cells lie in such a square
 _AT_ONCE = 1 << 16  # distances, which stay in a near cache
+_ONE = np.uint64(1)
 
 
 @dataclass(frozen=True)
@@ -156,19 +157,25 @@ def _sort_even(values: FloatArray, most: float, out: FloatArray) -> None:
     """
     boxes = 2 * values.size
     last, scale = np.int32(boxes - 1), boxes / most
-    place = np.zeros(boxes + 1, np.int32)
+    place, box = np.zeros(boxes + 1, np.uint32), np.empty(values.size, np.uint32)
     for i in range(values.size):
-        place[np.uint32(min(np.int32(values[i] * scale), last)) + np.uint32(1)] += 1
+        box[i] = min(np.int32(values[i] * scale), last)
+    for i in range(values.size):
+        place[np.uint64(box[i]) + _ONE] += np.uint32(1)
+    before = np.uint32(0)
     for i in range(boxes):
-        place[i + 1] += place[i]
+        before += place[np.uint64(i)]
+        place[np.uint64(i)] = before
     for i in range(values.size):
-        box = np.uint32(min(np.int32(values[i] * scale), last))
-        out[np.uint32(place[box])] = values[i]
-        place[box] += 1
+        out[np.uint64(place[box[i]])] = values[i]
+        place[box[i]] += np.uint32(1)
     # what is out of order now lies in one box
-    for i in range(1, values.size):
-        value, at = out[i], i
-        while at > 0 and out[at - 1] > value:
-            out[at] = out[at - 1]
-            at -= 1
+    for later in range(_ONE, np.uint64(values.size)):
+        at = np.uint64(later)
+        value = out[at]
+        if out[at - _ONE] <= value:
+            continue
+        while at > 0 and out[at - _ONE] > value:
+            out[at] = out[at - _ONE]
+            at -= _ONE
         out[at] = value

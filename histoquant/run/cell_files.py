@@ -17,7 +17,7 @@ from histoquant.errors import SlideFailedError
 from histoquant.run.cell_order import CellOrder, JudgedPart, LazyColumns, judged
 from histoquant.run.object_tables import HELD_GROUPS, OUTLINE, CellRows, outline_series
 from histoquant.run.plan import SlidePlan
-from histoquant.store.atomic import replacing
+from histoquant.store.atomic import Hashed, replacing
 from histoquant.store.batch_file import Batch, BatchFile
 from histoquant.store.parquet_table import GROUP_ROWS, write_parquet
 
@@ -69,7 +69,7 @@ class CellFiles:
             batches.append(Batch(others, file.counts))
         return batches, judged_cells["cells"], judged_cells["excluded_cells"]
 
-    def write_table(self, target: Path, order: CellOrder, drawn: NDArray[np.bool_]) -> pd.Series:
+    def write_table(self, target: Path, order: CellOrder, drawn: NDArray[np.bool_]) -> tuple[pd.Series, str]:
         """Write ``cells.parquet`` group by group of its rows.
 
         Parameters
@@ -81,8 +81,10 @@ class CellFiles:
 
         Returns
         -------
-        pandas.Series
-            Outlines in level-0 pixels, empty for the others.
+        outlines : pandas.Series
+            In level-0 pixels, empty for the others.
+        sha256 : str
+            Of the file.
         """
         rows = CellRows(self.plan, order, [partial(self._cells, at) for at in range(len(self.paths))])
         outlines: list[pa.Array] = []
@@ -98,8 +100,9 @@ class CellFiles:
                     pa.default_memory_pool().release_unused()
 
         with replacing(target) as file:
-            write_parquet(file, groups())
-        return outline_series(pa.concat_arrays(outlines))
+            hashed = Hashed(file)
+            write_parquet(hashed, groups())
+        return outline_series(pa.concat_arrays(outlines)), hashed.hexdigest()
 
     def _first_read(self, file: BatchFile, name: str, number: int) -> pa.Table:
         """A table of cells, with its polygons as long as all cells so far may be kept."""

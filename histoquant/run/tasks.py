@@ -191,11 +191,11 @@ def _write_tables(job: SlideJob, planned: Planned, batch_count: int) -> tuple[Sl
     drawn = outlined_cells(planned, result)
     make_room(len(result.cells))
     folder = out.clear_slide(job.slide_id)
-    outlines = files.write_table(folder / "cells.parquet", ordered.cells, drawn)
+    outlines, sha256 = files.write_table(folder / "cells.parquet", ordered.cells, drawn)
     tables = {f"{name}.parquet": table for name, table in other_tables(result).items()}
     digests = {name: write_bytes(folder / name, parquet_bytes(table)) for name, table in tables.items()}
     result.cells[OUTLINE] = outlines
-    return result, digests
+    return result, {"cells.parquet": sha256, **digests}
 
 
 def _row(job: SlideJob, plan: SlidePlan, result: SlideResult, files: list[dict[str, Any]]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import secrets
@@ -11,11 +12,14 @@ import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from histoquant.errors import StoreError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 
 @contextlib.contextmanager
@@ -70,6 +74,32 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         _sync_folder(path.parent)
 
 
+class Hashed(io.RawIOBase):
+    """Writes to a file, and knows the SHA-256 of what was written: a file need not be read for its digest.
+
+    Parameters
+    ----------
+    file : BinaryIO
+        Stays open when this is closed.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._digest = file, hashlib.sha256()
+
+    def writable(self) -> bool:
+        """Always."""
+        return True
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Write all of these bytes."""
+        self._digest.update(data)
+        return self._file.write(data)
+
+    def hexdigest(self) -> str:
+        """SHA-256 of all that was written, as hexadecimal text."""
+        return self._digest.hexdigest()
+
+
 def write_bytes(path: Path, *parts: bytes | memoryview) -> str:
     """Write parts one after the other so that ``path`` holds either its old or its new content, never a part.
 
@@ -90,12 +120,11 @@ def write_bytes(path: Path, *parts: bytes | memoryview) -> str:
     StoreError
         If the disk refuses; the temporary file is then removed.
     """
-    digest = hashlib.sha256()
     with replacing(path) as file:
+        hashed = Hashed(file)
         for part in parts:
-            file.write(part)
-            digest.update(part)
-    return digest.hexdigest()
+            hashed.write(part)
+    return hashed.hexdigest()
 
 
 def make_folder(folder: Path) -> None:

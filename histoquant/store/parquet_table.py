@@ -25,12 +25,12 @@ def parquet_bytes(table: pa.Table | pd.DataFrame) -> bytes:
     return sink.getvalue()
 
 
-def write_parquet(sink: BinaryIO, parts: Iterable[pa.Table | pd.DataFrame]) -> None:
+def write_parquet(sink: BinaryIO | io.RawIOBase, parts: Iterable[pa.Table | pd.DataFrame]) -> None:
     """Write a table that comes in parts, the bytes of `parquet_bytes` of all of it.
 
     Parameters
     ----------
-    sink : BinaryIO
+    sink : BinaryIO or io.RawIOBase
         Where to write.
     parts : iterable of pyarrow.Table or pandas.DataFrame
         At least one; each but the last of a multiple of `GROUP_ROWS` rows.
@@ -52,7 +52,7 @@ def write_parquet(sink: BinaryIO, parts: Iterable[pa.Table | pd.DataFrame]) -> N
         writer.close()
 
 
-def _writer(sink: BinaryIO, schema: pa.Schema) -> pq.ParquetWriter:
+def _writer(sink: BinaryIO | io.RawIOBase, schema: pa.Schema) -> pq.ParquetWriter:
     return pq.ParquetWriter(
         sink,
         schema,

@@ -25,6 +25,7 @@ from histoquant.run.cell_files import CellFiles
 from histoquant.run.cell_order import CellOrder
 from histoquant.run.object_tables import CellRows, _outlines, cell_table
 from histoquant.run.plan import SlidePlan
+from histoquant.store.atomic import file_sha256
 from histoquant.store.batch_file import Batch, write_batch
 from histoquant.testing import cell_table as random_cells
 
@@ -126,7 +127,8 @@ def test_groups_from_files_are_the_table_at_once(
     ordered = order_cells(CELLS_PLAN, counted, excluded)
     assert ordered.unexcluded is None
     drawn = np.arange(len(whole)) % 3 == 0
-    outlines = files.write_table(tmp_path / "cells.parquet", ordered.cells, drawn)
+    outlines, sha256 = files.write_table(tmp_path / "cells.parquet", ordered.cells, drawn)
+    assert sha256 == file_sha256(tmp_path / "cells.parquet")
     stored = pq.read_table(tmp_path / "cells.parquet")
     assert stored.equals(pa.Table.from_pandas(whole, preserve_index=False).replace_schema_metadata(None))
     expected = [
@@ -153,7 +155,8 @@ def test_few_cells_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         with pytest.raises(SlideFailedError, match="was written and is gone"):
             files.write_table(tmp_path / "cells.parquet", ordered, drawn)
     else:
-        assert len(files.write_table(tmp_path / "cells.parquet", ordered, drawn)) == len(ordered.rows)
+        outlines, _ = files.write_table(tmp_path / "cells.parquet", ordered, drawn)
+        assert len(outlines) == len(ordered.rows)
 
 
 def test_a_batch_that_is_gone_is_told(tmp_path: Path) -> None:

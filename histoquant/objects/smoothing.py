@@ -57,6 +57,9 @@ def weights(sigma_px: float) -> Int32Array:
 class Band(NamedTuple):
     """The rows around those that are smoothed, in pairs, each at its number less whole turns.
 
+    What lies a reach around two pixels that follow each other is pairs: they begin at odd rows if the reach
+    is odd.
+
     Attributes
     ----------
     gain : int32
@@ -130,11 +133,9 @@ def room_for(shape: tuple[int, ...]) -> tuple[Int16Array, Int16Array]:
 
 def _taps(bell: Int32Array) -> Int32Array:
     """Weights of the pairs around the first and around the second pixel of a pair; shape (2, pairs)."""
-    reach = bell.size // 2
-    spare = reach % 2  # pairs begin at even distances
-    taps = np.zeros((2, 2 * (reach + spare) + 2), np.int16)
+    taps = np.zeros((2, bell.size + 1), np.int16)
     for second in (0, 1):
-        taps[second, second + spare : second + spare + bell.size] = bell
+        taps[second, second : second + bell.size] = bell
     return taps.view(np.int32)
 
 
@@ -153,7 +154,8 @@ def take_rows(band: Band, y: int, plane: Int16Array) -> None:
     count, last = band.taps.shape[1], plane.shape[0] - 1
     first = _first_pair(band, y)
     for pair in range(first if y == 0 else first + count - 1, first + count):
-        upper, lower = plane[min(max(2 * pair, 0), last)], plane[min(max(2 * pair + 1, 0), last)]
+        row = _first_row(band, pair)
+        upper, lower = plane[min(max(row, 0), last)], plane[min(max(row + 1, 0), last)]
         out = band.pairs[pair % count, : upper.size]
         if band.gain == _AS_IT_IS:
             _pair(upper, lower, out)
@@ -175,13 +177,19 @@ def give_rows(band: Band, y: int, first: Int16Array, second: Int16Array, plane: 
     _weigh_down(band.numbers, band.places, band.taps, band.rows[:, reach:], width)
     for k in range(2):
         _repeat_ends(band.rows[k], reach, width)
-        ahead = np.uint64(min(max(2 * (pair + count) + k, 0), height - 1))
+        ahead = np.uint64(min(max(_first_row(band, pair + count) + k, 0), height - 1))
         _weigh_along(band.rows[k], band, first if k == 0 else second, plane, ahead)
 
 
 @_kernel
 def _first_pair(band: Band, y: int) -> int:
-    return int((y - band.taps.shape[1] + 1) // 2)
+    """The pair of rows with which begins what is around row ``y``."""
+    return int((y - band.taps.shape[1] + 2) // 2)
+
+
+@_kernel
+def _first_row(band: Band, pair: int) -> int:
+    return int(2 * pair - (band.taps.shape[1] - 1) % 2)
 
 
 @_kernel

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from numba import njit
 
 from histoquant.objects.gains import at_gain
+from histoquant.objects.room import kept_room
 from histoquant.objects.smoothing import Band, give_rows, room_for, take_rows
 from histoquant.stains.settings import GAIN_UNIT
 
@@ -21,6 +22,7 @@ UInt16Array = npt.NDArray[np.uint16]
 # Vectors of whole numbers have no division. A whole number and a half times the inverse lies half a divisor's
 # share off every quotient: 0.005 for hundredths, where products of numbers of 16 bits err by 0.003 at most in
 # single precision, of which twice as many are reckoned at once as in double.
+_BEYOND = 1024  # what is written beyond the last word
 _HALF, _PERCENT = np.float32(0.5), np.float32(0.01)
 _kernel = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 
@@ -77,8 +79,12 @@ def mix(
     Returns
     -------
     ndarray of int16, shape (h, w)
+        In the room of the words that tell edges, as large as they need it: nobody looks at it any more when
+        it is smoothed. Written over when this thread mixes or tells others.
     """
-    out = np.empty(dab.shape, np.int16)
+    height, width = dab.shape
+    room = kept_room("words", 2 * (height + 2) * (width + 16) + _BEYOND, np.int16)
+    out = room[: dab.size].reshape(dab.shape)
     rule = _Mixed(percent, floor, len(compressed) - 1, np.int32(gain))
     _mix((hematoxylin, dab), rule, compressed, np.empty(dab.shape[1], np.uint16), out)
     return out
@@ -101,7 +107,7 @@ def levels_over(dark: Int16Array, valid: BoolArray, rule: Steps, sigma_px: float
     ----------
     dark : ndarray of int16, shape (h, w)
         Not negative.
-    valid : ndarray of bool, shape (h, w)
+    valid : ndarray of bool, shape (h, w), or (1, w) for all rows
     rule : Steps
     sigma_px : float
         Of the surroundings, which are ``dark`` smoothed.
@@ -150,12 +156,12 @@ def _smooth_share(plane: Int16Array, percent: int, band: Band, out: Int16Array) 
 @_kernel
 def _levels_over(dark: Int16Array, valid: BoolArray, rule: Steps, band: Band, out: UInt8Array) -> None:
     """Surroundings are kept of two rows only."""
-    height = dark.shape[0]
+    height, last = dark.shape[0], valid.shape[0] - 1
     for y in range(0, height, 2):
         take_rows(band, y, dark)
         give_rows(band, y, band.given[0], band.given[1], dark)
         for k in range(min(2, height - y)):
-            level_row(dark[y + k], band.given[k], valid[y + k], rule, out[y + k])
+            level_row(dark[y + k], band.given[k], valid[min(y + k, last)], rule, out[y + k])
 
 
 @_kernel

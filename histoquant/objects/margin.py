@@ -7,6 +7,7 @@ import numpy.typing as npt
 from numba import njit
 
 from histoquant.objects.marks import WORD, put_bits, word_of
+from histoquant.objects.room import kept_room
 
 Bits = npt.NDArray[np.uint64]
 Int32Array = npt.NDArray[np.int32]
@@ -34,7 +35,7 @@ def near(labels: Labels, steps: int) -> UInt8Array:
     Returns
     -------
     ndarray of uint8, shape (h, w)
-        1 or 0.
+        1 or 0; written over when this thread asks or walks again.
     """
     height, width = labels.shape
     # within a frame of one row or word
@@ -45,7 +46,8 @@ def near(labels: Labels, steps: int) -> UInt8Array:
     for _ in range(steps):
         _spread(found, other)
         found, other = other, found
-    out = np.empty(labels.shape, np.uint8)
+    # pixels of the walk before lay there, and are labels now
+    out = kept_room("order", labels.size, np.uint8).reshape(labels.shape)
     _unpack(found, out, spare.view(np.uint8)[:WORD])
     return out
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -91,7 +91,13 @@ class Planes:
     @cached_property
     def whole(self) -> bool:
         """Whether all pixels are valid, asked once."""
-        return bool(self.valid.all())
+        one = self.valid.strides[0] == 0  # row that stands for all
+        return bool((self.valid[:1] if one else self.valid).all())
+
+    @property
+    def known(self) -> BoolArray:
+        """`valid` for kernels that ask the last row for all beyond it: one row where all pixels are valid."""
+        return np.ones((1, self.shape[1]), np.bool_) if self.whole else self.valid
 
     @property
     def stains(self) -> Stains:
@@ -115,7 +121,7 @@ class Planes:
         return self if gain == GAIN_UNIT else _Scaled(self, gain)
 
     def cleared(self, haze_mod: Int16Array) -> Planes:
-        """The same window without its unspecific DAB.
+        """The same window without its unspecific DAB, taken off in place, because every plane counts.
 
         Parameters
         ----------
@@ -127,7 +133,8 @@ class Planes:
         Planes
             ``total`` is as scanned: glass is told by it, and haze lies on tissue.
         """
-        return Planes(self.hematoxylin, without_haze(self.dab, haze_mod), self.total, self.valid, self.mpp)
+        self.dab[:] = without_haze(self.dab, haze_mod)
+        return self
 
     @classmethod
     def from_rgb(
@@ -173,10 +180,12 @@ class Planes:
         if known.shape != shape:
             raise UsageError(f"the validity plane has shape {known.shape}, the image {shape}")
         planes = cls(stains[0], stains[1], density, known, float(mpp))
-        if not planes.whole:
-            stains[:, ~known] = 0
-            if density is not None:
-                density[~known] = 0
+        if planes.whole:
+            # of a tile in which nuclei are sought, where every byte counts, one pixel says it of all
+            return planes if total else replace(planes, valid=np.broadcast_to(np.True_, shape))
+        stains[:, ~known] = 0
+        if density is not None:
+            density[~known] = 0
         return planes
 
 

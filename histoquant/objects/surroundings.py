@@ -46,7 +46,7 @@ class _Seen(NamedTuple):
 
     Attributes
     ----------
-    valid : ndarray of bool, shape (h, w)
+    valid : ndarray of bool, shape (h, w), or (1, w) for all rows
     numbers : ndarray of int32, shape (n + 1,)
         Place of each nucleus among the chosen; -1 for none.
     limits : ndarray of uint16 or int64
@@ -104,7 +104,7 @@ def surroundings_of(
     reach = max(reaches.ring, reaches.close, reaches.around, reaches.cytoplasm, link)
     blocks, keys, room = blocks_of(nuclei, chosen, planes.shape, reach, reaches.rim)
     limits = limits_of(reaches, keys, room.keys.dtype)
-    seen = _Seen(planes.valid, numbers, limits, reaches.rim)
+    seen = _Seen(planes.known, numbers, limits, reaches.rim)
     last, best = ((link + 1) << keys.bits) - 1, np.full(len(numbers), -1, np.int64)
     links = _Links(*_linkable(planes.shape[0], stained), last, best)
     kinds = np.empty(planes.shape, np.uint8)
@@ -166,10 +166,11 @@ def _find_runs(box: Box, keys: Keys, room: Room, seen: _Seen, found: Int32Array,
     top, left, bottom, right = box
     width, at, farthest = right - left, np.uint64(count), ((keys.reach + 1) << keys.bits) - 1
     owner, columns = _row_of(width, room)
+    last = seen.valid.shape[0] - 1
     for y in range(top, bottom):
         near = room.keys[y - top + keys.row, keys.column : keys.column + width]
         _number(near, keys, farthest, owner[1 : width + 1])
-        _drop(seen.valid[y, left:right], owner[1 : width + 1])
+        _drop(seen.valid[min(y, last), left:right], owner[1 : width + 1])
         begin = left
         for k in range(_turns(owner, columns)):
             end = left + columns[k]

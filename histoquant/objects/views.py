@@ -35,7 +35,7 @@ def view(planes: Planes, params: NucleiParams) -> tuple[Int16Array, UInt8Array]:
     levels : ndarray of uint8, shape (h, w)
         As of `level_image`.
     """
-    dark = smooth(darkness(planes, params), params.detail_um / planes.mpp)
+    dark = smooth(_mixed(planes, params), params.detail_um / planes.mpp)
     return dark, level_image(dark, planes, params)
 
 
@@ -51,6 +51,11 @@ def darkness(planes: Planes, params: NucleiParams) -> Int16Array:
     -------
     ndarray of int16, shape (h, w)
     """
+    return _mixed(planes, params).copy()
+
+
+def _mixed(planes: Planes, params: NucleiParams) -> Int16Array:
+    """As `darkness`, until this thread asks again or tells edges."""
     percent = round(100 * params.dab_weight)
     # negative DAB is blue that the vectors do not fit; it is no evidence against a nucleus
     floor = round(params.dab_floor_od * _MOD) if percent > 0 else 0
@@ -78,7 +83,7 @@ def level_image(dark: Int16Array, planes: Planes, params: NucleiParams) -> UInt8
     rest_um = math.sqrt(max(0.0, params.surround_um**2 - params.detail_um**2))
     share, floor = round(100 * params.surround_share), round(params.floor_od * _MOD)
     rule = Steps(share, floor, max(1, round(params.level_od * _MOD)))
-    return levels_over(dark, planes.valid, rule, rest_um / planes.mpp)
+    return levels_over(dark, planes.known, rule, rest_um / planes.mpp)
 
 
 def doubt_of(planes: Planes, params: NucleiParams) -> Int16Array:

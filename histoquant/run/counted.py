@@ -20,7 +20,7 @@ def counted_pixels(
 
     Parameters
     ----------
-    valid : ndarray of bool, shape (h, w)
+    valid : ndarray of bool, shape (h, w), or (1, w) for all rows
         Where the window has pixels.
     core_yx : tuple of int
         First pixel of the core in the window.
@@ -37,7 +37,7 @@ def counted_pixels(
     -------
     ndarray of bool, of that shape
     """
-    height, width = shape
+    (height, width), last = shape, valid.shape[0] - 1
     out, tissue = np.empty((height, width), np.bool_), np.empty(width, np.bool_)
     # to divide for every row of the map took longer than all else
     column = (plane_yx[1] + np.arange(width)) // scale_px
@@ -46,7 +46,7 @@ def counted_pixels(
         if y == 0 or (plane_yx[0] + y) % scale_px == 0:
             for x in range(width):
                 tissue[x] = quantifiable[row, column[x]]
-        known, counted = valid[core_yx[0] + y, core_yx[1] : core_yx[1] + width], out[y]
+        known, counted = valid[min(core_yx[0] + y, last), core_yx[1] : core_yx[1] + width], out[y]
         for x in range(width):
             counted[x] = known[x] & tissue[x]
     return out

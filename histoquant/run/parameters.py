@@ -18,11 +18,12 @@ class RunParameters(BaseModel):
     working_mpp_um: float = Field(
         default=0.5, ge=0.2, le=1.0, description="Resolution of analysis in um/px; 0.5 is a 20x objective."
     )
-    tile_size_px: int = Field(
-        default=2880,  # a halo of 80 um adds a quarter to the pixels of a tile, and three quarters at 1024
+    tile_size_px: int | None = Field(
+        default=None,  # a halo of 80 um adds 8 % to the pixels of four tiles, and three quarters at 1024 px
         ge=256,
         le=4096,
-        description="Edge of a square core with the largest window; changes speed and memory, never results.",
+        description="Edge of a square core with the largest window; changes speed and memory, never results. "
+        "By default as large as 800 MB allow, which is less where the slide itself takes more.",
     )
     batch_tiles: int = Field(
         default=24,

@@ -27,8 +27,10 @@ from histoquant.objects import (
 from histoquant.objects.columns import to_arrow, to_table
 from histoquant.objects.measure import measured_columns
 from histoquant.objects.outline_steps import steps_of
+from histoquant.objects.room import leave_rooms
 from histoquant.objects.segmenter import segment_with, segmenter_halo_px
 from histoquant.objects.stained import StainedObjects, find_stained, stained_halo_px
+from histoquant.run.core_size import largest_core_px
 from histoquant.run.counted import counted_pixels
 from histoquant.run.dab_histogram import dab_histogram
 from histoquant.run.job import RunParameters
@@ -41,6 +43,8 @@ from histoquant.tiling.grid import Tile, tissue_tiles, widen
 
 # Objects count by their centroid; their first pixel may lie this far outside quantifiable tissue.
 _REACH_UM = 64.0
+# From where on what the search keeps ready, 5 bytes a pixel, is more than vessels leave room for.
+_LARGE_TILE_PX = 3000**2
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,8 @@ def batches_of(planned: Planned, parameters: RunParameters) -> list[list[Tile]]:
     tissue, plan = planned.tissue, planned.plan
     near = widen(tissue.tissue, round(_REACH_UM / plan.plane_mpp), tissue.scale_px)
     halo = _widest_halo_px(planned)
-    tiles = tissue_tiles(plan.plane_size_px, parameters.tile_size_px, halo, near, tissue.scale_px)
+    core_px = parameters.tile_size_px or largest_core_px(planned)
+    tiles = tissue_tiles(plan.plane_size_px, core_px, halo, near, tissue.scale_px)
     # of large tiles fewer: no batch holds more area than so many of 1024 px
     most, batches, area = parameters.batch_tiles * 1024**2, [tiles[:0]], 0
     for tile in tiles:
@@ -132,6 +137,8 @@ def quantify_tile(plane: Plane, tile: Tile, planned: Planned) -> TileResult:
     found = _quantify_window(plane, tile, planned)
     if isinstance(marker, VesselMarkerDefinition):
         # in a window of their own, when nothing is held of the cells'
+        if tile.area_px > _LARGE_TILE_PX:
+            leave_rooms()
         vessels = _vessels(plane, tile, planned, marker)
         found.tables["vessels"] = vessels.table
         found.counts["vessels_low"], found.counts["vessels_high"] = vessels.count_low, vessels.count_high
@@ -153,7 +160,7 @@ def _quantify_window(plane: Plane, tile: Tile, planned: Planned) -> TileResult:
     counts = {"tiles": 1} | unclosed
     tissue, shape = planned.tissue, (tile.height_px, tile.width_px)
     core, start = (tile.y_px - window.y, tile.x_px - window.x), (tile.y_px, tile.x_px)
-    counted = counted_pixels(planes.valid, core, tissue.quantifiable, start, tissue.scale_px, shape)
+    counted = counted_pixels(planes.known, core, tissue.quantifiable, start, tissue.scale_px, shape)
     if stained is not None:
         more, areas = owned_tables(stained, counted, core, start, planned.plan.plane_mpp)
         tables, counts = tables | more, counts | areas

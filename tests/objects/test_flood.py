@@ -10,7 +10,7 @@ from scipy import ndimage
 from histoquant.objects import flood, ground
 from histoquant.objects.choosing import score_of
 from histoquant.objects.edge_words import edge_words
-from histoquant.objects.flood import Lowest, Seen, TooManyError, label_best
+from histoquant.objects.flood import Lowest, Seen, TooManyError, label, label_best, tell, walk_over
 from histoquant.objects.nuclei_params import NucleiParams
 from histoquant.objects.score_rules import ScoreRules
 from histoquant.objects.steep_zone import give_up_far
@@ -207,6 +207,20 @@ def _labels(levels, dark, doubt, blocked, reach, rules):
         (known,) = lowest.found
         assert known.tolist() == [of[labels == label].min() for label in range(1, labels.max() + 1)]
     return labels
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_walk_asks_nothing_of_what_edges_were_told_from(seed: int) -> None:
+    levels, dark, doubt, blocked = _case(seed)
+    rules = ScoreRules.of(NucleiParams(area_min_um2=4.0, ellipse_min=0.5, edge_min_od=0.001), 0.5)
+    wanted = _labels(levels, dark, doubt, blocked, 1, rules)
+    gone = [plane.copy() for plane in (levels, dark, doubt, blocked)]
+    told = tell(Seen(*gone, 1), rules)
+    for plane in gone:
+        plane[:] = 77
+    labels = np.zeros_like(wanted)
+    assert label(labels, 0, walk_over(told, rules)) == wanted.max() > 0
+    assert (labels == wanted).all()
 
 
 def test_labels_are_numbered_by_level_then_by_last_pixel() -> None:

@@ -31,7 +31,7 @@ def test_what_reads_at_a_gain_reads_what_a_plane_at_that_gain_holds(gain: int) -
             assert (smooth(brown, sigma, gain) == smooth(made[1], sigma)).all()
             assert (smooth_share(brown, 13, sigma, gain) == smooth_share(made[1], 13, sigma)).all()
         for percent in (-30, 45):
-            wanted = mix(*made, percent, 20, compressed)
+            wanted = mix(*made, percent, 20, compressed).copy()
             assert (mix(blue, brown, percent, 20, compressed, gain) == wanted).all()
 
 

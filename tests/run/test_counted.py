@@ -17,3 +17,6 @@ def test_counted_is_what_is_valid_in_quantifiable_tissue(
     y, x = np.indices(shape)
     tissue = quantifiable[(y + plane_yx[0]) // scale_px, (x + plane_yx[1]) // scale_px]
     assert (found == (tissue & valid[y + core_yx[0], x + core_yx[1]])).all()
+    # one row for all of them
+    found = counted_pixels(valid[:1], core_yx, quantifiable, plane_yx, scale_px, shape)
+    assert (found == (tissue & valid[0, x + core_yx[1]])).all()

@@ -53,6 +53,10 @@ class LazyColumns(Mapping[str, NDArray[Any]]):
             raise KeyError(name)
         return np.asarray(self._column(name).to_numpy())
 
+    def __contains__(self, name: object) -> bool:
+        """Told by the name; a mapping would make the column to tell."""
+        return name in self._names
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
 
@@ -72,6 +76,10 @@ class _Together(Mapping[str, NDArray[Any]]):
     def taken_out(self, name: str) -> NDArray[Any]:
         """A column, for the last time."""
         return np.concatenate([part.pop(name) for part in self._parts])
+
+    def __contains__(self, name: object) -> bool:
+        """Told by the first part; a mapping would join the column to tell."""
+        return name in self._parts[0]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._parts[0])

@@ -75,12 +75,16 @@ class CellRows:
             to = by_part[cuts[part] : cuts[part + 1]]
             own = rows[to] - starts[part]
             table = self._held.pop(part) if part in self._held else self._parts[part]()
-            for name in table.column_names:
-                if name != "outline":
-                    values = np.asarray(table[name].to_numpy())
-                    column = columns.setdefault(name, np.empty(len(rows), values.dtype))
-                    _move_rows(values, own, column, to)
-            outlines.extend(table.select(["outline", "seed_x_px", "seed_y_px"]).to_batches())
+            columns = columns or _room_for(table.schema, len(rows))
+            first = 0
+            for batch in table.to_batches():
+                # in place of joining what several tiles have written
+                here = np.flatnonzero((own >= first) & (own < first + batch.num_rows))
+                moved, places = own[here] - first, to[here]
+                for name, column in columns.items():
+                    _move_rows(batch[name].to_numpy(zero_copy_only=False), moved, column, places)
+                outlines.append(batch.select(["outline", "seed_x_px", "seed_y_px"]))
+                first += batch.num_rows
             at[to] = before + own
             before += table.num_rows
             # most parts reach into the next group, too; those of a very wide slide are too many to be held
@@ -94,6 +98,12 @@ class CellRows:
         """Part in which each of these rows lies; numbers of up to 16 bits are sorted by counting."""
         parts = np.searchsorted(self._order.starts, self._order.rows[start:stop], side="right") - 1
         return parts.astype(np.min_scalar_type(len(self._parts)))
+
+
+def _room_for(schema: pa.Schema, rows: int) -> dict[str, NDArray[Any]]:
+    """Columns of so many rows for all but outlines."""
+    kept = (field for field in schema if field.name != "outline")
+    return {field.name: np.empty(rows, field.type.to_pandas_dtype()) for field in kept}
 
 
 def _those_in(parts: NDArray[np.unsignedinteger]) -> list[int]:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from numba import njit
 
 from histoquant.objects.gains import at_gain
+from histoquant.objects.places import FOUR, place_in
 from histoquant.objects.room import kept_room
 from histoquant.objects.smoothing import Band, give_rows, room_for, take_rows
 from histoquant.stains.settings import GAIN_UNIT
@@ -18,6 +19,7 @@ Int16Array = npt.NDArray[np.int16]
 IntArray = npt.NDArray[np.signedinteger]
 UInt8Array = npt.NDArray[np.uint8]
 UInt16Array = npt.NDArray[np.uint16]
+UInt64Array = npt.NDArray[np.uint64]
 
 # Vectors of whole numbers have no division. A whole number and a half times the inverse lies half a divisor's
 # share off every quotient: 0.005 for hundredths, where products of numbers of 16 bits err by 0.003 at most in
@@ -86,7 +88,8 @@ def mix(
     room = kept_room("words", 2 * (height + 2) * (width + 16) + _BEYOND, np.int16)
     out = room[: dab.size].reshape(dab.shape)
     rule = _Mixed(percent, floor, len(compressed) - 1, np.int32(gain))
-    _mix((hematoxylin, dab), rule, compressed, np.empty(dab.shape[1], np.uint16), out)
+    sums = np.empty(width + FOUR, np.uint16)
+    _mix((hematoxylin, dab), rule, compressed, sums, out)
     return out
 
 
@@ -138,9 +141,13 @@ def _mix(
     sums: UInt16Array,
     out: Int16Array,
 ) -> None:
+    width = out.shape[1]
+    words = sums[: width // FOUR * FOUR].view(np.uint64)
     for y in range(out.shape[0]):
-        _add(stains[0][y], stains[1][y], rule, sums)
-        _look_up(sums, compressed, out[y])
+        _add(stains[0][y], stains[1][y], rule, sums[:width])
+        _look_up(words, compressed, out[y])
+        for x in range(FOUR * words.size, width):
+            out[y, x] = compressed[np.uint64(sums[x])]
 
 
 @_kernel
@@ -195,6 +202,11 @@ def _add(blue: Int16Array, brown: Int16Array, rule: _Mixed, sums: UInt16Array) -
 
 
 @_kernel
-def _look_up(places: UInt16Array, table: Int16Array, out: Int16Array) -> None:
-    for x in range(out.size):
-        out[x] = table[np.uint64(places[x])]
+def _look_up(words: UInt64Array, table: Int16Array, out: Int16Array) -> None:
+    """Look up places that are read `FOUR` at a time: to load one takes as long as to look it up."""
+    for k in range(np.uint64(words.size)):
+        word, x = words[k], k * np.uint64(FOUR)
+        out[x] = table[place_in(word, 0)]
+        out[x + np.uint64(1)] = table[place_in(word, 1)]
+        out[x + np.uint64(2)] = table[place_in(word, 2)]
+        out[x + np.uint64(3)] = table[place_in(word, 3)]

@@ -165,7 +165,12 @@ def unmix(rgb: UInt8Array, vectors: StainVectors | npt.ArrayLike, white_point: W
     return out
 
 
-def unmix_mod(rgb: UInt8Array, vectors: StainVectors | npt.ArrayLike, white_point: WhiteLike) -> Int16Array:
+def unmix_mod(
+    rgb: UInt8Array,
+    vectors: StainVectors | npt.ArrayLike,
+    white_point: WhiteLike,
+    out: Int16Array | None = None,
+) -> Int16Array:
     """Separate the two named stains into thousandths of optical density, in fixed point.
 
     Parameters
@@ -176,6 +181,8 @@ def unmix_mod(rgb: UInt8Array, vectors: StainVectors | npt.ArrayLike, white_poin
         Optical-density direction of each stain.
     white_point : WhitePoint, float or sequence of 3 float
         Intensity of empty glass in each channel.
+    out : ndarray of int16, shape (2, y, x), optional
+        Receives the result; of many windows the same, it stays in the processor's cache.
 
     Returns
     -------
@@ -191,8 +198,8 @@ def unmix_mod(rgb: UInt8Array, vectors: StainVectors | npt.ArrayLike, white_poin
     _check_rgb(rgb)
     matrix = as_matrix(vectors)
     table = _packed_table(matrix.tobytes(), white_rgb(white_point))
-    height, width = rgb.shape[:2]
-    out = np.empty((2, height, width), dtype=np.int16)
+    if out is None:
+        out = np.empty((2, *rgb.shape[:2]), dtype=np.int16)
     _unmix_kernel(np.ascontiguousarray(rgb), table, out)
     return out
 

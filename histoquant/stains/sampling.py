@@ -114,11 +114,11 @@ def darkness_od(
         it; 0 where nothing is stained. It follows a tone curve's factor and not the number of cells.
     """
     white = white_rgb(white_point)[1]
+    cells = survey.cell_colours[:, 0]
+    mod = np.rint(1000 * (np.log10(white / np.maximum(np.arange(256) + 0.5, 1.0)) - background_od[1]))
+    darker = mod >= 0
     counts = np.zeros(3001, dtype=np.int64)
-    for green, cells in enumerate(survey.cell_colours[:, 0].tolist()):
-        mod = round(1000 * (np.log10(white / max(green + 0.5, 1.0)) - background_od[1]))
-        if cells and mod >= 0:
-            counts[min(mod, 3000)] += cells
+    np.add.at(counts, np.minimum(mod[darker], 3000).astype(np.int64), cells[darker])
     return level_above(counts, _DARK_SHARE_PERCENT, 1)[0] / 1000
 
 

@@ -15,7 +15,14 @@ import numpy.typing as npt
 from histoquant.stains.density import MOD_PER_OD, WhiteLike, unmix_mod
 from histoquant.stains.level import level_above
 from histoquant.stains.sampling import BLOCK_PX, block_mask
-from histoquant.stains.strength_histogram import BELOW, LEVELS, StrengthHistogram, add_window, reach_px
+from histoquant.stains.strength_histogram import (
+    BELOW,
+    LEVELS,
+    StrengthHistogram,
+    add_window,
+    clear,
+    reach_px,
+)
 from histoquant.stains.uneven import HazeMap, without_haze
 from histoquant.stains.vectors import StainVectors
 from histoquant.tiling.survey import PlaneLike
@@ -93,17 +100,17 @@ def strength_histogram(
     counts = np.zeros((4, BELOW + LEVELS), np.int64)
     mpp, halo = _mpp(plane), halo_px(plane)
     side = BLOCK_PX + 2 * halo
+    stains, means = np.empty((2, 2, side, side), np.int16)
+    mask, inner = np.zeros((side, side), np.bool_), np.s_[halo : halo + BLOCK_PX, halo : halo + BLOCK_PX]
     for x, y in blocks.tolist():
         rgb, valid = plane.read(x - halo, y - halo, side, side)
-        stains = unmix_mod(rgb, vectors, white_point)
+        unmix_mod(rgb, vectors, white_point, stains)
         if haze is not None:
             stains[1] = without_haze(stains[1], haze.window(x - halo, y - halo, side, side))
         if not valid.all():
-            stains[:, ~valid] = 0
-        mask = np.zeros(valid.shape, np.bool_)
-        inner = np.s_[halo : halo + BLOCK_PX, halo : halo + BLOCK_PX]
+            clear(stains, valid)
         np.logical_and(block_mask(tissue_map, x, y), valid[inner], out=mask[inner])
-        add_window(stains, mask, mpp, counts)
+        add_window(stains, mask, mpp, counts, means)
     return StrengthHistogram(*counts)
 
 

@@ -69,7 +69,11 @@ class StrengthHistogram:
 
 
 def add_window(
-    stains: npt.NDArray[np.int16], mask: npt.NDArray[np.bool_], mpp: float, counts: Int64Array
+    stains: npt.NDArray[np.int16],
+    mask: npt.NDArray[np.bool_],
+    mpp: float,
+    counts: Int64Array,
+    means: npt.NDArray[np.int16] | None = None,
 ) -> None:
     """Add a window to four histograms.
 
@@ -83,13 +87,28 @@ def add_window(
         Micrometres per pixel.
     counts : ndarray of int64, shape (4, 4501)
         In the order of `StrengthHistogram`.
+    means : ndarray of int16, shape (2, h, w), optional
+        Room to work in; of many windows the same, it stays in the processor's cache.
     """
     box, reach = reach_px(mpp)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    blue, brown = np.empty_like(stains[0]), np.empty_like(stains[1])
+    blue, brown = np.empty_like(stains) if means is None else means
     _box_mean(stains[0], box, blue)
     _box_mean(stains[1], box, brown)
     _count(blue, brown, mask, disc.sum(axis=1) // 2, counts)
+
+
+@njit(cache=True, nogil=True)
+def clear(stains, known):  # type: ignore[no-untyped-def]
+    """Make both stains, int16 (2, h, w), 0 where a pixel, bool (h, w), is not known.
+
+    A sixth of the windows of a small slide reach beyond it.
+    """
+    for stain in stains:
+        for y in range(len(known)):
+            row, seen = stain[y], known[y]
+            for x in range(row.size):
+                row[x] = row[x] if seen[x] else np.int16(0)
 
 
 @njit(cache=True, nogil=True)
@@ -98,26 +117,35 @@ def _box_mean(plane, radius, mean):  # type: ignore[no-untyped-def]
     height, width = plane.shape
     area = (2 * radius + 1) ** 2
     columns = np.zeros(width + 2 * radius, np.int32)
-    total = np.empty(width, np.int32)
-    for y in range(-radius, height + radius):
-        _add_row(plane[min(max(y, 0), height - 1)], np.int32(1), columns[radius : radius + width])
-        if y < radius:
-            continue
+    inner, total = columns[radius : radius + width], np.empty(width, np.int32)
+    for y in range(-radius, radius):
+        _add_row(plane[min(max(y, 0), height - 1)], inner)
+    for y in range(height):
+        _exchange(plane[min(y + radius, height - 1)], plane[max(y - radius - 1, 0)], y > 0, inner)
         columns[:radius], columns[radius + width :] = columns[radius], columns[radius + width - 1]
         if radius == _WORKING_BOX_PX:
-            _mean_of_five(columns, mean[y - radius])
-        else:
-            total[:] = columns[:width]
-            for k in range(1, 2 * radius + 1):
-                _add_row(columns[k : k + width], np.int32(1), total)
-            _divide(total, area, mean[y - radius])
-        _add_row(plane[max(y - 2 * radius, 0)], np.int32(-1), columns[radius : radius + width])
+            _mean_of_five(columns, mean[y])
+            continue
+        total[:] = columns[:width]
+        for k in range(1, 2 * radius + 1):
+            _add_row(columns[k : k + width], total)
+        _divide(total, area, mean[y])
 
 
 @njit(cache=True, nogil=True)
-def _add_row(row, sign, total):  # type: ignore[no-untyped-def]
+def _add_row(row, total):  # type: ignore[no-untyped-def]
     for x in range(total.size):
-        total[x] += sign * np.int32(row[x])
+        total[x] += np.int32(row[x])
+
+
+@njit(cache=True, nogil=True)
+def _exchange(coming, going, leaves, total):  # type: ignore[no-untyped-def]
+    """Add a row and, where one leaves, take it off."""
+    if not leaves:
+        _add_row(coming, total)
+        return
+    for x in range(total.size):
+        total[x] += np.int32(np.int32(coming[x]) - np.int32(going[x]))
 
 
 @njit(cache=True, nogil=True)
@@ -153,8 +181,8 @@ def _count(blue, brown, mask, reach, counts):  # type: ignore[no-untyped-def]
     """Count a window, what lies beyond a histogram at its end; ``reach`` is half of each row of a disc."""
     height, width = mask.shape
     highest, place = np.empty(width, np.int16), np.empty((2, width), np.uint16)
-    weight = np.empty(width, np.uint64)
-    peaks, peak = counts[2], np.zeros(-(-width // 8) * 8, np.uint8)
+    peaks, room = counts[2], -(-width // 8) * 8
+    kind, peak = np.zeros(room, np.uint8), np.zeros(room, np.uint8)
     eights = peak.view(np.uint64)
     # brown pixels are counted in the upper half of their DAB's count: one addition, and no branch
     found = np.zeros((2, counts.shape[1]), np.uint64)
@@ -162,8 +190,8 @@ def _count(blue, brown, mask, reach, counts):  # type: ignore[no-untyped-def]
         if not mask[y].any():
             continue
         _highest_nearby(blue, y, reach.size // 2, highest)
-        _tell((blue[y], brown[y], mask[y]), highest, place, weight, peak)
-        _add_places(place[0], place[1], weight, found[0], found[1])
+        _tell((blue[y], brown[y], mask[y]), highest, place, kind, peak)
+        _add_places(place[0], place[1], kind, found[0], found[1])
         for k in range(eights.size):
             if eights[k]:
                 for x in range(8 * k, 8 * k + 8):
@@ -177,27 +205,29 @@ def _count(blue, brown, mask, reach, counts):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _tell(row, highest, place, weight, peak):  # type: ignore[no-untyped-def]
-    """Places of a row's pixels in the histograms, what each adds there, and which may be a peak."""
+def _tell(row, highest, place, kind, peak):  # type: ignore[no-untyped-def]
+    """Places of a row's pixels in the histograms, their kinds as of `_add_places`, and possible peaks."""
     (blue, brown, seen), at_h, at_d = row, place[0], place[1]
     low, high = np.int16(-BELOW), np.int16(LEVELS - 1)
-    for x in range(weight.size):
+    for x in range(np.uint64(at_h.size)):
         at_h[x] = np.uint16(min(max(blue[x], low), high) + BELOW)
         at_d[x] = np.uint16(min(max(brown[x], low), high) + BELOW)
+    for x in range(np.uint64(at_h.size)):
         h, d = np.int32(blue[x]), np.int32(np.int32(100) * np.int32(brown[x]))
-        is_brown = np.uint64(d > np.int32(_BROWN_SHARE_PERCENT * h))
-        weight[x] = np.uint64(seen[x]) * (np.uint64(1) + (is_brown << np.uint64(32)))
-    for x in range(weight.size):
-        h, d = np.int32(blue[x]), np.int32(np.int32(100) * np.int32(brown[x]))
+        is_brown = np.uint8(d > np.int32(_BROWN_SHARE_PERCENT * h))
         is_blue = np.uint8(d < np.int32(_BLUE_SHARE_PERCENT * h))
+        kind[x] = np.uint8(seen[x]) << is_brown
         peak[x] = is_blue & np.uint8(blue[x] == highest[x]) & np.uint8(seen[x])
 
 
 @njit(cache=True, nogil=True)
-def _add_places(at_h, at_d, weight, hematoxylin, dab):  # type: ignore[no-untyped-def]
-    for x in range(np.uint64(weight.size)):
-        hematoxylin[at_h[x]] += weight[x] & np.uint64(1)
-        dab[at_d[x]] += weight[x]
+def _add_places(at_h, at_d, kind, hematoxylin, dab):  # type: ignore[no-untyped-def]
+    """Count pixels: of kind 0 none, of kind 1 those that are not brown, of kind 2 brown ones."""
+    for x in range(np.uint64(at_h.size)):
+        brown = np.uint64(kind[x]) >> np.uint64(1)
+        counts = np.uint64(kind[x]) - brown
+        hematoxylin[at_h[x]] += counts
+        dab[at_d[x]] += counts | (brown << np.uint64(32))
 
 
 @njit(cache=True, nogil=True)
@@ -214,10 +244,12 @@ def _highest_nearby(values, y, reach, highest):  # type: ignore[no-untyped-def]
     if width <= 0:
         return
     inner = highest[reach : reach + width]
-    for k in (1, step, reach):
-        left, right = row[reach - k :][:width], row[reach + k :][:width]
-        for x in range(width):
-            inner[x] = max(inner[x], max(left[x], right[x]))
+    far_left, far_right = row[:width], row[2 * reach :][:width]
+    left, right = row[reach - step :][:width], row[reach + step :][:width]
+    before, after = row[reach - 1 :][:width], row[reach + 1 :][:width]
+    for x in range(np.uint64(inner.size)):
+        near, far = max(before[x], after[x]), max(max(left[x], right[x]), max(far_left[x], far_right[x]))
+        inner[x] = max(inner[x], max(near, far))
 
 
 @njit(cache=True, nogil=True)

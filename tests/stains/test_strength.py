@@ -9,7 +9,7 @@ import pytest
 from histoquant.stains.level import level_above
 from histoquant.stains.settings import GAIN_UNIT, STANDARD_HEMATOXYLIN_OD, search_gain
 from histoquant.stains.strength import StainStrength, strength_of
-from histoquant.stains.strength_histogram import StrengthHistogram, _divide, _mean_of_five
+from histoquant.stains.strength_histogram import StrengthHistogram, _divide, _mean_of_five, clear
 from histoquant.stains.threshold import NUCLEUS_SPREADS, PIXEL_SPREADS, WEAK_STAIN, slide_threshold
 
 SIZE, MPP = 400, 0.5
@@ -103,6 +103,14 @@ def test_windows_of_any_shape_are_counted_as_opencv_would(shape: tuple[int, int]
     for counts, here, plane in zip(held, chosen, (blue, brown, blue, brown), strict=True):
         expected = np.bincount(np.clip(plane[here], -500, 4000) + 500, minlength=4501)
         np.testing.assert_array_equal(counts, expected)
+
+
+def test_what_is_not_known_is_cleared_in_both_stains() -> None:
+    rng = np.random.default_rng(2)
+    stains, known = rng.integers(-900, 4600, (2, 37, 21)).astype(np.int16), rng.random((37, 21)) < 0.7
+    expected = stains * known
+    clear(stains, known)
+    np.testing.assert_array_equal(stains, expected)
 
 
 def test_order_of_windows_does_not_matter() -> None:

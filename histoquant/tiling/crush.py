@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from histoquant.tiling.maps import BoolMap, band_sums, bands, box_sum, chosen, grown, opened, parts
+from histoquant.tiling.maps import BoolMap, add_fours, band_sums, bands, box_sum, chosen, grown, opened, parts
 from histoquant.tiling.mean_od import MeanOd
 from histoquant.tiling.survey import CELLS, Survey
 
@@ -51,7 +51,7 @@ def crushed(survey: Survey, od: MeanOd, tissue: BoolMap, um: float) -> BoolMap:
     reach = max(1, round(_REACH_UM / um))
     amount = np.empty(inner.shape, np.int16)  # at most 780 log10(255)
     for band in bands(len(inner)):
-        red, _, blue = np.moveaxis(od[band], -1, 0)
+        red, _, blue = od.channels(band)
         blue = np.maximum(_RED * red - _BLUE * blue, 0.0)
         amount[band] = np.where(inner[band], np.rint(1000.0 * blue), 0)
     sums = zip(band_sums(amount.copy(), reach), band_sums(inner, reach), strict=True)
@@ -86,19 +86,26 @@ def _coherence(survey: Survey, inner: BoolMap, reach: int) -> Iterator[tuple[sli
     for band in bands(len(inner)):
         top, bottom = max(band.start - reach, 0), min(band.stop + reach, len(inner))
         tensor = np.empty((3, bottom - top, inner.shape[1]), np.int32)
-        _tensor_sums(survey.light, CELLS, top, tensor)
-        tensor[:, ~inner[top:bottom]] = 0
-        rows, here = slice(band.start - top, band.stop - top), inner[band]
-        xx, yy, xy = (box_sum(part, reach)[rows][here].astype(np.float64) for part in tensor)
-        length = np.sqrt((xx - yy) ** 2 + 4.0 * xy**2)
-        coherence = np.zeros(here.shape)
-        coherence[here] = length / np.maximum(xx + yy, 1.0)
+        _tensor_sums(survey.light, top, tensor)
+        tensor *= inner[top:bottom]
+        coherence = np.zeros(inner[band].shape)
+        _one_way(*(box_sum(part, reach)[band.start - top :] for part in tensor), inner[band], coherence)
         yield band, coherence
 
 
+@njit(cache=True, nogil=True, error_model="numpy")
+def _one_way(xx, yy, xy, inner, coherence):  # type: ignore[no-untyped-def]
+    """Coherence of sums of a structure tensor, one for each map pixel, where asked."""
+    for y in range(coherence.shape[0]):
+        for x in range(np.uint64(coherence.shape[1])):
+            a, b, c = np.float64(xx[y, x]), np.float64(yy[y, x]), np.float64(xy[y, x])
+            length = np.sqrt((a - b) * (a - b) + 4.0 * (c * c))
+            coherence[y, x] = length / max(a + b, 1.0) if inner[y, x] else 0.0
+
+
 @njit(cache=True, nogil=True)
-def _tensor_sums(light, scale, top, tensor):  # type: ignore[no-untyped-def]
-    """Products of central differences (xx, yy, xy), summed over each map pixel of scale x scale values.
+def _tensor_sums(light, top, tensor):  # type: ignore[no-untyped-def]
+    """Products of central differences (xx, yy, xy), summed over each map pixel of 4 x 4 values.
 
     From map row ``top`` on, as many rows as the sums have; no difference reaches beyond the map.
     """
@@ -106,14 +113,13 @@ def _tensor_sums(light, scale, top, tensor):  # type: ignore[no-untyped-def]
     lines = np.empty((3, light.shape[1]), np.int32)
     for row in range(tensor.shape[1]):
         lines[:] = 0
-        for y in range((top + row) * scale, (top + row + 1) * scale):
+        for y in range((top + row) * CELLS, (top + row + 1) * CELLS):
             if 0 < y < last:
                 _add_products(light[y - 1], light[y], light[y + 1], lines)
             else:
                 _add_products(light[y], light[y], light[y], lines)
         for k in range(3):
-            for column in range(tensor.shape[2]):
-                tensor[k, row, column] = lines[k, column * scale : (column + 1) * scale].sum()
+            add_fours(lines[k], tensor[k, row])
 
 
 @njit(cache=True, nogil=True)

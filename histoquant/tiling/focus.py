@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from histoquant.tiling.maps import BoolMap, add_pairs, at_least, bands, box_sum, grown
+from histoquant.tiling.maps import BoolMap, Int64Map, add_pairs, at_least, bands, box_sum, grown
 from histoquant.tiling.survey import CELLS, Survey
 
 FloatMap = npt.NDArray[np.float64]
@@ -24,6 +24,7 @@ _LEAST_ENERGY = 6.0  # grey levels squared at 8 um: flatter tissue says nothing 
 _MIN_MM2 = 0.01
 _RIM_UM = 40.0  # the sharp side of a border hides the blurred side over half the pooling width
 _UNIT = float(CELLS**4)  # energies are sums over so many cells
+_SIZES = 3  # of detail
 _LEAST_FLAT = 16  # map pixels of glass from which noise can be read
 
 
@@ -47,9 +48,9 @@ def blurred(survey: Survey, tissue: BoolMap, glass: BoolMap, um: float) -> BoolM
         The ratio of energies does not depend on contrast, so pale tissue in focus stays.
     """
     soft = np.zeros_like(tissue)
-    for band, fine, middle, coarse in _pooled(survey, tissue, glass, round(_REACH_UM / um)):
-        unsharp = (fine < _LEAST_TO_4UM * middle) | (fine < _LEAST_TO_8UM * coarse)
-        soft[band][tissue[band]] = unsharp & (coarse > _LEAST_ENERGY)
+    noise = np.zeros(_SIZES)
+    for band, sums, counts in _pooled(survey, tissue, glass, round(_REACH_UM / um), noise):
+        _mark_soft(sums, counts, noise, tissue[band], soft[band])
     soft = at_least(soft, _MIN_MM2 * 1e6 / (um * um))
     return np.asarray(tissue & grown(soft, round(_RIM_UM / um)))
 
@@ -98,7 +99,7 @@ class _Detail:
 
 def _details(survey: Survey) -> list[_Detail]:
     """Detail of 2, 4 and 8 um."""
-    return [_Detail(survey.light, CELLS >> k) for k in range(3)]
+    return [_Detail(survey.light, CELLS >> k) for k in range(_SIZES)]
 
 
 @njit(cache=True, nogil=True)
@@ -125,7 +126,7 @@ def _relief(light, scale, top, energy):  # type: ignore[no-untyped-def]
     Of the map's rows from ``top`` on.
     """
     bottom, right = light.shape[0] - 1, light.shape[1] - 1
-    line = np.empty(right + 1, np.int32)
+    line, halved = np.empty(right + 1, np.int32), np.empty(right + 1, np.int32)
     # values are sums over (CELLS / scale)^2 cells, and there are scale^2 of them
     weight = np.int32(scale * scale)
     for y in range(energy.shape[0]):
@@ -133,8 +134,13 @@ def _relief(light, scale, top, energy):  # type: ignore[no-untyped-def]
         for cy in range((top + y) * scale, (top + y + 1) * scale):
             row = light[cy]
             _add_relief(light[max(cy - 1, 0)], row, light[min(cy + 1, bottom)], line)
+        sums, pairs = line, halved
+        while sums.size > energy.shape[1]:
+            pairs = pairs[: sums.size // 2]
+            add_pairs(sums, pairs)
+            sums, pairs = pairs, sums
         for x in range(energy.shape[1]):
-            energy[y, x] = line[x * scale : (x + 1) * scale].sum() * weight
+            energy[y, x] = sums[x] * weight
 
 
 @njit(cache=True, nogil=True)
@@ -153,24 +159,35 @@ def _add_relief(above, row, below, line):  # type: ignore[no-untyped-def]
 
 
 def _pooled(
-    survey: Survey, tissue: BoolMap, glass: BoolMap, reach: int
-) -> Iterator[tuple[slice, FloatMap, FloatMap, FloatMap]]:
-    """Mean energy of three details over tissue around each map pixel of it, in grey levels squared.
+    survey: Survey, tissue: BoolMap, glass: BoolMap, reach: int, noise: FloatMap
+) -> Iterator[tuple[slice, Int64Map, Int64Map]]:
+    """Energy of fine, middle and coarse detail over tissue around each map pixel, and how much there is.
 
-    A band of rows at a time: fine, middle and coarse, 1-d over the band's tissue, without noise.
+    A band of rows at a time; ``noise`` receives the energy of glass.
     """
     inner, flat = _inside(tissue), _inside(glass)
-    details = [(detail, detail.noise(flat)) for detail in _details(survey)]
+    details = _details(survey)
+    noise[:] = [detail.noise(flat) for detail in details]
     for band in bands(len(tissue), 128):
         top, bottom = max(band.start - reach, 0), min(band.stop + reach, len(tissue))
-        here, rows = tissue[band], slice(band.start - top, band.stop - top)
-        counts = inner[top:bottom]
-        area = np.maximum(box_sum(counts, reach)[rows][here], 1) * _UNIT
-        fine, middle, coarse = (
-            np.maximum(box_sum(detail.energy(top, bottom) * counts, reach)[rows][here] / area - noise, 0.0)
-            for detail, noise in details
-        )
-        yield band, fine, middle, coarse
+        rows, counts = slice(band.start - top, band.stop - top), inner[top:bottom]
+        sums = np.empty((len(details), *tissue[band].shape), np.int64)
+        for detail, into in zip(details, sums, strict=True):
+            into[:] = box_sum(detail.energy(top, bottom) * counts, reach)[rows]
+        yield band, sums, box_sum(counts, reach)[rows]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _mark_soft(sums, counts, noise, tissue, soft):  # type: ignore[no-untyped-def]
+    """Mark tissue whose mean energies, in grey levels squared and without noise, are of no sharp detail."""
+    for y in range(tissue.shape[0]):
+        for x in range(np.uint64(tissue.shape[1])):
+            area = max(counts[y, x], 1) * _UNIT
+            fine = max(sums[0, y, x] / area - noise[0], 0.0)
+            middle = max(sums[1, y, x] / area - noise[1], 0.0)
+            coarse = max(sums[2, y, x] / area - noise[2], 0.0)
+            unsharp = (fine < _LEAST_TO_4UM * middle) | (fine < _LEAST_TO_8UM * coarse)
+            soft[y, x] = tissue[y, x] & unsharp & (coarse > _LEAST_ENERGY)
 
 
 def _inside(mask: BoolMap) -> BoolMap:

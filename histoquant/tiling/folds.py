@@ -203,14 +203,20 @@ def _third_lightest(light, third):  # type: ignore[no-untyped-def]
                 best[2, x] = max(best[2, x], min(best[1, x], row[x]))
                 best[1, x] = max(best[1, x], min(best[0, x], row[x]))
                 best[0, x] = max(best[0, x], row[x])
-        for x in range(third.shape[1]):
-            one = two = three = np.uint8(0)
-            for rank in range(3):
-                for cell in best[rank, x * CELLS : (x + 1) * CELLS]:
-                    three = max(three, min(two, cell))
-                    two = max(two, min(one, cell))
-                    one = max(one, cell)
-            third[y, x] = three
+        first, second, last, found = best[0], best[1], best[2], third[y]
+        for x in range(np.uint64(found.size)):
+            lightest = np.uint8(0), np.uint8(0), np.uint8(0)
+            for k in range(np.uint64(CELLS)):
+                at = np.uint64(CELLS) * x + k
+                lightest = _with(_with(_with(lightest, first[at]), second[at]), last[at])
+            found[x] = lightest[2]
+
+
+@njit(cache=True, nogil=True)
+def _with(lightest, cell):  # type: ignore[no-untyped-def]
+    """The three lightest of three and one more, the lightest first."""
+    one, two, three = lightest
+    return max(one, cell), max(two, min(one, cell)), max(three, min(two, cell))
 
 
 def _angle_deg(one: FloatMap, other: FloatMap) -> float:

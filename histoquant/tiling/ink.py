@@ -74,8 +74,7 @@ def _inks(survey: Survey, od: MeanOd) -> npt.NDArray[np.uint8]:
     """Colours of blue, green, red and black ink; where it would be strong and whole, an edge, or faint."""
     told = np.zeros(survey.shape, np.uint8)
     for band in bands(len(survey.counted)):
-        red, green, blue = np.ascontiguousarray(np.moveaxis(od[band], -1, 0))
-        # numpy takes ten times as long for an axis of three
+        red, green, blue = od.channels(band)
         most, least = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
         # haematoxylin: green at least 0.65 of red in strong stain, blue at least 0.17 of red and nearer 0.4
         told[band] |= _BLUE * ((blue <= 0.28 * red) & (green <= 0.8 * red) & (green >= 0.35 * red))

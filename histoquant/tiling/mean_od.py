@@ -40,9 +40,25 @@ class MeanOd:
         ndarray of float32, shape (h, w, 3)
             0 where nothing is counted.
         """
-        counted = self.survey.counted[here]
-        number = np.maximum(counted, 1).astype(np.float32)[..., None]
-        mean = np.maximum(self.survey.sums[here] / number, np.float32(1.0))
-        od = np.log10(np.asarray(self.white, dtype=np.float32) / mean)
-        od[counted == 0] = 0.0
-        return np.asarray(od, dtype=np.float32)
+        return np.ascontiguousarray(np.moveaxis(self.channels(here), 0, -1))
+
+    def channels(self, here: Rows) -> npt.NDArray[np.float32]:
+        """Likewise, a plane for red, green and blue each: NumPy takes several times as long for an axis of 3.
+
+        Parameters
+        ----------
+        here : slice or tuple of 2 slice
+            Map pixels.
+
+        Returns
+        -------
+        ndarray of float32, shape (3, h, w)
+        """
+        counted, sums = self.survey.counted[here], self.survey.sums[here]
+        number, nothing = np.maximum(counted, 1).astype(np.float32), counted == 0
+        od = np.empty((3, *counted.shape), np.float32)
+        for channel, white in enumerate(np.asarray(self.white, dtype=np.float32)):
+            mean = np.maximum(sums[..., channel] / number, np.float32(1.0))
+            np.log10(white / mean, out=od[channel])
+            od[channel][nothing] = 0.0
+        return od

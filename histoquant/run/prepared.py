@@ -43,6 +43,14 @@ def prepared(job: SlideJob) -> Prepared:
     return found
 
 
+def remember(job: SlideJob, planned: Planned) -> None:
+    """Take a plan that was just made and written for what `load_plan` would read, but for its preview."""
+    forget_prepared()
+    kept = planned.model_copy(update={"preview": None})
+    folder = OutputFolder(job.out).work(job.slide_id, job.work_key)
+    _last[folder] = Prepared(kept, batches_of(kept, job.parameters))
+
+
 def forget_prepared() -> None:
     """Read the next plan, whosever it is."""
     _last.clear()

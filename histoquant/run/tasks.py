@@ -19,7 +19,7 @@ from histoquant.run.heap import keep_freed_memory, make_room, make_room_for_slid
 from histoquant.run.job import SlideJob, file_state
 from histoquant.run.kept_plane import keeping, plane_of
 from histoquant.run.plan import Planned, SlidePlan, plan_of
-from histoquant.run.prepared import forget_prepared, prepared
+from histoquant.run.prepared import forget_prepared, prepared, remember
 from histoquant.run.regions import with_regions
 from histoquant.run.segmenter import open_segmenter
 from histoquant.run.source import refuse_other_bytes, source_facts, source_files, source_sha256
@@ -79,6 +79,7 @@ def plan_slide(job: SlideJob) -> PlanReceipt:
         digests = {name: write_bytes(folder / name, *data) for name, data in _plan_files(planned)}
         # last, because it says that the plan is whole
         write_bytes(folder / _SEAL, json_bytes(digests))
+        remember(job, planned)
     planned, batches = prepared(job)
     if known:
         # no survey has made room, and tiles would come on top of what the slide before has left

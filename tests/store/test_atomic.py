@@ -43,8 +43,8 @@ def test_csv_has_no_nan_no_formula_and_fixed_digits():
 
 
 def test_json_refuses_nan_and_sorts_keys():
-    expected = b'{\n "a": [\n  1.5\n ],\n "b": 2\n}\n'
-    assert atomic.json_bytes({"b": np.int64(2), "a": np.array([1.5])}) == expected
+    expected = b'{\n "a": [1.5, 2.0],\n "b": 2\n}\n'
+    assert atomic.json_bytes({"b": np.int64(2), "a": np.array([1.5, 2])}) == expected
     with pytest.raises(ValueError, match="JSON"):
         atomic.json_bytes({"x": math.nan})
 
@@ -63,6 +63,31 @@ def test_every_kind_of_cell_has_one_spelling():
     assert csv_bytes(table).decode() == "a,b,c,d,e\ntrue,x;1,false,,'+\n,,,2,-1\n"
     with pytest.raises(TypeError, match="set has no JSON form"):
         atomic.json_bytes({"x": {1}})
+
+
+def test_every_key_of_json_has_a_line_however_deep():
+    value = {"e": [[1], {"f": "\u00e4"}], "c": [{"b": {}, "a": (1, "x")}, None], "a": []}
+    text = atomic.json_bytes(value).decode()
+    assert text.splitlines() == [
+        "{",
+        ' "a": [],',
+        ' "c": [',
+        "  {",
+        '   "a": [1, "x"],',
+        '   "b": {}',
+        "  },",
+        "  null",
+        " ],",
+        ' "e": [',
+        "  [1],",
+        "  {",
+        '   "f": "\u00e4"',
+        "  }",
+        " ]",
+        "}",
+    ]
+    assert json.loads(text) == json.loads(json.dumps(value))
+    assert atomic.json_bytes({2: {True: None}}) == b'{\n "2": {\n  "true": null\n }\n}\n'
 
 
 def test_a_name_that_is_no_utf8_comes_back_from_json():

@@ -22,8 +22,10 @@ _KEPT: Final = ((-4, 0), (-1, 2**31 - 1), (-8, 1))
 _GIVEN_BACK: Final = ((-4, 65536), (-3, 16 << 20), (-1, 64 << 20))
 _MANY_CELLS: Final = 1 << 17
 # Pages that were given back must be cleared again. Up to so many pixels of the working plane (5 mm2) plan and
-# commit find room in what tiles have freed; up to so many (32 mm2) maps leave no gaps that matter.
+# commit find room in what tiles have freed; up to so many (18 mm2) they do once tiles' kept rooms are left;
+# up to so many (32 mm2) maps leave no gaps that matter.
 _SMALL_SLIDE_PX: Final = 20_000_000
+_LARGE_SLIDE_PX: Final = 72_000_000
 _SMALL_MAPS_PX: Final = 128_000_000
 _MAPS_GIVEN_BACK: Final = ((-3, 1 << 20),)
 _MUCH_CODE: Final = 1 << 20
@@ -69,15 +71,17 @@ def _leave_what_is_apart() -> None:
 
 
 def make_room_for_slide(size_px: tuple[int, int]) -> None:
-    """Return what is free where a slide is large, as `give_back_freed_memory` does; a small one uses it.
+    """Return what is free where a slide is large, as `give_back_freed_memory` does; others use the heap's.
 
     Parameters
     ----------
     size_px : tuple of int
         Width and height of its working plane.
     """
-    if size_px[0] * size_px[1] > _SMALL_SLIDE_PX:
+    if size_px[0] * size_px[1] > _LARGE_SLIDE_PX:
         give_back_freed_memory()
+    elif size_px[0] * size_px[1] > _SMALL_SLIDE_PX:
+        _leave_what_is_apart()
 
 
 def make_room(cells: int) -> None:

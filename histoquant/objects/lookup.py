@@ -24,8 +24,8 @@ UInt64Array = npt.NDArray[np.uint64]
 # Vectors of whole numbers have no division. A whole number and a half times the inverse lies half a divisor's
 # share off every quotient: 0.005 for hundredths, where products of numbers of 16 bits err by 0.003 at most in
 # single precision, of which twice as many are reckoned at once as in double.
-_BEYOND = 1024  # what is written beyond the last word
 _HALF, _PERCENT = np.float32(0.5), np.float32(0.01)
+_BEYOND = 1024  # what is written beyond the last word
 _kernel = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 
 

@@ -120,21 +120,16 @@ class Planes:
         """
         return self if gain == GAIN_UNIT else _Scaled(self, gain)
 
-    def cleared(self, haze_mod: Int16Array) -> Planes:
-        """The same window without its unspecific DAB, taken off in place, because every plane counts.
+    def clear_haze(self, haze_mod: Int16Array) -> None:
+        """Take unspecific DAB off, in place, because every plane of a window counts.
 
         Parameters
         ----------
         haze_mod : ndarray of int16, shape (h, w)
-            To be taken off, thousandths of OD, as `HazeMap.window` gives it.
-
-        Returns
-        -------
-        Planes
-            ``total`` is as scanned: glass is told by it, and haze lies on tissue.
+            To be taken off, thousandths of OD, as `HazeMap.window` gives it. ``total`` stays as scanned:
+            glass is told by it, and haze lies on tissue.
         """
         self.dab[:] = without_haze(self.dab, haze_mod)
-        return self
 
     @classmethod
     def from_rgb(

@@ -111,9 +111,9 @@ class _Window:
         # the next window would use a seventh of it, and lies in the next batch as often as not
         plane.forget_rest()
         planes = Planes.from_rgb(rgb, valid, plan.vectors, plan.white_point, plan.plane_mpp, total=total)
-        if planned.haze is None:
-            return planes
-        return planes.cleared(planned.haze.window(self.x, self.y, self.width, self.height))
+        if planned.haze is not None:
+            planes.clear_haze(planned.haze.window(self.x, self.y, self.width, self.height))
+        return planes
 
 
 def quantify_tile(plane: Plane, tile: Tile, planned: Planned) -> TileResult:

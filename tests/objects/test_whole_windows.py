@@ -54,5 +54,5 @@ def test_missing_pixels_are_missing_whether_vessels_are_sought_or_not() -> None:
 def test_haze_is_taken_off_in_place() -> None:
     planes = _planes(None, total=False)
     before, haze = planes.dab.copy(), np.full(planes.shape, 30, np.int16)
-    assert planes.cleared(haze) is planes
+    planes.clear_haze(haze)
     assert (planes.dab == np.maximum(before - haze, np.minimum(before, 0))).all()

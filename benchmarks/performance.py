@@ -60,9 +60,8 @@ import cv2
 cv2.setNumThreads(1)
 sys.path.insert(0, sys.argv[3])
 from performance_stages import job_of, whole_slide
-if len(sys.argv) > 4:  # compiled and imported before anything is timed
-    whole_slide(job_of(Path(sys.argv[4]), Path(sys.argv[2])))
-took = whole_slide(job_of(Path(sys.argv[1]), Path(sys.argv[2])))
+for _ in range(2):  # compiled, imported and in a worker's memory the second time
+    took = whole_slide(job_of(Path(sys.argv[1]), Path(sys.argv[2])))
 # not ru_maxrss, which a process inherits from the one that started it
 status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
 took["peak_mib"] = int(status["VmHWM"].split()[0]) / 1024
@@ -185,14 +184,13 @@ def _python(code: str, *arguments: str) -> str:
 
 def cost_law(found: Measured, folder: Path, largest_px: int) -> None:
     """Time and memory of slides of growing size, from 1 mm2 on."""
-    # large enough for every kernel of tables and pictures
-    here, small = str(Path(__file__).parent), str(slide(folder, 2048))
+    here = str(Path(__file__).parent)
     doubled = [2048 << k for k in range(16) if 2048 << k < largest_px]
     for side_px in (*doubled, largest_px):
         # as many bytes as the slide has pixels, three times over: not in this process
         _python(_DRAW, str(folder), str(side_px), here)
         path = slide(folder, side_px)
-        took = json.loads(_python(_WHOLE, str(path), str(folder / "law"), here, small))
+        took = json.loads(_python(_WHOLE, str(path), str(folder / "law"), here))
         row = Law(side_px**2 / 1e6, took["plan"], took["tiles"], took["commit"], took["peak_mib"])
         found.law.append(row)
         print(f"{side_px} px: {row}", file=sys.stderr, flush=True)

@@ -140,8 +140,9 @@ def _stages(found: Measured) -> str:
 
 def _law(found: Measured) -> str:
     lines = [
-        "## Cost law\n\nOne process, slides that are all tissue, each in a process of its own; processor "
-        "seconds.\n\n| Mpx | tissue, mm2 | plan, s | tiles, s | commit, s | ms per Mpx | peak, MiB |\n"
+        "## Cost law\n\nSlides that are all tissue, each in a process of its own that has quantified it once "
+        "before; processor seconds.\n\n"
+        "| Mpx | tissue, mm2 | plan, s | tiles, s | commit, s | ms per Mpx | peak, MiB |\n"
         "|---|---|---|---|---|---|---|\n"
     ]
     for row in found.law:

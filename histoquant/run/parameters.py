@@ -19,7 +19,7 @@ class RunParameters(BaseModel):
         default=0.5, ge=0.2, le=1.0, description="Resolution of analysis in um/px; 0.5 is a 20x objective."
     )
     tile_size_px: int | None = Field(
-        default=None,  # a halo of 80 um adds 8 % to the pixels of four tiles, and three quarters at 1024 px
+        default=None,  # a halo of 80 um adds an eighth to the pixels of six tiles, three quarters at 1024 px
         ge=256,
         le=4096,
         description="Edge of a square core with the largest window; changes speed and memory, never results. "

@@ -126,40 +126,6 @@ class Walked(NamedTuple):
     width: int
 
 
-def label_best(labels: Labels, last: int, seen: Seen, rules: ScoreRules, lowest: Lowest | None = None) -> int:
-    """Label, in place, the disjoint regions with the largest total score, decided from the inside out.
-
-    A region is taken if its score is at least that of the best choice inside it, which is credited with
-    ``(area of the region / area of the choice) ** regrowth``, because parts come apart only after they lost
-    area. Only regions around a pixel decide about the pixel, so the choice is exact within the length of
-    the longest region.
-
-    `tell`, `walk_over` and `label` in turn: who calls them can let go of planes in between.
-
-    Parameters
-    ----------
-    labels : ndarray of uint16 or int32, shape (h, w)
-        What it holds where the pass is blocked stays.
-    last : int
-        Its largest label: regions are numbered on from there, by their level, then by their last pixel.
-    seen : Seen
-    rules : ScoreRules
-    lowest : Lowest, optional
-        Receives one more array.
-
-    Returns
-    -------
-    int
-        The last number given.
-
-    Raises
-    ------
-    TooManyError
-        If ``labels`` cannot hold it; nothing is labelled.
-    """
-    return label(labels, last, walk_over(tell(seen, rules), rules), lowest)
-
-
 def tell(seen: Seen, rules: ScoreRules) -> Told:
     """Tell the edges of all regions of one pass.
 
@@ -186,7 +152,22 @@ def tell(seen: Seen, rules: ScoreRules) -> Told:
 
 
 def walk_over(told: Told, rules: ScoreRules) -> Walked:
-    """Choose among the regions of one pass, as `label_best` says."""
+    """Choose the disjoint regions of one pass with the largest total score, decided from the inside out.
+
+    A region is taken if its score is at least that of the best choice inside it, which is credited with
+    ``(area of the region / area of the choice) ** regrowth``, because parts come apart only after they lost
+    area. Only regions around a pixel decide about the pixel, so the choice is exact within the length of
+    the longest region. Planes that edges were told from may be let go before.
+
+    Parameters
+    ----------
+    told : Told
+    rules : ScoreRules
+
+    Returns
+    -------
+    Walked
+    """
     found = Found.room(int(told.counts.sum()), rules.least_px)
     ground = Ground.of(told.levels, told.words, told.steep, told.box)
     if told.steep is not None:
@@ -200,9 +181,13 @@ def label(labels: Labels, last: int, walked: Walked, lowest: Lowest | None = Non
 
     Parameters
     ----------
-    labels, last, lowest
-        As of `label_best`.
+    labels : ndarray of uint16 or int32, shape (h, w)
+        What it holds where the pass is blocked stays.
+    last : int
+        Its largest label: regions are numbered on from there, by their level, then by their last pixel.
     walked : Walked
+    lowest : Lowest, optional
+        Receives one more array.
 
     Returns
     -------

@@ -10,12 +10,19 @@ from scipy import ndimage
 from histoquant.objects import flood, ground
 from histoquant.objects.choosing import score_of
 from histoquant.objects.edge_words import edge_words
-from histoquant.objects.flood import Lowest, Seen, TooManyError, label, label_best, tell, walk_over
+from histoquant.objects.flood import Lowest, Seen, TooManyError, label, tell, walk_over
 from histoquant.objects.nuclei_params import NucleiParams
 from histoquant.objects.score_rules import ScoreRules
 from histoquant.objects.steep_zone import give_up_far
 
 SIDES = ((-1, 0), (1, 0), (0, -1), (0, 1))
+
+
+def _label_best(
+    labels: np.ndarray, last: int, seen: Seen, rules: ScoreRules, lowest: Lowest | None = None
+) -> int:
+    """One pass, as the search makes it."""
+    return label(labels, last, walk_over(tell(seen, rules), rules), lowest)
 
 
 def _case(seed: int) -> tuple[np.ndarray, ...]:
@@ -158,11 +165,11 @@ def test_what_touches_a_box_is_found_as_without_it(seed: int, doubted: bool) -> 
     params = NucleiParams(area_min_um2=1.0, ellipse_min=0.6, edge_min_od=0.03, length_max_um=6.0)
     rules, fewer = ScoreRules.of(params, 0.5), 0
     whole = np.zeros(levels.shape, np.int32)
-    last = label_best(whole, 0, seen, rules)
+    last = _label_best(whole, 0, seen, rules)
     for _ in range(20):
         (y0, y1), (x0, x1) = (np.sort(rng.integers(-5, size + 5, 2)) for size in levels.shape)
         labels = np.zeros_like(whole)
-        fewer += label_best(labels, 0, seen._replace(box=(y0, x0, y1, x1)), rules) < last
+        fewer += _label_best(labels, 0, seen._replace(box=(y0, x0, y1, x1)), rules) < last
         within = np.s_[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)]
         wanted, found = (np.unique(of[within][of[within] > 0]) for of in (whole, labels))
         # in the same order, too
@@ -203,7 +210,9 @@ def _labels(levels, dark, doubt, blocked, reach, rules):
     # of the pass's own levels and of others
     for of in (levels, levels[::-1]):
         labels[:], lowest = 0, Lowest(of, [], of is levels)
-        assert label_best(labels, 0, Seen(levels, dark, doubt, blocked, reach), rules, lowest) == labels.max()
+        assert (
+            _label_best(labels, 0, Seen(levels, dark, doubt, blocked, reach), rules, lowest) == labels.max()
+        )
         (known,) = lowest.found
         assert known.tolist() == [of[labels == label].min() for label in range(1, labels.max() + 1)]
     return labels
@@ -263,7 +272,7 @@ def test_a_further_pass_numbers_on_and_leaves_what_is_taken() -> None:
     rules = ScoreRules.of(NucleiParams(area_min_um2=4.0, edge_min_od=0.001), 0.5)
     alone = _labels(levels, dark, doubt, blocked, 1, rules)
     labels = np.where(blocked > 0, np.int32(7), np.int32(0))
-    assert label_best(labels, 7, Seen(levels, dark, doubt, blocked, 1), rules) == 7 + alone.max() > 8
+    assert _label_best(labels, 7, Seen(levels, dark, doubt, blocked, 1), rules) == 7 + alone.max() > 8
     assert (labels == np.where(blocked > 0, 7, np.where(alone > 0, alone + 7, 0))).all()
 
 
@@ -276,7 +285,7 @@ def test_numbers_that_do_not_reach_are_told_before_anything_is_labelled() -> Non
     )
     labels, wide = np.zeros(levels.shape, np.uint8), np.zeros(levels.shape, np.int32)
     with pytest.raises(TooManyError, match="uint8"):
-        label_best(labels, 256 - count, seen, rules)
+        _label_best(labels, 256 - count, seen, rules)
     assert not labels.any()
-    assert label_best(labels, 255 - count, seen, rules) == label_best(wide, 255 - count, seen, rules) == 255
+    assert _label_best(labels, 255 - count, seen, rules) == _label_best(wide, 255 - count, seen, rules) == 255
     assert (labels == wide).all()

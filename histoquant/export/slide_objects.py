@@ -11,9 +11,9 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from histoquant.store.layout import OutputFolder
+from histoquant.store.parquet_table import parquet_file, read_parquet
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,13 @@ class SlideObjects:
     @cached_property
     def cells(self) -> pa.Table:
         """The whole cell table, its columns in one chunk each; read when first asked for."""
-        return pq.read_table(self.cells_file).combine_chunks()
+        with parquet_file(self.cells_file) as file:
+            return file.read(use_threads=False).combine_chunks()
 
     def cell_chunks(self, rows: int) -> Iterator[pa.Table]:
         """The cell table in pieces of so many rows, so that no more of it need be in memory."""
-        with pq.ParquetFile(self.cells_file) as file:
-            for batch in file.iter_batches(batch_size=rows):
+        with parquet_file(self.cells_file) as file:
+            for batch in file.iter_batches(batch_size=rows, use_threads=False):
                 yield pa.Table.from_batches([batch])
 
 
@@ -75,7 +76,7 @@ def read_objects(root: Path, slide_id: str) -> SlideObjects:
 
     def frame(name: str) -> pd.DataFrame:
         path = folder / f"{name}.parquet"
-        return pd.read_parquet(path) if path.is_file() else pd.DataFrame()
+        return read_parquet(path) if path.is_file() else pd.DataFrame()
 
     return SlideObjects(
         slide_id,

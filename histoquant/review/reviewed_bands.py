@@ -15,6 +15,7 @@ from histoquant.review.corrections import SlideTables, counted_places, kept_cell
 from histoquant.review.events import FieldReview
 from histoquant.review.log_file import Item
 from histoquant.review.session import by_slide, signed_log, slide_tables
+from histoquant.store.parquet_table import read_parquet
 from histoquant.store.results import Results, load_results
 
 REFERENCES: Final = {"lumen": "lumen", "tract wall": "tract_wall"}
@@ -94,7 +95,7 @@ def bands_analysed(root: Path, slides: pd.DataFrame, reader: str) -> pd.DataFram
 
 def _machines(results: Results, slide_id: str) -> pd.DataFrame:
     path = results.folder / "slides" / slide_id / "bands.parquet"
-    return pd.read_parquet(path) if path.is_file() else pd.DataFrame()
+    return read_parquet(path) if path.is_file() else pd.DataFrame()
 
 
 def _named(table: pd.DataFrame, row: Mapping[Any, Any], source: str) -> pd.DataFrame:

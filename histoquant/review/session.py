@@ -20,6 +20,7 @@ from histoquant.review.queue import draw_fields
 from histoquant.review.tissue_grid import TissueGrid, tissue_grid
 from histoquant.store.atomic import file_sha256, write_bytes, writing
 from histoquant.store.csv_table import csv_bytes
+from histoquant.store.parquet_table import read_parquet
 from histoquant.store.results import Results, load_results
 from histoquant.study.rules import ID_RULE, is_id
 
@@ -99,7 +100,7 @@ def slide_tissue(results: Results, slide_id: str) -> TissueGrid:
     plan: Mapping[str, Any] = json.loads((folder / "plan.json").read_text("utf-8"))
     mpp_xy = (float(plan["mpp_xy"][0]), float(plan["mpp_xy"][1]))
     size_um = (plan["size_px"][0] * mpp_xy[0], plan["size_px"][1] * mpp_xy[1])
-    return tissue_grid(pd.read_parquet(folder / "regions.parquet"), mpp_xy, size_um)
+    return tissue_grid(read_parquet(folder / "regions.parquet"), mpp_xy, size_um)
 
 
 def slide_tables(results: Results, slide_id: str) -> SlideTables:

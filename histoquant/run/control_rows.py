@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from histoquant.calibration import DEFAULT_BATCH, ControlSlide
 from histoquant.calibration.decide import BINS, quantile_od
@@ -14,6 +13,7 @@ from histoquant.run.control_slides import at_least, joined_sha256
 from histoquant.run.controls import Control, in_run_order
 from histoquant.run.intake import Intake
 from histoquant.store.layout import OutputFolder
+from histoquant.store.parquet_table import read_parquet
 
 
 def control_rows(out: OutputFolder, rows: list[dict[str, Any]], intake: Intake) -> list[ControlSlide]:
@@ -78,7 +78,7 @@ def _positive_dab_od(
 ) -> float | None:
     """Median DAB of positive cells; of stained pixels where the marker scores no cells."""
     if row.get("positive") is not None:
-        cells = pd.read_parquet(out.slide(slide_id) / "cells.parquet", columns=["dab_od", "positive"])
+        cells = read_parquet(out.slide(slide_id) / "cells.parquet", columns=["dab_od", "positive"])
         values = cells.loc[cells["positive"].to_numpy(bool), "dab_od"].to_numpy(np.float64)
         return float(np.median(values)) if values.size else None
     pixels = np.asarray(manifest["dab_histogram_mod"][:BINS], np.int64)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from histoquant.calibration import ControlSlide, Lock
@@ -30,6 +29,7 @@ from histoquant.stains import (
 )
 from histoquant.store.atomic import file_sha256
 from histoquant.store.layout import OutputFolder
+from histoquant.store.parquet_table import read_parquet
 from histoquant.tiling.survey import survey
 
 
@@ -188,11 +188,11 @@ def reading_of(look: Look, lock: Lock, out: OutputFolder, intake: Intake) -> Rea
     counted = manifest["dab_histogram_mod"][:BINS]
     pixels[: len(counted)] = counted
     if intake.markers[slide_id].rule != "none":
-        cells = pd.read_parquet(out.slide(slide_id) / "cells.parquet", columns=["dab_od"])
+        cells = read_parquet(out.slide(slide_id) / "cells.parquet", columns=["dab_od"])
         compared = counts_of(cells["dab_od"].to_numpy(np.float64))
         objects = at_least(compared, lock.threshold_od)
     else:
-        vessels = pd.read_parquet(out.slide(slide_id) / "vessels.parquet", columns=["vessel", "dab_od"])
+        vessels = read_parquet(out.slide(slide_id) / "vessels.parquet", columns=["vessel", "dab_od"])
         walls = vessels.loc[vessels["vessel"].to_numpy(bool), "dab_od"].to_numpy(np.float64)
         compared, objects = pixels, counts_of(walls)
     row = manifest["row"]

@@ -15,7 +15,7 @@ from histoquant.run.first_look import require_finished
 from histoquant.run.study_place import study_used
 from histoquant.store.atomic import write_bytes, writing
 from histoquant.store.csv_table import csv_bytes
-from histoquant.store.parquet_table import parquet_bytes
+from histoquant.store.parquet_table import parquet_bytes, read_parquet
 from histoquant.study.study_file import Study, load_study
 
 FOLDER = "study"
@@ -64,7 +64,7 @@ def open_run(out: Path, study_file: Path | None) -> FinishedRun:
     """
     require_finished(out)
     try:
-        slides = pd.read_parquet(out / "slides.parquet")
+        slides = read_parquet(out / "slides.parquet")
         run = json.loads((out / "run.json").read_text())
     except (OSError, ValueError):
         raise StoreError(

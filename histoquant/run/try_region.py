@@ -25,6 +25,7 @@ from histoquant.run.plan import Planned, SlidePlan
 from histoquant.run.tile import quantify_tile
 from histoquant.slides import Slide, working_plane
 from histoquant.store.layout import OutputFolder
+from histoquant.store.parquet_table import read_parquet
 from histoquant.tiling.artefacts import EXCLUSIONS
 from histoquant.tiling.grid import Tile
 from histoquant.tiling.survey import SCALE_PX
@@ -98,7 +99,7 @@ def read_finished(root: Path, slide_id: str) -> FinishedSlide:
     """
     folder = OutputFolder(root).whole_slide(slide_id)
     text: dict[str, Any] = json.loads((folder / "plan.json").read_text("utf-8"))
-    regions = pd.read_parquet(folder / "regions.parquet")
+    regions = read_parquet(folder / "regions.parquet")
     plan = SlidePlan.model_validate({**text, "marker": _marker(text["marker"])})
     if plan.background_sha256 or plan.segmenter:
         what = (
@@ -107,7 +108,7 @@ def read_finished(root: Path, slide_id: str) -> FinishedSlide:
         raise UsageError(
             f"{slide_id}: {what}, so no part can be quantified on its own. Run the slide with --set instead."
         )
-    cells = pd.read_parquet(folder / "cells.parquet", columns=_judged(folder / "cells.parquet"))
+    cells = read_parquet(folder / "cells.parquet", columns=_judged(folder / "cells.parquet"))
     limits = limits_of_kept({str(name): cells[name].to_numpy() for name in cells}, plan.marker)
     return FinishedSlide(Planned(plan=plan, tissue=_tissue(plan, regions)), limits)
 

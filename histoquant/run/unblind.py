@@ -25,7 +25,7 @@ from histoquant.store.csv_table import csv_bytes
 from histoquant.store.layout import OutputFolder
 from histoquant.store.lock import OutputLock
 from histoquant.store.log import RunLog
-from histoquant.store.parquet_table import parquet_bytes
+from histoquant.store.parquet_table import parquet_bytes, read_parquet
 from histoquant.store.private import is_private
 from histoquant.store.verify import LOG, SEALS, verify, write_seals
 from histoquant.study import biopsies
@@ -91,7 +91,7 @@ def unblind_results(options: UnblindOptions) -> int:
     with OutputLock(options.out):
         run = _sealed_run(options.out)
         _check_commitment(run, key, content, options)
-        slides = pd.read_parquet(options.out / "slides.parquet")
+        slides = read_parquet(options.out / "slides.parquet")
         _check_slides(OutputFolder(options.out), slides, key)
         study = _study_of(options, key)
         # before any row is joined: what was seen must be in the log even if the disk then fails

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from histoquant.errors import StoreError
+from histoquant.store.parquet_table import read_parquet
 
 _TEXT_COLUMNS = (
     *("slide_id", "file", "status", "reason", "flags", "patient", "tract", "timepoint", "marker"),
@@ -83,7 +84,7 @@ class Results:
         if row.empty or not path.is_file():
             why = "no slide has this id" if row.empty else f"status {row['status'].iloc[0]}"
             raise StoreError(f"{slide_id}: no {name} table in {self.folder} ({why}). See slides.csv.")
-        return pd.read_parquet(path)
+        return read_parquet(path)
 
 
 def load_results(folder: str | Path) -> Results:

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from histoquant.store.parquet_table import GROUP_ROWS, parquet_bytes, write_parquet
+from histoquant.store.parquet_table import GROUP_ROWS, parquet_bytes, read_parquet, write_parquet
 
 ROWS = GROUP_ROWS + 1000
 
@@ -53,3 +57,35 @@ def test_numbers_with_fractions_are_split_into_bytes_and_words_are_listed(table:
     split = {name for name, encodings in told.items() if "BYTE_STREAM_SPLIT" in encodings}
     assert split == {"dab_od", "outline_xy_px.list.element"}
     assert {name for name, encodings in told.items() if "RLE_DICTIONARY" in encodings} == {"kind"}
+
+
+def test_a_table_is_read_as_pandas_reads_it(tmp_path: Path, table: pa.Table) -> None:
+    path = tmp_path / "cells.parquet"
+    path.write_bytes(parquet_bytes(table))
+    pd.testing.assert_frame_equal(read_parquet(path), pd.read_parquet(path))
+    pd.testing.assert_frame_equal(
+        read_parquet(path, ["kind", "dab_od"]), pd.read_parquet(path)[["kind", "dab_od"]]
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
+def test_reading_starts_no_threads_that_could_outlive_the_program(tmp_path: Path, table: pa.Table) -> None:
+    path = tmp_path / "cells.parquet"
+    path.write_bytes(parquet_bytes(table))
+
+    def threads_added_by(call: str) -> int:
+        code = (
+            "import os, sys, pathlib, pandas as pd, pyarrow.parquet\n"
+            "from histoquant.store.parquet_table import read_parquet\n"
+            "path = pathlib.Path(sys.argv[1])\n"
+            "before = len(os.listdir('/proc/self/task'))\n"
+            f"{call}\n"
+            "print(len(os.listdir('/proc/self/task')) - before)\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True
+        )
+        return int(done.stdout)
+
+    assert threads_added_by("pd.read_parquet(path)") > 0  # or the next line says nothing
+    assert threads_added_by("read_parquet(path)") == 0

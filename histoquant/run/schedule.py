@@ -69,7 +69,9 @@ class Schedule:
     """Drive slides through plan, batches and commit on an executor.
 
     At most ``executor.window`` tasks are under way, so the scheduler's memory does not grow with the
-    cohort. A slide that fails stops getting tasks; the others go on. A failure of the output folder or of the
+    cohort. A process goes on with the slide it has, whose plan and rooms are in its memory still; then it
+    takes what no process has, then a new slide, and helps with another's slide once there is no new one.
+    A slide that fails stops getting tasks; the others go on. A failure of the output folder or of the
     cluster is nobody's slide: it ends the run.
 
     Parameters
@@ -86,6 +88,7 @@ class Schedule:
         self._ready: deque[_Task] = deque()
         self._slides: dict[str, _Progress] = {}
         self._under_way: dict[str, _Task] = {}
+        self._slide_at: dict[str, str] = {}  # by process, as far as known
 
     def run(self, jobs: Iterable[SlideJob]) -> None:
         """Quantify all jobs; returns when each is committed or failed.
@@ -96,29 +99,38 @@ class Schedule:
             If results cannot be written, or the cluster is gone; what is finished stays.
         """
         fresh = deque(jobs)
+        place = ""
         while True:
             while len(self._under_way) < self._executor.window and (self._ready or fresh):
-                if not self._ready:
-                    self._begin(fresh.popleft())
-                self._submit()
+                task = self._next_task(place, fresh)
+                if not self._slides[task.job.slide_id].failed:
+                    self._under_way[task.name] = task
+                    self._executor.submit(task.name, task.function, task.job, *task.part)
             if not self._under_way:
                 return
-            self._settle(self._executor.next_done())
+            done = self._executor.next_done()
+            place = done.place
+            self._settle(done)
 
-    def _begin(self, job: SlideJob) -> None:
+    def _next_task(self, place: str, fresh: deque[SlideJob]) -> _Task:
+        """For the process at ``place``, which has just ended one, if known; something is ready or new."""
+        own, had = self._slide_at.get(place), set(self._slide_at.values())
+        for wanted in (lambda slide_id: slide_id == own, lambda slide_id: slide_id not in had):
+            for index, task in enumerate(self._ready):
+                if wanted(task.job.slide_id):
+                    del self._ready[index]
+                    return task
+        if not fresh:
+            return self._ready.popleft()
+        job = fresh.popleft()
         self._slides[job.slide_id] = _Progress(job)
-        self._ready.append(_Task("plan", plan_slide, job))
-
-    def _submit(self) -> None:
-        task = self._ready.popleft()
-        if self._slides[task.job.slide_id].failed:
-            return
-        self._under_way[task.name] = task
-        self._executor.submit(task.name, task.function, task.job, *task.part)
+        return _Task("plan", plan_slide, job)
 
     def _settle(self, done: Done) -> None:
         task = self._under_way.pop(done.name)
         slide = self._slides[task.job.slide_id]
+        if done.place:
+            self._slide_at[done.place] = slide.job.slide_id
         if isinstance(done.error, StoreError):
             raise done.error
         if slide.failed:
@@ -167,6 +179,8 @@ class Schedule:
 
     def _outlive(self, slide: _Progress, task: _Task, death: WorkerDiedError) -> None:
         """Go on after the death of a task's worker: again, in parts, or to the end of the slide."""
+        here = slide.job.slide_id
+        self._slide_at = {place: held for place, held in self._slide_at.items() if held != here}
         if task.deaths < _DEATHS_BORNE[task.kind]:
             self._ready.appendleft(replace(task, deaths=task.deaths + 1))
         elif task.kind == "batch":

@@ -27,11 +27,12 @@ _TOLD_WITHIN_S: Final = 1.0  # between the end of a worker and the news of why
 
 
 class Done(NamedTuple):
-    """One finished task: its name, and either its result or its error."""
+    """One finished task: its name, either its result or its error, and the process that had it, if known."""
 
     name: str
     result: Any
     error: BaseException | None
+    place: str = ""
 
 
 class Executor(Protocol):
@@ -181,7 +182,14 @@ class DaskExecutor:
         self._sent[key] = name, time.monotonic()
         self._completed.add(
             self._client.submit(
-                within, self._limits, self._note(key), function, *arguments, key=key, pure=False, retries=0
+                _with_place,
+                self._limits,
+                self._note(key),
+                function,
+                *arguments,
+                key=key,
+                pure=False,
+                retries=0,
             )
         )
 
@@ -192,7 +200,8 @@ class DaskExecutor:
         future = self._next_future()
         name, sent_s = self._sent.pop(future.key)
         try:
-            return Done(name, future.result(), None)
+            place, result = future.result()
+            return Done(name, result, None, place)
         except KilledWorker as killed:
             cause = self._cause(future.key, killed.last_worker.address, time.monotonic() - sent_s)
             return Done(name, None, WorkerDiedError(cause, self._limits))
@@ -248,6 +257,15 @@ class DaskExecutor:
                     return "MEMORY"
                 time.sleep(_TOLD_WITHIN_S / 5)
         return "CRASH"
+
+
+def _with_place(
+    limits: WorkerLimits, note: str, function: Callable[..., Any], *arguments: Any
+) -> tuple[str, Any]:
+    """What a worker runs: the task within its limits, and whose result it is."""
+    from distributed import get_worker
+
+    return get_worker().address, within(limits, note, function, *arguments)
 
 
 def _cluster_gone() -> StoreError:

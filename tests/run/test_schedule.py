@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -41,13 +42,36 @@ class _LastFirst:
             return Done(name, None, error)
 
 
+class _Places:
+    """An executor of processes of one thread, each of which takes a given number of turns for a task."""
+
+    def __init__(self, turns: list[int]) -> None:
+        self.window = len(turns)
+        self.turns = turns
+        self.idle = list(range(len(turns)))
+        self.busy: dict[int, tuple[int, str, Callable[..., Any], tuple[Any, ...]]] = {}
+        self.had: dict[int, list[str]] = {place: [] for place in self.idle}
+        self.clock = 0
+
+    def submit(self, name: str, function: Callable[..., Any], *arguments: Any) -> None:
+        place = self.idle.pop(0)
+        self.had[place].append(name)
+        self.busy[place] = (self.clock + self.turns[place], name, function, arguments)
+
+    def next_done(self) -> Done:
+        place = min(self.busy, key=lambda one: self.busy[one][0])
+        self.clock, name, function, arguments = self.busy.pop(place)
+        self.idle.append(place)
+        return Done(name, function(*arguments), None, f"tcp://{place}")
+
+
 def _job(number: int) -> SlideJob:
     return SlideJob(slide_id=f"s{number}", path=Path(f"s{number}.tif"), out=Path(), marker=get_marker("CD68"))
 
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Callable[[set[str]], tuple[_LastFirst, dict[str, list[str]]]]:
-    def start(broken: set[str]) -> tuple[_LastFirst, dict[str, list[str]]]:
+    def start(broken: set[str], executor: Any = None, slides: int = 20) -> tuple[Any, dict[str, list[str]]]:
         def batch(job: SlideJob, number: int) -> BatchReceipt:
             if f"{job.slide_id}:{number}" in broken:
                 raise ValueError
@@ -65,8 +89,8 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[[set[str]], tuple[_LastFirs
             lambda job, receipt: told["committed"].append(job.slide_id),
             lambda job, error: told["failed"].append(job.slide_id),
         )
-        executor = _LastFirst()
-        Schedule(executor, listener).run(_job(number) for number in range(20))  # type: ignore[arg-type]
+        executor = executor or _LastFirst()
+        Schedule(executor, listener).run(_job(number) for number in range(slides))
         return executor, told
 
     return start
@@ -80,6 +104,24 @@ def test_all_slides_come_through_in_any_order_within_the_window(run: Any):
     for number in range(20):
         mine = [name for name in executor.order if name.startswith(_job(number).key)]
         assert [name.split(":")[1] for name in mine] == ["plan", "batch", "batch", "batch", "commit"]
+
+
+def test_a_process_goes_on_with_its_slide_and_helps_once_there_is_no_new_one(run: Any):
+    executor, told = run(set(), _Places([2, 3]))
+    assert len(told["committed"]) == 20
+    slides = [[name.split(":")[0] for name in names] for names in executor.had.values()]
+    both = set(slides[0]) & set(slides[1])
+    last = {_job(number).key for number in (18, 19)}
+    assert both <= last
+    for mine in slides:
+        changes = sum(one != other for one, other in itertools.pairwise(mine))
+        assert changes == len(set(mine)) - 1
+
+
+def test_processes_without_a_slide_share_the_only_one(run: Any):
+    executor, told = run(set(), _Places([1, 1, 1, 1]), slides=1)
+    assert told["committed"] == ["s0"]
+    assert sum(any(":batch" in name for name in names) for names in executor.had.values()) == 3
 
 
 def test_a_failing_slide_is_told_once_and_gets_no_commit(run: Any):

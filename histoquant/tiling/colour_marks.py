@@ -71,13 +71,13 @@ def count_marks(marks, counts):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def whiten(rows, known):  # type: ignore[no-untyped-def]
     """Make pixels white that are not known: neither black nor grey nor brown. Whether there are any."""
-    lost = False
+    lost = np.uint8(0)
     for y in range(known.shape[0]):
-        for x in range(known.shape[1]):
-            if not known[y, x]:
-                lost = True
-                rows[0, y, x] = rows[1, y, x] = rows[2, y, x] = 255
-    return lost
+        red, green, blue, seen = rows[0, y], rows[1, y], rows[2, y], known[y]
+        for x in range(PLACE(seen.size)):
+            white = np.uint8(0) if seen[x] else np.uint8(255)
+            red[x], green[x], blue[x], lost = red[x] | white, green[x] | white, blue[x] | white, lost | white
+    return lost > 0
 
 
 @njit(cache=True, nogil=True)

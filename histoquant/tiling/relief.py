@@ -79,6 +79,13 @@ def tell_missing(counted, missing):  # type: ignore[no-untyped-def]
     """
     for mx in range(counted.shape[1] // SCALE_PX):
         first, last = mx * SCALE_PX, (mx + 1) * SCALE_PX - 1
+        whole = np.uint8(1)
+        for y in range(SCALE_PX):
+            for x in range(PLACE(SCALE_PX)):
+                whole &= counted[y, PLACE(first) + x]
+        if whole:
+            missing[mx] = 0
+            continue
         bits = 0
         for y in range(SCALE_PX):
             for x in range(first, last + 1):

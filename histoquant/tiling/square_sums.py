@@ -12,11 +12,22 @@ PLACE = np.uint64
 
 
 @njit(cache=True, nogil=True)
-def split(pixels, red, green, blue):  # type: ignore[no-untyped-def]
-    """One row of pixels to a row of each colour."""
-    for x in range(PLACE(red.size)):
-        at = PLACE(3) * x
-        red[x], green[x], blue[x] = pixels[at], pixels[at + _ONE], pixels[at + _TWO]
+def split(pixels, rows, left):  # type: ignore[no-untyped-def]
+    """Pixels to rows of each colour, by places: views of these would take as long as a block's pixels.
+
+    Parameters
+    ----------
+    pixels : ndarray of uint8, shape (16, 3 w)
+    rows : ndarray of uint8, shape (3, 16, w or more)
+        Red, green and blue; receive pixels from place ``left`` on.
+    left : int
+    """
+    for y in range(len(pixels)):
+        for x in range(PLACE(pixels.shape[1] // 3)):
+            at, to = PLACE(3) * x, PLACE(left) + x
+            rows[0, y, to] = pixels[y, at]
+            rows[1, y, to] = pixels[y, at + _ONE]
+            rows[2, y, to] = pixels[y, at + _TWO]
 
 
 @njit(cache=True, nogil=True)

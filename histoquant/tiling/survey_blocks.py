@@ -97,37 +97,41 @@ class Ledger:
 
 @njit(cache=True, nogil=True)
 def _survey_blocks(rgb, valid, corner, maps, green, preview):  # type: ignore[no-untyped-def]
-    """Describe the map pixels of blocks side by side, and shrink them into the preview."""
+    """Describe the map pixels of blocks side by side in rows that go through all of them, and shrink them."""
     (x, y), (number, height, width) = corner, rgb.shape[:3]
-    rows, marks = np.empty((3, SCALE_PX, width), np.uint8), np.empty((3, width), np.uint8)
-    counted, levels, cells = np.empty((SCALE_PX, width), np.uint8), np.zeros((256, 2), np.uint64), 0
+    wide = number * width
+    rows, marks = np.empty((3, SCALE_PX, wide), np.uint8), np.empty((3, wide), np.uint8)
+    counted, levels, cells = np.empty((SCALE_PX, wide), np.uint8), np.zeros((256, 2), np.uint64), 0
+    known = np.empty((SCALE_PX if valid.size else 0, wide), np.bool_)
     # over squares of 2, 4, 8 and 16 px
-    twos, fours = np.empty((3, 8, width // 2), np.uint16), np.empty((3, 4, width // 4), np.uint16)
-    eights, wholes = np.empty((3, 2, width // 8), np.uint16), np.empty((3, 1, width // 16), np.uint16)
-    sums = twos, fours, eights, wholes
-    for k in range(number):
-        for line in range(0, min(height, maps.sums.shape[0] * SCALE_PX - y), SCALE_PX):
-            my, mx = (y + line) // SCALE_PX, (x + k * width) // SCALE_PX
-            known, missing = valid[k, line : line + SCALE_PX], green[1][line // SCALE_PX + KEPT_MAPS]
-            split(rgb[k, line : line + SCALE_PX].ravel(), rows[0].ravel(), rows[1].ravel(), rows[2].ravel())
-            keep_green(rows[1], green[0][KEPT_ROWS + line :], x + k * width + 1)
+    twos, fours = np.empty((3, 8, wide // 2), np.uint16), np.empty((3, 4, wide // 4), np.uint16)
+    eights, wholes = np.empty((3, 2, wide // 8), np.uint16), np.empty((3, 1, wide // 16), np.uint16)
+    sums, mx = (twos, fours, eights, wholes), x // SCALE_PX
+    for line in range(0, min(height, maps.sums.shape[0] * SCALE_PX - y), SCALE_PX):
+        place = (y + line) // SCALE_PX, mx
+        lacks = green[1][line // SCALE_PX + KEPT_MAPS, mx + 1 : mx + 1 + wholes.shape[2]]
+        for k in range(number):
+            split(rgb[k, line : line + SCALE_PX].reshape(SCALE_PX, 3 * width), rows, k * width)
+            if known.size:
+                known[:, k * width : (k + 1) * width] = valid[k, line : line + SCALE_PX]
+        keep_green(rows[1], green[0][KEPT_ROWS + line :], x + 1)
+        sum_up(rows, sums)
+        mean_colours(sums, preview[1], place, preview[0])
+        lost = known.size > 0 and whiten(rows, known)
+        # black is no colour either
+        if mark(rows, marks) or lost:
+            leave_out(rows, known, counted)
             sum_up(rows, sums)
-            mean_colours(sums, preview[1], (my, mx), preview[0])
-            lost = known.size > 0 and whiten(rows, known)
-            # black is no colour either
-            if mark(rows, marks) or lost:
-                leave_out(rows, known, counted)
-                sum_up(rows, sums)
-                _describe_rest(fours, counted, (my, mx), maps)
-                tell_missing(counted, missing[mx + 1 :])
-            else:
-                _describe(fours, (my, mx), maps, levels)
-                missing[mx + 1 : mx + 1 + wholes.shape[2]] = 0
-                cells += fours[0].size
-            _count(wholes, marks, (my, mx), maps)
-            if cells + fours[0].size > _MOST_CELLS:
-                _add_levels(levels, maps.colours)
-                cells = 0
+            tell_missing(counted, lacks)
+            _describe_rest(fours, counted, lacks, place, (maps, levels))
+        else:
+            lacks[:] = 0
+            _describe(fours, (0, lacks.size), place, maps, levels)
+        _count(wholes, marks, place, maps)
+        cells += fours[0].size
+        if cells + fours[0].size > _MOST_CELLS:
+            _add_levels(levels, maps.colours)
+            cells = 0
     _add_levels(levels, maps.colours)
 
 
@@ -142,15 +146,16 @@ def _count(sums, marks, place, maps):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _describe(sums, place, maps, levels):  # type: ignore[no-untyped-def]
-    """What a row of map pixels of complete cells says beside its sums."""
-    my, left = place
-    wide = min(sums.shape[2] // CELLS, maps.haze.shape[1] - left)
+def _describe(sums, columns, place, maps, levels):  # type: ignore[no-untyped-def]
+    """What some of a row of map pixels say beside their sums, of which all cells are complete."""
+    (my, left), first = place, columns[0]
+    start, wide = left + first, min(columns[1], maps.haze.shape[1] - left) - first
     keys, shared = np.full(wide, np.int32(NO_HAZE << 4), np.int32), levels.ravel()
-    maps.counts[0, my, left : left + wide] = SCALE_PX * SCALE_PX
+    maps.counts[0, my, start : start + wide] = SCALE_PX * SCALE_PX
     for cy in range(CELLS):
-        red, green, blue = sums[0, cy], sums[1, cy], sums[2, cy]
-        light = maps.light[CELLS * my + cy][CELLS * left : CELLS * (left + wide)]
+        cells = slice(CELLS * first, CELLS * (first + wide))
+        red, green, blue = sums[0, cy][cells], sums[1, cy][cells], sums[2, cy][cells]
+        light = maps.light[CELLS * my + cy][CELLS * start : CELLS * (start + wide)]
         for x in range(PLACE(light.size)):
             light[x] = np.uint8(green[x] >> _BITS)
         for mx in range(PLACE(wide)):
@@ -166,10 +171,10 @@ def _describe(sums, place, maps, levels):  # type: ignore[no-untyped-def]
                 least = min(least, np.int32(np.int32(excess << 4) | np.int32(PLACE(CELLS * cy) + cx)))
             keys[mx] = least
     for k in range(wide):
-        cy, column = keys[k] // CELLS % CELLS, CELLS * k + keys[k] % CELLS
-        maps.haze[my, left + k] = keys[k] >> 4
+        cy, column = keys[k] // CELLS % CELLS, CELLS * (first + k) + keys[k] % CELLS
+        maps.haze[my, start + k] = keys[k] >> 4
         for c in range(3):
-            maps.least[my, left + k, c] = sums[c, cy, column] >> _BITS
+            maps.least[my, start + k, c] = sums[c, cy, column] >> _BITS
 
 
 @njit(cache=True, nogil=True)
@@ -186,13 +191,19 @@ def _add_levels(levels, colours):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _describe_rest(sums, counted, place, maps):  # type: ignore[no-untyped-def]
-    """Likewise, where some pixels do not count and are 0 in all colours."""
-    my, left = place
-    for mx in range(left, min(left + sums.shape[2] // CELLS, maps.haze.shape[1])):
+def _describe_rest(sums, counted, lacks, place, into):  # type: ignore[no-untyped-def]
+    """Likewise, where some pixels do not count and are 0 in all colours: map pixels that lack something."""
+    (my, left), (maps, levels) = place, into
+    end, first = min(lacks.size, maps.haze.shape[1] - left), 0
+    for k in range(end):
+        if not lacks[k]:
+            if k + 1 == end or lacks[k + 1]:
+                _describe(sums, (first, k + 1), place, maps, levels)
+            continue
+        mx, first = left + k, k + 1
         for cy in range(CELLS):
             for cx in range(CELLS):
-                x = (mx - left) * CELLS + cx
+                x = k * CELLS + cx
                 rows, columns = slice(cy * CELL_PX, (cy + 1) * CELL_PX), slice(x * CELL_PX, (x + 1) * CELL_PX)
                 number = counted[rows, columns].sum()
                 maps.counts[0, my, mx] += number
@@ -203,8 +214,8 @@ def _describe_rest(sums, counted, place, maps):  # type: ignore[no-untyped-def]
                 r, g, b = sums[0, cy, x] >> _BITS, sums[1, cy, x] >> _BITS, sums[2, cy, x] >> _BITS
                 maps.light[CELLS * my + cy, CELLS * mx + cx] = g
                 maps.colours[g, 0] += 1
-                for k in range(3):
-                    maps.colours[g, k + 1] += sums[k, cy, x]
+                for c in range(3):
+                    maps.colours[g, c + 1] += sums[c, cy, x]
                 excess = _MOD[b] - _LESS_RED[r]
                 if excess < maps.haze[my, mx]:
                     maps.haze[my, mx] = excess

@@ -61,13 +61,31 @@ def test_sums_of_squares_hold_the_brightest_pixels(width: int) -> None:
         np.full((16 * width, 3), 255),
     ):
         rows = np.empty((3, 16, width), np.uint8)
-        split(pixels.astype(np.uint8).ravel(), *rows.reshape(3, -1))
+        for left in range(0, width, 16):
+            blocks = pixels.astype(np.uint8).reshape(16, width, 3)[:, left : left + 16]
+            split(np.ascontiguousarray(blocks).reshape(16, -1), rows, left)
         sums = tuple(np.empty((3, 16 >> k, width >> k), np.uint16) for k in range(1, 5))
         sum_up(rows, sums)
         for k, found in enumerate(sums, 1):
             side = 1 << k
             squares = pixels.reshape(16 // side, side, width // side, side, 3)
             np.testing.assert_array_equal(found, squares.sum(axis=(1, 3)).transpose(2, 0, 1))
+
+
+def test_blocks_side_by_side_say_what_each_says_alone() -> None:
+    rng = np.random.default_rng(4)
+    rgb, valid = rng.integers(0, 256, (5, 32, 48, 3), dtype=np.uint8), np.ones((5, 32, 48), np.bool_)
+    rgb[2, :16, 20:40], valid[3, 16:, 16:32], valid[4, 3, 7] = 3, False, False
+    together, alone = Ledger((230, 32)), Ledger((230, 32))
+    valid[4, :, 38:] = False  # what lies beyond the plane
+    together.take(Piece(0, 0, rgb, valid))
+    for k in range(5):
+        alone.take(Piece(48 * k, 0, rgb[k : k + 1], valid[k : k + 1]))
+    for ledger in (together, alone):
+        ledger.end()
+    for found, told in zip((*together.maps, together.relief), (*alone.maps, alone.relief), strict=True):
+        np.testing.assert_array_equal(found, told)
+    np.testing.assert_array_equal(together.preview.rgb, alone.preview.rgb)
 
 
 def test_a_block_of_more_cells_than_a_level_holds_is_counted_in_parts() -> None:

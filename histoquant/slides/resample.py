@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from histoquant.slides.halving import halve
+
 EDGE_BITS = 32  # plane pixel edges: drift below 0.001 px over the largest slide
 WEIGHT_BITS = 10  # weights to 1/1024 px: rounding of the weights stays below half a grey level
 MAX_FACTOR = 4096  # beyond it the 32-bit row sums would overflow, and a slide has a few pixels left
@@ -170,21 +172,10 @@ def box(
     out = np.empty((height, width, 3), np.uint8) if out is None else out
     rows = rgb.reshape(rgb.shape[0], -1)
     if factor == 2:
-        _box2(rows, out.reshape(height, -1))
+        halve(rows, out.reshape(height, -1))
     else:
         _box(rows, factor, out.reshape(height, -1))
     return out
-
-
-@_compiled
-def _box2(rows: Any, out: Any) -> None:  # pragma: no cover - compiled
-    for y in range(out.shape[0]):
-        top, bottom, line = rows[2 * y], rows[2 * y + 1], out[y]
-        for x in range(out.shape[1] // 3):
-            for c in range(3):
-                i = 6 * x + c
-                total = np.uint32(top[i]) + top[i + 3] + bottom[i] + bottom[i + 3]
-                line[3 * x + c] = (total + np.uint32(2)) >> np.uint32(2)
 
 
 @_compiled

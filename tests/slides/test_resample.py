@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from histoquant.errors import UsageError
+from histoquant.slides.halving import halve
 from histoquant.slides.plane import Plane, working_plane
 from histoquant.slides.resample import Axis, box
 
@@ -109,6 +110,17 @@ def test_whole_factors_are_exact_means() -> None:
         sums = image.reshape(48 // factor, factor, 60 // factor, factor, 3).astype(int).sum(axis=(1, 3))
         area = factor * factor
         assert np.array_equal(box(image, factor), (2 * sums + area) // (2 * area))
+
+
+@pytest.mark.parametrize("width", [1, 8, 13, 24])
+def test_halves_are_exact_at_every_width_and_in_a_part_of_a_larger_place(width: int) -> None:
+    rng = np.random.default_rng(width)
+    for pixels in (rng.integers(0, 256, (6, 2 * width, 3), dtype=np.uint8), np.full((6, 2 * width, 3), 255)):
+        place = np.full((3, width + 2, 3), 7, np.uint8)
+        halve(np.uint8(pixels).reshape(6, -1), place.reshape(3, -1)[:, 3:-3])
+        sums = pixels.reshape(3, 2, width, 2, 3).astype(int).sum(axis=(1, 3))
+        np.testing.assert_array_equal(place[:, 1:-1], (sums + 2) // 4)
+        assert (place[:, [0, -1]] == 7).all()
 
 
 @pytest.mark.parametrize("factor", [2, 3, 5, 16])

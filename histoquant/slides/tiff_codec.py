@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 Samples = npt.NDArray[np.uint8]
+_Frame = tuple[int, int, int, int]
 
 JPEG: Final = 7
 # Aperio YCbCr (and lossless RGB of Bio-Formats), lossy RGB of Bio-Formats, Aperio RGB, JP2 in TIFF
@@ -34,6 +35,8 @@ CODEC_NAMES: Final = {
 } | {code: name for code, (name, _) in _PLAIN.items()}  # fmt: skip
 SUPPORTED: Final = frozenset({1, JPEG, 50001, *JPEG2000, *_PLAIN})
 PREDICTABLE: Final = frozenset({1, *_PLAIN})
+
+_END: Final = b"\xff\xd9"
 
 
 class DecodeError(Exception):
@@ -108,16 +111,22 @@ def decode_jpeg(
     DecodeError
         When the stream is damaged, cut short, or has another size than its tile.
     """
-    frame = jpeg_frame(data)
+    frame, jfif = _head(data) or (None, False)
     if frame is None or frame[:2] != (shape[1], shape[0]) or frame[2] != shape[2]:
         raise DecodeError(f"a JPEG frame of {frame}, not {(shape[1], shape[0], shape[2])}")
     # the decoder fills what is missing with grey and says nothing
-    if data.rfind(b"\xff\xd9", max(0, len(data) - 1024)) < 0:
+    if not data.endswith(_END) and data.rfind(_END, max(0, len(data) - 1024)) < 0:
         raise DecodeError("the JPEG stream ends early")
     space, out_space = ("YCBCR" if ycbcr else "RGB", "RGB") if shape[2] == 3 else ("GRAYSCALE", "GRAYSCALE")
+    # what JFIF is taken for need not be named: names are looked up in a dictionary made for each of them
+    named = not (jfif and space == "YCBCR")
     try:
         samples = imagecodecs.jpeg8_decode(
-            data, tables=tables, colorspace=space, outcolorspace=out_space, out=out
+            data,
+            tables=tables,
+            colorspace=space if named else None,
+            outcolorspace=out_space if named else None,
+            out=out,
         )
     except Exception as error:
         raise DecodeError(str(error)) from error
@@ -148,20 +157,29 @@ def decode_webp(data: bytes, shape: tuple[int, int, int]) -> Samples:
 
 
 # The last stream that was asked about, up to the end of its frame header, and what that says.
-_last_head: tuple[bytes, tuple[int, int, int, int]] | None = None
+_last_head: tuple[bytes, tuple[_Frame, bool]] | None = None
 
 
-def jpeg_frame(data: bytes) -> tuple[int, int, int, int] | None:
+def jpeg_frame(data: bytes) -> _Frame | None:
     """Width, height, components and bits of a JPEG stream, None when there is no frame header."""
+    head = _head(data)
+    return head and head[0]
+
+
+def _head(data: bytes) -> tuple[_Frame, bool] | None:
+    """Likewise, and whether it is a JFIF stream, whose three colours are luma and chroma."""
     global _last_head
     known = _last_head
     if known is not None and data.startswith(known[0]):  # tiles of a slide differ in what follows
         return known[1]
+    jfif = False
     for marker, start, stop in _segments(data):
+        jfif = jfif or (marker == 0xE0 and stop - start >= 14 and data.startswith(b"JFIF\0", start))
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and min(stop, len(data)) - start >= 6:
             bits, height, width, components = struct.unpack_from(">BHHB", data, start)
-            _last_head = data[:stop], (width, height, components, bits)
-            return width, height, components, bits
+            head = (width, height, components, bits), jfif
+            _last_head = data[:stop], head
+            return head
     return None
 
 

@@ -150,12 +150,12 @@ class KeptPixels:
         """
         (width, height), rgb = self._block_px, blocks.rgb
         column, row = blocks.x // width, blocks.y // height
-        whole = np.ones(len(rgb), np.bool_)
+        runs = [(0, len(rgb))]
         if blocks.valid is not None:
             right, bottom = self.size_px[0] - blocks.x, self.size_px[1] - blocks.y
-            for k, valid in enumerate(blocks.valid):
-                whole[k] = valid[:bottom, : right - k * width].all()
-        for first, stop in _runs(whole):
+            whole = [valid[:bottom, : right - k * width].all() for k, valid in enumerate(blocks.valid)]
+            runs = _runs(np.array(whole))
+        for first, stop in runs:
             room = max(self._room - self._written, 0)
             self._write(row, column + first, rgb[first : min(stop, first + room)])
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -31,12 +32,25 @@ class Entry:
     hatch: Hatch | None = None
 
 
+class _Face(ImageFont.FreeTypeFont):
+    """A face that remembers words: glyphs take most of a legend's time, and many words come again."""
+
+    def getmask2(self, *arguments: Any, **named: Any) -> Any:
+        return _mask(self, arguments, tuple(named.items()))
+
+
+@lru_cache(maxsize=256)
+def _mask(face: _Face, arguments: tuple[Any, ...], named: tuple[tuple[str, Any], ...]) -> Any:
+    """Pixels of a word, which nobody writes to, and where they begin."""
+    return super(_Face, face).getmask2(*arguments, **dict(named))
+
+
 @lru_cache(maxsize=32)
 def font(size_px: int, bold: bool = False) -> ImageFont.FreeTypeFont:
     """Return DejaVu Sans as shipped inside matplotlib: the same glyphs on every machine."""
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name
-    return ImageFont.truetype(str(path), size_px, layout_engine=ImageFont.Layout.BASIC)
+    return _Face(str(path), size_px, layout_engine=ImageFont.Layout.BASIC)
 
 
 def bar_length_um(width_um: float) -> float:

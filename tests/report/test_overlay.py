@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from PIL import ImageFont
 
 import histoquant.report.canvas as canvas
 from histoquant.report import (
@@ -19,6 +21,7 @@ from histoquant.report import (
     draw_thumbnail,
 )
 from histoquant.report.fields import FIELD_PX, choose_fields
+from histoquant.report.legend import Entry, draw_strip
 from histoquant.report.palette import AGGREGATE, NEGATIVE, POSITIVE, VESSEL
 
 CAPTION = Caption("P01_T1_M0_CD68", "CD68")
@@ -142,6 +145,25 @@ def test_wrong_pictures_and_unequal_marks_are_named() -> None:
         draw_overlay(np.zeros((10, 10), np.uint8), 0.5, Marks(), CAPTION)
     with pytest.raises(ValueError, match="positive has 1 entries for 2 cells"):
         CellMarks(np.zeros(2), np.zeros(2), np.zeros(1, bool))
+
+
+def test_words_that_come_again_are_not_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+    draw = ImageFont.FreeTypeFont.getmask2
+
+    def noted(face: ImageFont.FreeTypeFont, text: str, *more: Any, **named: Any) -> Any:
+        drawn.append(text)
+        return draw(face, text, *more, **named)
+
+    monkeypatch.setattr(ImageFont.FreeTypeFont, "getmask2", noted)
+    entries = [Entry("tissue edge, seen once", "line", (1, 2, 3))]
+    first = draw_strip(700, 0.5, entries, Caption("P77_T1", "CD31"))
+    assert "tissue edge, seen once" in drawn
+    drawn.clear()
+    assert np.array_equal(draw_strip(700, 0.5, entries, Caption("P77_T1", "CD31")), first)
+    assert not drawn
+    assert not np.array_equal(draw_strip(700, 0.5, entries, Caption("P78_T1", "CD31")), first)
+    assert drawn == ["P78_T1"]
 
 
 def test_hostile_ids_do_not_break_the_strip() -> None:

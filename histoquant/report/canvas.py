@@ -101,6 +101,8 @@ def stroke(image: Picture, polygons: Polygons, color: RGB, width_px: int, halo: 
     if width_px > 1 and len(polygons.points) > _MANY_CORNERS:
         line = np.zeros(image.shape[:2], np.uint8)
         draw_closed(line[:, :, None], *outlines, (255,), 1)
+        # nowhere pale; before they grow, because the largest value stays the largest
+        line = np.asarray(cv2.convertScaleAbs(line, alpha=1.6), np.uint8)
         if halo is not None:
             blend(image, _thick(line, rim), halo, 1.0)
         blend(image, _thick(line, width_px), color, 1.0)
@@ -111,9 +113,9 @@ def stroke(image: Picture, polygons: Polygons, color: RGB, width_px: int, halo: 
 
 
 def _thick(line: Mask, width_px: int) -> Mask:
-    """Return thin antialiased lines as wide as cv2 draws this width: one pixel more, and nowhere pale."""
+    """Return thin antialiased lines as wide as cv2 draws this width: one pixel more."""
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width_px + 1, width_px + 1))
-    return np.asarray(cv2.convertScaleAbs(cv2.dilate(line, disc), alpha=1.6), np.uint8)
+    return np.asarray(cv2.dilate(line, disc), np.uint8)
 
 
 def fill_mask(shape: tuple[int, int], polygons: Polygons) -> Mask:
@@ -135,16 +137,19 @@ def warp_map(
 ) -> Mask:
     """Lay a coarse map over a picture of ``shape`` (h, w) at ``mpp`` whose corner lies at ``origin_um``."""
     sx, sy = mpp / um_per_map_px[0], mpp / um_per_map_px[1]
-    steps = _whole_steps(sy), _whole_steps(sx)
-    if smooth and origin_um == (0.0, 0.0) and all(steps):
-        from histoquant.report.laying import laid_smooth  # compiled: a page without pictures needs none
-
-        return np.asarray(laid_smooth(values, shape, steps), np.uint8)  # the same in a quarter of the time
     ox, oy = origin_um[0] / um_per_map_px[0], origin_um[1] / um_per_map_px[1]
-    matrix = np.array([[sx, 0, 0.5 * sx - 0.5 + ox], [0, sy, 0.5 * sy - 0.5 + oy]])
-    flags = (cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST) | cv2.WARP_INVERSE_MAP
-    size = (shape[1], shape[0])
-    return np.asarray(cv2.warpAffine(np.ascontiguousarray(values), matrix, size, flags=flags), np.uint8)
+    if not smooth:
+        matrix = np.array([[sx, 0, 0.5 * sx - 0.5 + ox], [0, sy, 0.5 * sy - 0.5 + oy]])
+        flags, size = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP, (shape[1], shape[0])
+        return np.asarray(cv2.warpAffine(np.ascontiguousarray(values), matrix, size, flags=flags), np.uint8)
+    # compiled: a page without pictures needs none
+    from histoquant.report.laying import laid_between, laid_smooth
+
+    steps = _whole_steps(sy), _whole_steps(sx)
+    if origin_um == (0.0, 0.0) and all(steps):
+        return np.asarray(laid_smooth(values, shape, steps), np.uint8)  # the same in a third of the time
+    first = 0.5 * sy - 0.5 + oy, 0.5 * sx - 0.5 + ox
+    return np.rint(laid_between(values, shape, (sy, sx), first, "constant")).astype(np.uint8)
 
 
 def _whole_steps(share: float) -> int:

@@ -63,8 +63,11 @@ class Polygons:
 
     def scaled(self, factor: float, shift_xy: tuple[float, float] = (0.0, 0.0)) -> Polygons:
         """Shift by ``shift_xy`` pixels, then enlarge by ``factor`` about the picture's corner."""
-        moved = (self.points + np.float32(0.5) + np.asarray(shift_xy, np.float32)) * np.float32(factor)
-        return Polygons((moved - np.float32(0.5)).astype(np.float32), self.offsets)
+        moved = self.points + np.float32(0.5)
+        moved += np.asarray(shift_xy, np.float32)
+        moved *= np.float32(factor)
+        moved -= np.float32(0.5)
+        return Polygons(moved, self.offsets)
 
     def touching(self, width: int, height: int) -> Bools:
         """Tell which polygons have a corner inside a window of ``width`` x ``height`` pixels at (0, 0)."""

@@ -19,6 +19,8 @@ from histoquant.tiling.tissue_map import TissueMap
 BLOCK_PX = 256
 _MAPS = BLOCK_PX // SCALE_PX
 _RUNS = np.repeat([[False], [True]], SCALE_PX, axis=1)  # of pixels that a map pixel holds in a row
+_ALL = np.ones((BLOCK_PX, BLOCK_PX), np.bool_)
+_ALL.flags.writeable = False
 _TINT_RANK = 0.2
 _TINT_MOST = 0.21  # sum of red, green and blue OD
 _DARK_SHARE_PERCENT = 60  # at half, a sparse field's stroma is taken in
@@ -194,10 +196,13 @@ def block_mask(tissue_map: TissueMap, x: int, y: int) -> npt.NDArray[np.bool_]:
     Returns
     -------
     ndarray of bool, shape (256, 256)
+        Not to be written to.
     """
     row, column = y // SCALE_PX, x // SCALE_PX
     here = np.s_[row : row + _MAPS, column : column + _MAPS]
     part = tissue_map.tissue[here] & (tissue_map.excluded[here] == 0)
+    if part.size == _MAPS * _MAPS and part.all():
+        return _ALL  # as of most blocks
     counts = np.zeros((_MAPS, _MAPS), dtype=np.intp)
     counts[: part.shape[0], : part.shape[1]] = part
     # rows of map pixels, then each as often as it is high: whole rows are copied at once

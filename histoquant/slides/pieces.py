@@ -54,6 +54,15 @@ def good_block(block_px: tuple[int, int]) -> bool:
     return all(least <= side <= most and side % _STEP_PX == 0 for side in block_px)
 
 
+def tiles_in_block(tile_px: tuple[int, int]) -> tuple[int, int]:
+    """How many small tiles, across and down, make a block that fits maps, of at most 256 px."""
+    across, down = (
+        max((n for n in range(2, BLOCK_PX // side + 1) if n * side % _STEP_PX == 0), default=1)
+        for side in tile_px
+    )
+    return across, down
+
+
 def room_for_piece(block_px: tuple[int, int]) -> npt.NDArray[np.uint8]:
     """Place for as many blocks of this width and height as make a piece; uint8, shape (n, h, w, 3)."""
     width, height = block_px

@@ -161,7 +161,7 @@ def box(
         Level-0 pixels.
     factor : int
         Box side, 1 to 4096.
-    out : ndarray of uint8, shape (h, w, 3), C-contiguous, optional
+    out : ndarray of uint8, shape (h, w, 3), each row contiguous, optional
         Where to.
 
     Returns

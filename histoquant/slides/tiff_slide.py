@@ -17,7 +17,7 @@ from histoquant.errors import SlideFailedError
 from histoquant.slides.alpha import over_white
 from histoquant.slides.limits import TILE_CACHE_BYTES
 from histoquant.slides.names import display_name
-from histoquant.slides.pieces import Piece, good_block, room_for_piece
+from histoquant.slides.pieces import Piece, good_block, room_for_piece, tiles_in_block
 from histoquant.slides.resample import EDGE_BITS, Axis, box, resample
 from histoquant.slides.slide import RGB, BaseSlide, SlideFacts, Valid
 from histoquant.slides.tiff_codec import (
@@ -36,6 +36,9 @@ from histoquant.slides.tiles import Tile, TileCache
 from histoquant.slides.unread import Window
 
 WEBP = 50001
+
+_Place = tuple[int, int, tuple[slice, slice]]
+"""Column and row of a tile in its block, and where its pixels lie there."""
 
 
 class TiffSlide(BaseSlide):
@@ -86,42 +89,65 @@ class TiffSlide(BaseSlide):
 
     def block_px(self, factor: int) -> tuple[int, int] | None:
         """Its tiles in means of whole pixels; see :meth:`BaseSlide.block_px`."""
-        width, height = self._layout.chunk_px
-        if not self._layout.tiled or width % factor or height % factor:
+        if not self._layout.tiled or any(side % factor for side in self._layout.chunk_px):
             return None
-        block_px = width // factor, height // factor
+        (width, height), (across, down) = self._tile_px(factor), self._tiles_in_block(factor)
+        block_px = across * width, down * height
         return block_px if good_block(block_px) else None
 
     def pieces(self, factor: int) -> Iterator[Piece]:
         """Tiles, each decoded to where it is looked at; see :meth:`BaseSlide.pieces`."""
-        width, height = (side // factor for side in self._layout.chunk_px)
-        slide_w, slide_h = self._size_px(factor)
+        (across, down), (tile_w, tile_h) = self._tiles_in_block(factor), self._tile_px(factor)
+        width, height, (slide_w, slide_h) = across * tile_w, down * tile_h, self._size_px(factor)
+        places = [
+            (i, j, np.s_[j * tile_h : (j + 1) * tile_h, i * tile_w : (i + 1) * tile_w])
+            for j in range(down)
+            for i in range(across)
+        ]
         rgb = room_for_piece((width, height))
-        valid = np.empty(rgb.shape[:3], np.bool_)
+        valid = np.ones(rgb.shape[:3], np.bool_)
         for y in range(0, slide_h, height):
             for x in range(0, slide_w, len(rgb) * width):
                 number = min(len(rgb), -(-(slide_w - x) // width))
-                whole = [
-                    self._read_block((x // width + k, y // height, factor), rgb[k], valid[k])
-                    and x + (k + 1) * width <= slide_w
-                    and y + height <= slide_h
-                    for k in range(number)
-                ]
+                whole = True
+                for k in range(number):
+                    first = across * (x // width + k), down * (y // height)
+                    whole = self._read_block((*first, factor), places, rgb[k], valid[k]) and whole
+                if whole and x + number * width <= slide_w and y + height <= slide_h:
+                    yield Piece(x, y, rgb[:number], None)
+                    continue
                 rgb[:number, slide_h - y :], valid[:number, slide_h - y :] = 255, False
                 beyond = slide_w - x - (number - 1) * width
                 rgb[number - 1, :, beyond:], valid[number - 1, :, beyond:] = 255, False
-                yield Piece(x, y, rgb[:number], None if all(whole) else valid[:number])
+                yield Piece(x, y, rgb[:number], valid[:number])
+                valid[:] = True
 
-    def _read_block(self, key: tuple[int, int, int], rgb: RGB, valid: Valid) -> bool:
-        """Decode a tile into its place, past the cache; whether all of it is valid."""
-        tile = self._read_tile(*key, rgb)
-        if tile is None:
-            rgb[:], valid[:] = 255, False
-            return False
-        if tile[0] is not rgb:
-            rgb[:] = tile[0]
-        valid[:] = True if tile[1] is None else tile[1]
-        return tile[1] is None
+    def _tile_px(self, factor: int) -> tuple[int, int]:
+        """Width and height of a tile in pixels of ``factor`` level-0 pixels, which divides the tiles."""
+        width, height = self._layout.chunk_px
+        return width // factor, height // factor
+
+    def _tiles_in_block(self, factor: int) -> tuple[int, int]:
+        """Tiles across and down; one where they are decoded to their place, which must lie in one go."""
+        return (1, 1) if factor == 1 else tiles_in_block(self._tile_px(factor))
+
+    def _read_block(self, key: tuple[int, int, int], places: list[_Place], rgb: RGB, valid: Valid) -> bool:
+        """Read tiles into their places, past the cache; whether all that the slide has of them is valid."""
+        (column, row, factor), (columns, rows) = key, self._layout.grid
+        whole = True
+        for i, j, at in places:
+            if column + i >= columns or row + j >= rows:
+                continue
+            to = rgb[at]
+            tile = self._read_tile(column + i, row + j, factor, to)
+            if tile is None:
+                to[:], valid[at], whole = 255, False, False
+                continue
+            if tile[0] is not to:
+                to[:] = tile[0]
+            if tile[1] is not None:
+                valid[at], whole = tile[1], False
+        return whole
 
     def _size_px(self, factor: int) -> tuple[int, int]:
         """Width and height in pixels of ``factor`` level-0 pixels."""
@@ -141,7 +167,7 @@ class TiffSlide(BaseSlide):
             if left >= right or top >= bottom:
                 return rgb, valid
             valid[top - y : bottom - y, left - x : right - x] = True
-        chunk_w, chunk_h = (side // factor for side in self._layout.chunk_px)
+        chunk_w, chunk_h = self._tile_px(factor)
         for row in range(top // chunk_h, (bottom - 1) // chunk_h + 1):
             y0, y1 = max(top, row * chunk_h), min(bottom, (row + 1) * chunk_h)
             for column in range(left // chunk_w, (right - 1) // chunk_w + 1):

@@ -10,7 +10,7 @@ import tifffile
 
 from histoquant.errors import SlideFailedError
 from histoquant.slides import open_slide, tiff_slide
-from histoquant.slides.pieces import good_block
+from histoquant.slides.pieces import good_block, tiles_in_block
 from histoquant.slides.plane import Plane
 from histoquant.slides.tiff_codec import DecodeError
 from histoquant.slides.tiff_slide import TiffSlide
@@ -49,6 +49,7 @@ def _assert_pieces_are_windows(plane: Plane) -> None:
         ((1537, 256), (384, 288), "jpeg"),
         ((2600, 300), (128, 256), "deflate"),
         ((333, 517), (48, 80), None),
+        ((1000, 720), (240, 240), "jpeg"),
         ((300, 200), None, None),
     ],
 )
@@ -63,9 +64,16 @@ def test_tiles_that_fit_maps_are_blocks_themselves(tmp_path: Path) -> None:
     path = _written(tmp_path / "a.tif", (600, 600), (256, 512), "jpeg")
     with open_slide(path, mpp=0.25) as slide:
         assert Plane.at_factor(slide, 1, 1).block_px == (512, 256)
-        assert Plane.at_factor(slide, 2, 2).block_px == (256, 128)
-        assert Plane.at_factor(slide, 4, 4).block_px == (256, 256)  # 128 x 64 px would be too many
     assert [good_block(side) for side in ((240, 240), (120, 120), (1024, 256))] == [True, False, False]
+
+
+def test_small_means_of_tiles_make_blocks_together(tmp_path: Path) -> None:
+    path = _written(tmp_path / "a.tif", (600, 600), (256, 512), "jpeg")
+    with open_slide(path, mpp=0.25) as slide:
+        assert Plane.at_factor(slide, 2, 2).block_px == (256, 256)
+        assert Plane.at_factor(slide, 4, 4).block_px == (256, 256)
+    assert tiles_in_block((128, 120)) == (2, 2)  # 240 px, as a third of 120 px does not fit maps
+    assert tiles_in_block((24, 250)) == (10, 1)
 
 
 def test_a_tile_that_is_not_there_is_white_and_invalid(
@@ -105,7 +113,7 @@ def test_a_tile_that_fails_half_decoded_is_told_or_leaves_nothing_of_itself(
     monkeypatch.setattr(tiff_slide, "decode_jpeg", half)
     with open_slide(path, mpp=0.5) as slide:
         plane = Plane.at_factor(slide, factor, factor)
-        assert plane.block_px == (256 // factor, 256 // factor)
+        assert plane.block_px == (256, 256)
         with pytest.raises(SlideFailedError, match=r"column 1, row 0 .*no more"):
             list(plane.pieces())
         slide.unread = Unread()
@@ -113,5 +121,8 @@ def test_a_tile_that_fails_half_decoded_is_told_or_leaves_nothing_of_itself(
         assert slide.unread.found.keys() == {(256, 0, 256, 256)}
         first = next(plane.pieces())
         assert first.valid is not None
-        assert first.valid.all(axis=(1, 2)).tolist() == [True, False]
-        assert (first.rgb[1] == 255).all()
+        tile = 256 // factor
+        rgb, valid = (np.concatenate(list(part), axis=1)[:tile] for part in (first.rgb, first.valid))
+        assert valid[:, :tile].all()
+        assert not valid[:, tile:].any()
+        assert (rgb[:, tile:] == 255).all()

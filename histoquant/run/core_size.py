@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from histoquant.markers.cd31 import VesselMarkerDefinition
+from histoquant.objects.nuclei_params import NucleiParams
+
 if TYPE_CHECKING:
     from histoquant.run.plan import Planned
 
 # Of slides up to so many pixels of the working plane (70 mm2), and of larger ones, whose maps leave less of
-# 800 MB. What a segmenter takes beside its window nobody knows.
+# 800 MB; the smaller ones of markers that search more than nuclei.
 _MIDDLING_SLIDE_PX: Final = 280_000_000
-_CORE_PX: Final = 3456
-_OF_LARGE_PX: Final = 2880
+_CORES_PX: Final = (4096, 3456)
+_CORES_OF_MORE_PX: Final = (3456, 2880)
+# What it takes beside its window nobody knows.
 _OF_SEGMENTER_PX: Final = 2880
 
 
 def largest_core_px(planned: Planned) -> int:
     """Edge of the core with the largest window that a process of 800 MB has room for.
 
-    A pixel of a window takes up to 21 bytes while nuclei are sought. Whoever shares out a slide's tiles must
-    come to the same, and so must a run that goes on: nothing but the plan decides.
+    A pixel of a window takes up to 18 bytes while nuclei are sought, 21 where brown bodies are, too, and
+    vessels have windows of their own. Whoever shares out a slide's tiles must come to the same, and so must a
+    run that goes on: nothing but the plan decides.
 
     Parameters
     ----------
@@ -32,5 +37,10 @@ def largest_core_px(planned: Planned) -> int:
     """
     if planned.segmenter is not None:
         return _OF_SEGMENTER_PX
-    width_px, height_px = planned.plan.plane_size_px
-    return _CORE_PX if width_px * height_px <= _MIDDLING_SLIDE_PX else _OF_LARGE_PX
+    plan = planned.plan
+    more = (
+        isinstance(plan.marker, VesselMarkerDefinition) or NucleiParams.of_marker(plan.marker).body_length_um
+    )
+    middling, large = _CORES_OF_MORE_PX if more else _CORES_PX
+    width_px, height_px = plan.plane_size_px
+    return middling if width_px * height_px <= _MIDDLING_SLIDE_PX else large

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from histoquant.run.heap import give_back_freed_memory
 from histoquant.run.job import SlideJob
 from histoquant.run.plan import Planned, SlidePlan
 from histoquant.run.segmenter import open_segmenter
@@ -39,6 +40,8 @@ def prepared(job: SlideJob) -> Prepared:
     if found is None:
         forget_prepared()
         planned = load_plan(job)
+        # no survey has made room here, and tiles would come on top of what the slide before has left
+        give_back_freed_memory()
         found = _last[folder] = Prepared(planned, batches_of(planned, job.parameters))
     return found
 

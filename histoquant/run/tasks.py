@@ -72,8 +72,7 @@ def plan_slide(job: SlideJob) -> PlanReceipt:
     start_task(job)
     forget_prepared()
     folder = OutputFolder(job.out).work(job.slide_id, job.work_key)
-    known = _plan_is_whole(folder)
-    if not known:
+    if not _plan_is_whole(folder):
         make_folder(folder)
         planned = with_regions(_plan(job), job.annotations)
         digests = {name: write_bytes(folder / name, *data) for name, data in _plan_files(planned)}
@@ -81,9 +80,6 @@ def plan_slide(job: SlideJob) -> PlanReceipt:
         write_bytes(folder / _SEAL, json_bytes(digests))
         remember(job, planned)
     planned, batches = prepared(job)
-    if known:
-        # no survey has made room, and tiles would come on top of what the slide before has left
-        make_room_for_slide(planned.plan.plane_size_px)
     # a survey's blocks are not a tile's, which would come on top of them
     trim_maps(planned.plan.plane_size_px)
     return PlanReceipt(len(batches), sum(map(len, batches)))

@@ -69,11 +69,16 @@ def test_what_is_read_is_what_was_planned(jobs: list[SlideJob]) -> None:
         assert np.array_equal(array, two.tissue.to_arrays()[name]), name
 
 
-def test_room_is_made_for_a_slide_whether_its_plan_was_there_or_not(
+def test_room_is_made_for_a_slide_whoever_planned_it(
     jobs: list[SlideJob], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made: list[tuple[int, int]] = []
-    monkeypatch.setattr(tasks, "make_room_for_slide", made.append)
+    made: list[str] = []
+    monkeypatch.setattr(tasks, "make_room_for_slide", lambda _: made.append("survey"))
+    monkeypatch.setattr(module, "give_back_freed_memory", lambda: made.append("read"))
     for _ in range(2):
         plan_slide(jobs[0])
-    assert made == [prepared(jobs[0]).planned.plan.plane_size_px] * 2
+    run_batch(jobs[0], 0)
+    assert made == ["survey", "read"]
+    forget_prepared()  # as in a process that helps
+    run_batch(jobs[0], 0)
+    assert made == ["survey", "read", "read"]

@@ -8,7 +8,7 @@ from numba import njit
 
 from histoquant.objects.bit_rows import Bits, covered
 from histoquant.objects.lane_rows import at_least
-from histoquant.objects.marks import WORD, lowest_bit
+from histoquant.objects.marks import WORD
 from histoquant.objects.smoothing import Band, give_rows, take_rows
 
 BoolArray = npt.NDArray[np.bool_]
@@ -20,8 +20,6 @@ _NOTHING, _ONE = np.uint64(0), np.uint64(1)
 _WORD, _TOP = np.uint64(WORD), np.uint64(WORD - 1)
 # Rows above the first
 _ABOVE = 2
-# Of a place among all bits: its word lies above these.
-_BITS = np.uint64(6)
 # Nobody counts who holds the rows of a band.
 _kernel = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 
@@ -119,7 +117,8 @@ def _room(count: int, height: int, width: int) -> tuple[Bits, Bits, BoolArray]:
 @njit(cache=True, nogil=True)
 def _reached(weak: Bits, strong: Bits, held: BoolArray, steps: int) -> Bits:
     if steps > 0 and held.any():
-        _follow(weak, strong, _beside_strong(weak, strong, held), steps)
+        places, front = _beside_strong(weak, strong, held)
+        _follow(weak, strong, places, front, steps)
     return strong[_ABOVE:-1]
 
 
@@ -149,49 +148,79 @@ def _tell(
 
 
 @njit(cache=True, nogil=True)
-def _beside_strong(weak: Bits, strong: Bits, held: BoolArray) -> Int64Array:
-    """Places of weak pixels with a strong one in any of eight directions."""
+def _beside_strong(weak: Bits, strong: Bits, held: BoolArray) -> tuple[Int64Array, Bits]:
+    """Words that hold weak pixels with a strong one in any of eight directions, and which those are."""
     words = weak.shape[1]
     found, count = np.empty(1024, np.int64), 0
+    front = np.zeros_like(weak)
     column = np.zeros(words + 2, np.uint64)
     for y in range(_ABOVE, held.size - 1):
         if not (held[y - 1] | held[y] | held[y + 1]):
             continue
-        while count + words * WORD > found.size:
-            found = np.concatenate((found, np.empty_like(found)))
+        if count + words > found.size:
+            found = np.concatenate((found, np.empty(found.size + words, np.int64)))
         for k in range(words):
             column[k + 1] = strong[y - 1, k] | strong[y, k] | strong[y + 1, k]
         for k in range(words):
             near = column[k + 1] | (column[k + 1] << _ONE) | (column[k + 1] >> _ONE)
             near |= (column[k] >> _TOP) | (column[k + 2] << _TOP)
             near &= weak[y, k]
-            while near:
-                found[count] = (y * words + k) * WORD + np.int64(lowest_bit(near))
-                near &= near - _ONE
+            if near:
+                front[y, k] = near
+                found[count] = y * words + k
                 count += 1
-    return found[:count]
+    return found[:count], front
 
 
 @njit(cache=True, nogil=True)
-def _follow(weak: Bits, strong: Bits, front: Int64Array, steps: int) -> None:
-    """Make weak pixels strong: those of a front, and what lies beside them, so many steps in all."""
-    left, reached, stride = weak.ravel(), strong.ravel(), weak.shape[1] * WORD
-    around = (-stride - 1, -stride, 1 - stride, -1, 1, stride - 1, stride, stride + 1)
-    count = front.size
-    for k in range(count):
-        word, bit = np.uint64(front[k]) >> _BITS, _ONE << (np.uint64(front[k]) & _TOP)
-        left[word] &= ~bit
-        reached[word] |= bit
+def _follow(weak: Bits, strong: Bits, places: Int64Array, front: Bits, steps: int) -> None:
+    """Make weak pixels strong: those of a front, and what lies beside them, so many steps in all.
+
+    A front is known by its words, 64 pixels of a row each; what is beside it is told of all of them at once.
+    """
+    left, reached, words = weak.ravel(), strong.ravel(), weak.shape[1]
+    now, then = front.ravel(), np.zeros(front.size, np.uint64)
+    for place in places:
+        left[place] &= ~now[place]
+        reached[place] |= now[place]
     for _ in range(steps - 1):
-        farther = np.empty(8 * count, np.int64)
-        joined = 0
-        for k in range(count):
-            for step in around:
-                place = np.uint64(front[k] + step)
-                word, bit = place >> _BITS, _ONE << (place & _TOP)
-                if left[word] & bit:
-                    left[word] ^= bit
-                    reached[word] |= bit
-                    farther[joined] = place
-                    joined += 1
-        front, count = farther, joined
+        farther = np.empty(9 * places.size, np.int64)
+        count = _step(left, reached, places, now, then, words, farther)
+        places, now, then = farther[:count], then, now
+
+
+@_kernel
+def _step(
+    left: Bits, reached: Bits, places: Int64Array, now: Bits, then: Bits, words: int, farther: Int64Array
+) -> int:
+    """Go on from a front to the next one, and clear the first; return how many words the next one has."""
+    count = 0
+    for k in range(places.size):
+        place = places[k]
+        bits = now[np.uint64(place)]
+        now[np.uint64(place)] = _NOTHING
+        inside, before, after = bits | (bits << _ONE) | (bits >> _ONE), bits << _TOP, bits >> _TOP
+        for row in range(place - words, place + words + 1, words):
+            count = _join(left, reached, then, row, inside, farther, count)
+            if before:
+                count = _join(left, reached, then, row - 1, before, farther, count)
+            if after:
+                count = _join(left, reached, then, row + 1, after, farther, count)
+    return count
+
+
+@_kernel
+def _join(
+    left: Bits, reached: Bits, then: Bits, place: int, near: np.uint64, farther: Int64Array, count: int
+) -> int:
+    """Make weak pixels of a word strong that lie near; the word is noted when its first one is."""
+    at = np.uint64(place)
+    more = left[at] & near
+    if more:
+        left[at] ^= more
+        reached[at] |= more
+        if not then[at]:
+            farther[count] = place
+            count += 1
+        then[at] |= more
+    return count

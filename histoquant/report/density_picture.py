@@ -14,7 +14,6 @@ from PIL import Image, ImageDraw
 
 from histoquant.metrics.density_map import DensityMap
 from histoquant.report.canvas import Picture, wash
-from histoquant.report.laying import laid_between
 from histoquant.report.legend import Entry, draw_strip, font
 from histoquant.report.marks import Caption
 from histoquant.report.palette import INK, PAPER, TISSUE
@@ -49,9 +48,17 @@ def _paint_density(image: Picture, density: DensityMap, glance: Glance, top_per_
     shape = (image.shape[0], image.shape[1])
     known = np.isfinite(density.per_mm2)
     sx, sy = glance.mpp / density.um_x, glance.mpp / density.um_y
-    steps, first = (sy, sx), (0.5 * sy - 0.5, 0.5 * sx - 0.5)
-    weight = laid_between(known, shape, steps, first, "edge")
-    value = laid_between(np.where(known, density.per_mm2, 0.0), shape, steps, first, "edge")
+    matrix = np.array([[sx, 0, 0.5 * sx - 0.5], [0, sy, 0.5 * sy - 0.5]])
+
+    def laid_over(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        return np.asarray(
+            cv2.warpAffine(values, matrix, shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE),
+            np.float32,
+        )
+
+    weight = laid_over(known.astype(np.float32))
+    value = laid_over(np.where(known, density.per_mm2, 0.0).astype(np.float32))
     shade, inside = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
     _shade(value, weight, glance.edge.inside, np.float32(top_per_mm2 / 255), shade, inside)
     color = cv2.applyColorMap(shade, _palette()[:, None])

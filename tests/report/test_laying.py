@@ -1,4 +1,4 @@
-"""A map laid over a picture is what OpenCV makes of it: exactly in whole 128ths of its pixels."""
+"""A map laid over a picture in whole 128ths of its pixels is what OpenCV makes of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from histoquant.report import canvas
-from histoquant.report.laying import laid_between
 
 
 @settings(deadline=None, max_examples=120)
@@ -58,41 +57,3 @@ def test_it_is_opencvs(
 )
 def test_only_whole_steps_are_laid_exactly(share: float, steps: int) -> None:
     assert canvas._whole_steps(share) == steps
-
-
-@settings(deadline=None, max_examples=120)
-@given(
-    seed=st.integers(0, 2**32),
-    size=st.tuples(st.integers(1, 24), st.integers(1, 24)),
-    shape=st.tuples(st.integers(1, 90), st.integers(1, 90)),
-    steps=st.tuples(st.floats(0.01, 3), st.floats(0.01, 3)),
-    first=st.tuples(st.floats(-9, 30), st.floats(-9, 30)),
-    border=st.sampled_from(["constant", "edge"]),
-)
-def test_in_other_steps_it_lies_where_opencv_lays_it(
-    seed: int,
-    size: tuple[int, int],
-    shape: tuple[int, int],
-    steps: tuple[float, float],
-    first: tuple[float, float],
-    border: str,
-) -> None:
-    values = np.random.default_rng(seed).random(size, np.float32)
-    laid = laid_between(values, shape, steps, first, border)
-    # between pixels in double precision, far enough beyond the map
-    around = np.pad(values, 12 + 300, border)
-    places = [start + step * np.arange(n) + 312 for start, step, n in zip(first, steps, shape, strict=True)]
-    wholes = [np.floor(place).astype(int) for place in places]
-    down, across = (place - whole for place, whole in zip(places, wholes, strict=True))
-    rows, columns = (np.minimum(whole, len_ - 2) for whole, len_ in zip(wholes, around.shape, strict=True))
-    corner = around[rows][:, columns], around[rows][:, columns + 1]
-    below = around[rows + 1][:, columns], around[rows + 1][:, columns + 1]
-    upper, lower = (left + across * (right - left) for left, right in (corner, below))
-    expected = upper + down[:, None] * (lower - upper)
-    # a place is known to some millionths of a pixel in single precision
-    assert np.abs(laid - expected).max() < 1e-4
-    matrix = np.array([[steps[1], 0, first[1]], [0, steps[0], first[0]]])
-    how = {"constant": cv2.BORDER_CONSTANT, "edge": cv2.BORDER_REPLICATE}[border]
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    theirs = cv2.warpAffine(values, matrix, shape[::-1], flags=flags, borderMode=how)
-    assert np.abs(laid - theirs).max() < 1e-4

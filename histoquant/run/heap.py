@@ -21,10 +21,10 @@ _KEPT: Final = ((-4, 0), (-1, 2**31 - 1), (-8, 1))
 # end. A column of two million cells is such a block, a mask of a picture is not.
 _GIVEN_BACK: Final = ((-4, 65536), (-3, 16 << 20), (-1, 64 << 20))
 _MANY_CELLS: Final = 1 << 17
-# Pages that were given back must be cleared again. Up to so many pixels of the working plane (5 mm2) plan and
+# Pages that were given back must be cleared again. Up to so many pixels of the working plane (3 mm2) plan and
 # commit find room in what tiles have freed; up to so many (18 mm2) they do once tiles' kept rooms are left;
 # up to so many (32 mm2) maps leave no gaps that matter.
-_SMALL_SLIDE_PX: Final = 20_000_000
+_SMALL_SLIDE_PX: Final = 12_000_000
 _LARGE_SLIDE_PX: Final = 72_000_000
 _SMALL_MAPS_PX: Final = 128_000_000
 _MAPS_GIVEN_BACK: Final = ((-3, 1 << 20),)

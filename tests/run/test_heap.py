@@ -78,7 +78,8 @@ def test_code_of_the_compiler_leaves_and_comes_back() -> None:
 @pytest.mark.parametrize(
     ("size_px", "slide", "maps"),
     [
-        ((4096, 4096), [], 0),
+        ((3072, 3072), [], 0),
+        ((4096, 4096), ["apart"], 0),
         ((8192, 8192), ["apart"], 0),
         ((9000, 9000), ["all"], 0),
         ((16384, 16384), ["all"], 1),

@@ -15,7 +15,7 @@ from typing import NamedTuple
 CLI = "from histoquant.cli import main; main()"
 # The start of a run and its end are the same for both, so that they cancel: that of two workers as well, for
 # each has a slide in the smaller folder.
-FEW, MORE = 2, 6
+FEW, MORE = 2, 10
 _REPEATS = 3
 
 # A child counts its parent's memory until it is another program: the parent is a small one. Its children's

@@ -27,7 +27,7 @@ from histoquant.run.tasks import commit_slide, plan_slide, run_batch
 
 UInt8Array = npt.NDArray[np.uint8]
 
-_LIMIT_S: Final = 900.0  # fifteen times what it takes on one core
+_LIMIT_S: Final = 900.0  # four times what all markers take on a slow core
 _SIDE_PX: Final = 1024
 _MPP: Final = 0.5
 _WHITE: Final = 240.0
@@ -52,7 +52,7 @@ def compile_ahead(markers: Iterable[str]) -> None:
     missing = sorted({marker for marker in markers if not _mark_of(marker).exists()})
     if not missing:
         return
-    _tell("compiling, for about a minute and once after an installation.")
+    _tell("compiling, for one to four minutes and once after an installation.")
     # the folder is gone even where the process is stopped
     with contextlib.suppress(OSError), tempfile.TemporaryDirectory(prefix="histoquant-") as folder:
         process, nothing = [sys.executable, "-P", "-m", __name__, folder, *missing], subprocess.DEVNULL

@@ -1,4 +1,7 @@
-"""Which task comes next: plan a slide, then its batches, then its commit, a window at a time."""
+"""Which task comes next: plan a slide, then its batches, then its commit, a window at a time.
+
+What one process does first and last of a slide is one task (`chains`).
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from histoquant.errors import StoreError
+from histoquant.run.chains import begin_slide, end_slide
 from histoquant.run.job import SlideJob
 from histoquant.run.rescue import (
     CrashReceipt,
@@ -18,23 +22,32 @@ from histoquant.run.rescue import (
     run_part,
     tile_places,
 )
-from histoquant.run.tasks import BatchReceipt, PlanReceipt, commit_slide, plan_slide, run_batch
+from histoquant.run.tasks import (
+    BatchReceipt,
+    CommitReceipt,
+    PlanReceipt,
+    commit_slide,
+    plan_slide,
+    run_batch,
+)
 from histoquant.tiling.executors import Done, Executor
 from histoquant.tiling.limits import WorkerDiedError
 
 # Deaths of its worker that a task outlives: a batch goes tile by tile at once; a tile is tried twice, so
 # that one worker lost to something else condemns no tile; plan and commit, which have no parts, three times.
+# What begins or ends a slide goes task by task at once, and its death counts as one of each.
 _DEATHS_BORNE: Final = {"batch": 0, "tile": 1, "plan": 2, "commit": 2, "join": 2, "search": 2}
 
 
 @dataclass(frozen=True)
 class _Task:
-    """One call of a task function."""
+    """One call of a task function, with the numbers of its part and what else it takes."""
 
     kind: str
     function: Callable[..., Any]
     job: SlideJob
     part: tuple[int, ...] = ()
+    more: tuple[Any, ...] = ()
     deaths: int = 0
     death: WorkerDiedError | None = None  # that made this task necessary
 
@@ -46,12 +59,15 @@ class _Task:
 
 @dataclass
 class _Progress:
-    """What one slide still waits for: numbers of batches, and of tiles of batches that are taken apart."""
+    """What one slide still waits for: numbers of batches, and of tiles of batches that are taken apart.
+
+    ``deaths`` is 1 once a worker died of several of its tasks: any of them may be why, of batches the first.
+    """
 
     job: SlideJob
-    plan: PlanReceipt | None = None
     waiting: set[int] = field(default_factory=set)
     apart: dict[int, set[int]] = field(default_factory=dict)
+    deaths: int = 0
     failed: bool = False
 
 
@@ -102,10 +118,10 @@ class Schedule:
         place = ""
         while True:
             while len(self._under_way) < self._executor.window and (self._ready or fresh):
-                task = self._next_task(place, fresh)
+                task = self._with_commit(self._next_task(place, fresh))
                 if not self._slides[task.job.slide_id].failed:
                     self._under_way[task.name] = task
-                    self._executor.submit(task.name, task.function, task.job, *task.part)
+                    self._executor.submit(task.name, task.function, task.job, *task.part, *task.more)
             if not self._under_way:
                 return
             done = self._executor.next_done()
@@ -124,7 +140,16 @@ class Schedule:
             return self._ready.popleft()
         job = fresh.popleft()
         self._slides[job.slide_id] = _Progress(job)
-        return _Task("plan", plan_slide, job)
+        # where a new slide is left for whoever is free, nobody waits for batches of this one
+        unshared = len(fresh) >= self._executor.window - len(self._under_way)
+        return _Task("begin", begin_slide, job, more=(unshared, plan_slide, run_batch, commit_slide))
+
+    def _with_commit(self, task: _Task) -> _Task:
+        """A batch that is all its slide waits for goes on to the slide's end."""
+        slide = self._slides[task.job.slide_id]
+        if task.kind != "batch" or slide.waiting != set(task.part) or slide.deaths:
+            return task
+        return replace(task, kind="end", function=end_slide, more=(run_batch, commit_slide))
 
     def _settle(self, done: Done) -> None:
         task = self._under_way.pop(done.name)
@@ -139,37 +164,47 @@ class Schedule:
             self._outlive(slide, task, done.error)
         elif done.error is not None:
             self._fail(slide, done.error)
-        elif isinstance(done.result, PlanReceipt):
-            self._plan_batches(slide, done.result)
-        elif isinstance(done.result, BatchReceipt):
-            slide.waiting.discard(task.part[0])
-            self._listener.batch_done(slide.job, done.result)
-            self._commit_when_complete(slide)
         elif isinstance(done.result, PartReceipt):
             self._join_when_complete(slide, *task.part)
         elif isinstance(done.result, CrashReceipt):
             assert task.death is not None
             self._fail(slide, crash_error(slide.job, done.result.place, task.death))
         else:
+            receipts = done.result if isinstance(done.result, list) else [done.result]
+            for receipt in receipts:
+                self._take(slide, receipt, task.part)
+            if not isinstance(receipts[-1], CommitReceipt):
+                self._go_on(slide, receipts[0])
+
+    def _take(
+        self, slide: _Progress, receipt: PlanReceipt | BatchReceipt | CommitReceipt, part: tuple[int, ...]
+    ) -> None:
+        if isinstance(receipt, PlanReceipt):
+            slide.waiting = set(range(receipt.batches))
+            self._listener.planned(slide.job, receipt)
+        elif isinstance(receipt, BatchReceipt):
+            # what begins a slide does its first
+            slide.waiting.discard(part[0] if part else 0)
+            self._listener.batch_done(slide.job, receipt)
+        else:
             del self._slides[slide.job.slide_id]
-            self._listener.committed(slide.job, done.result)
+            self._listener.committed(slide.job, receipt)
+
+    def _go_on(self, slide: _Progress, receipt: PlanReceipt | BatchReceipt) -> None:
+        """Have ready what a slide waits for after its plan, or its commit once it waits for nothing."""
+        if not slide.waiting:
+            # in front: a finished slide frees its batch files before new ones begin
+            self._ready.appendleft(_Task("commit", commit_slide, slide.job, deaths=slide.deaths))
+        elif isinstance(receipt, PlanReceipt):
+            for number in sorted(slide.waiting):
+                if number == 0 and slide.deaths:
+                    self._take_apart(slide, number)
+                else:
+                    self._ready.append(_Task("batch", run_batch, slide.job, (number,)))
 
     def _fail(self, slide: _Progress, error: BaseException) -> None:
         slide.failed = True
         self._listener.failed(slide.job, error)
-
-    def _plan_batches(self, slide: _Progress, plan: PlanReceipt) -> None:
-        slide.plan = plan
-        self._listener.planned(slide.job, plan)
-        for number in range(plan.batches):
-            slide.waiting.add(number)
-            self._ready.append(_Task("batch", run_batch, slide.job, (number,)))
-        self._commit_when_complete(slide)
-
-    def _commit_when_complete(self, slide: _Progress) -> None:
-        if not slide.waiting:
-            # in front: a finished slide frees its batch files before new ones begin
-            self._ready.appendleft(_Task("commit", commit_slide, slide.job))
 
     def _join_when_complete(self, slide: _Progress, number: int, index: int) -> None:
         left = slide.apart[number]
@@ -181,14 +216,14 @@ class Schedule:
         """Go on after the death of a task's worker: again, in parts, or to the end of the slide."""
         here = slide.job.slide_id
         self._slide_at = {place: held for place, held in self._slide_at.items() if held != here}
-        if task.deaths < _DEATHS_BORNE[task.kind]:
+        if task.kind == "begin":
+            slide.deaths = 1
+            self._ready.appendleft(_Task("plan", plan_slide, slide.job, deaths=1))
+        elif task.kind in {"batch", "end"}:
+            slide.deaths |= task.kind == "end"
+            self._take_apart(slide, *task.part)
+        elif task.deaths < _DEATHS_BORNE[task.kind]:
             self._ready.appendleft(replace(task, deaths=task.deaths + 1))
-        elif task.kind == "batch":
-            indices = range(len(tile_places(slide.job, *task.part)))
-            slide.apart[task.part[0]] = set(indices)
-            self._ready.extendleft(
-                _Task("tile", run_part, slide.job, (*task.part, index)) for index in reversed(indices)
-            )
         elif task.kind == "tile":
             number, index = task.part
             self._fail(slide, crash_error(slide.job, tile_places(slide.job, number)[index], death))
@@ -196,3 +231,10 @@ class Schedule:
             self._ready.appendleft(_Task("search", find_crash, slide.job, death=death))
         else:
             self._fail(slide, crash_error(slide.job, "", task.death or death))
+
+    def _take_apart(self, slide: _Progress, number: int) -> None:
+        indices = range(len(tile_places(slide.job, number)))
+        slide.apart[number] = set(indices)
+        self._ready.extendleft(
+            _Task("tile", run_part, slide.job, (number, index)) for index in reversed(indices)
+        )

@@ -31,8 +31,9 @@ class WorkerLimits:
         kernel also refuses what would lead far beyond it.
     task_s : float
         Seconds of the clock for one task, that is a plan, a batch of tiles, one tile of a batch that was
-        taken apart, or a commit; 0 sets no limit. Holds for workers of the user's own cluster too, where
-        each process has one thread.
+        taken apart, or a commit; where several of a slide are one task and take longer, they are done one
+        by one. 0 sets no limit. Holds for workers of the user's own cluster too, where each process has
+        one thread.
 
     Raises
     ------

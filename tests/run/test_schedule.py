@@ -14,9 +14,11 @@ from histoquant.errors import StoreError
 from histoquant.markers import get_marker
 from histoquant.run import schedule
 from histoquant.run.job import SlideJob
+from histoquant.run.rescue import PartReceipt
 from histoquant.run.schedule import Listener, Schedule
 from histoquant.run.tasks import BatchReceipt, CommitReceipt, PlanReceipt
 from histoquant.tiling.executors import Done
+from histoquant.tiling.limits import WorkerDiedError, WorkerLimits
 
 
 class _LastFirst:
@@ -43,10 +45,11 @@ class _LastFirst:
 
 
 class _Places:
-    """An executor of processes of one thread, each of which takes a given number of turns for a task."""
+    """Processes of one thread, each of which takes some turns for a task and dies of tasks of some names."""
 
-    def __init__(self, turns: list[int]) -> None:
+    def __init__(self, turns: list[int], deadly: tuple[str, ...] = ()) -> None:
         self.window = len(turns)
+        self.deadly = deadly
         self.turns = turns
         self.idle = list(range(len(turns)))
         self.busy: dict[int, tuple[int, str, Callable[..., Any], tuple[Any, ...]]] = {}
@@ -62,6 +65,8 @@ class _Places:
         place = min(self.busy, key=lambda one: self.busy[one][0])
         self.clock, name, function, arguments = self.busy.pop(place)
         self.idle.append(place)
+        if name.partition(":")[2] in self.deadly:
+            return Done(name, None, WorkerDiedError("CRASH", WorkerLimits()))
         return Done(name, function(*arguments), None, f"tcp://{place}")
 
 
@@ -71,7 +76,9 @@ def _job(number: int) -> SlideJob:
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Callable[[set[str]], tuple[_LastFirst, dict[str, list[str]]]]:
-    def start(broken: set[str], executor: Any = None, slides: int = 20) -> tuple[Any, dict[str, list[str]]]:
+    def start(
+        broken: set[str], executor: Any = None, slides: int = 20, batches: int = 3
+    ) -> tuple[Any, dict[str, list[str]]]:
         def batch(job: SlideJob, number: int) -> BatchReceipt:
             if f"{job.slide_id}:{number}" in broken:
                 raise ValueError
@@ -79,9 +86,12 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[[set[str]], tuple[_LastFirs
                 raise StoreError("out: cannot be written (No space left on device).")
             return BatchReceipt(1, 10, 1.0)
 
-        monkeypatch.setattr(schedule, "plan_slide", lambda job: PlanReceipt(3, 3))
+        monkeypatch.setattr(schedule, "plan_slide", lambda job: PlanReceipt(batches, batches))
         monkeypatch.setattr(schedule, "run_batch", batch)
         monkeypatch.setattr(schedule, "commit_slide", lambda job: CommitReceipt({}))
+        monkeypatch.setattr(schedule, "tile_places", lambda job, number: ["here", "there"])
+        monkeypatch.setattr(schedule, "run_part", lambda job, number, index: PartReceipt(index))
+        monkeypatch.setattr(schedule, "join_parts", batch)
         told: dict[str, list[str]] = {"planned": [], "batch": [], "committed": [], "failed": []}
         listener = Listener(
             lambda job, receipt: told["planned"].append(job.slide_id),
@@ -103,7 +113,51 @@ def test_all_slides_come_through_in_any_order_within_the_window(run: Any):
     assert executor.most <= executor.window
     for number in range(20):
         mine = [name for name in executor.order if name.startswith(_job(number).key)]
-        assert [name.split(":")[1] for name in mine] == ["plan", "batch", "batch", "batch", "commit"]
+        assert mine[0].endswith(":begin")
+        ends = [name for name in mine if name.split(":")[1] in {"end", "commit"}]
+        assert ends == mine[-1:]
+
+
+def _names(executor: _Places) -> list[str]:
+    """What one process had, without the slide."""
+    return [name.partition(":")[2] for name in executor.had[0]]
+
+
+@pytest.mark.parametrize("batches", [0, 1])
+def test_a_slide_of_one_batch_is_one_task(run: Any, batches: int):
+    executor, told = run(set(), _Places([1, 1]), slides=4, batches=batches)
+    assert [name for names in executor.had.values() for name in names if not name.endswith("begin")] == []
+    slides = sorted(_job(number).slide_id for number in range(4))
+    assert sorted(told["planned"]) == sorted(told["committed"]) == slides
+    assert sorted(told["batch"]) == batches * slides
+
+
+def test_first_and_last_batch_go_with_plan_and_commit_where_nobody_waits(run: Any):
+    executor, told = run(set(), _Places([1]), slides=2)
+    assert _names(executor) == ["begin", "batch:1", "end:2", "begin", "batch:0", "batch:1", "end:2"]
+    assert told["batch"] == ["s0"] * 3 + ["s1"] * 3
+
+
+def test_what_died_with_the_first_of_a_slide_is_done_one_by_one(run: Any):
+    executor, told = run(set(), _Places([1], deadly=("begin",)), slides=1)
+    parts = ["tile:0:0", "tile:0:1", "join:0"]
+    assert _names(executor) == ["begin", "plan:again:1", *parts, "batch:1", "batch:2", "commit:again:1"]
+    assert told == {"planned": ["s0"], "batch": ["s0"] * 3, "committed": ["s0"], "failed": []}
+
+
+def test_what_died_with_the_last_of_a_slide_is_done_one_by_one(run: Any):
+    executor, told = run(set(), _Places([1], deadly=("end:2",)), slides=1)
+    parts = ["tile:2:0", "tile:2:1", "join:2"]
+    assert _names(executor) == ["begin", "batch:0", "batch:1", "end:2", *parts, "commit:again:1"]
+    assert told == {"planned": ["s0"], "batch": ["s0"] * 3, "committed": ["s0"], "failed": []}
+
+
+def test_three_deaths_end_a_slide_whatever_they_began_with(run: Any):
+    deadly = ("end:2", "commit:again:1", "commit:again:2")
+    _, told = run(set(), _Places([1], deadly), slides=1)
+    assert told["failed"] == ["s0"]
+    _, told = run(set(), _Places([1], ("begin", "tile:0:0", "tile:0:0:again:1")), slides=1)
+    assert told["failed"] == ["s0"]
 
 
 def test_a_process_goes_on_with_its_slide_and_helps_once_there_is_no_new_one(run: Any):

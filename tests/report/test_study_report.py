@@ -17,6 +17,7 @@ from made_study import VISITS, Rows, made_tables, write_run, write_tables
 
 from histoquant.errors import StoreError
 from histoquant.report import encode_png
+from histoquant.report.sizes import SHOWN_PX
 from histoquant.report.study_report import write_study_report
 from histoquant.study.layout import BLIND_TABLES
 
@@ -278,7 +279,7 @@ def _with_pictures(out: Path, slides: int) -> None:
     files = {}
     for name, (height, width) in sizes.items():
         picture = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
-        files[name] = encode_png(picture)
+        files[name] = encode_png(picture, SHOWN_PX[f"{name}.png"])
     for number in range(slides):
         folder = out / "slides" / f"S{number:03d}"
         folder.mkdir(parents=True)

@@ -1,12 +1,12 @@
 """Tasks of a slide that a process does one after the other, without asking what comes next in between.
 
-To ask takes a process on a cluster 10 to 20 ms in which it has nothing to do, and others as long to answer.
+To ask takes a process on a cluster some 20 ms in which it has nothing to do, and another nearly as long to
+answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from histoquant.run.job import SlideJob
 from histoquant.run.tasks import BatchReceipt, CommitReceipt, PlanReceipt
@@ -48,7 +48,7 @@ def end_slide(
     job: SlideJob,
     number: int,
     batch: Callable[[SlideJob, int], BatchReceipt],
-    commit: Callable[..., Any],
+    commit: Callable[[SlideJob], CommitReceipt],
 ) -> Receipts:
     """Do the last batch of a slide and commit it, as of `begin_slide`."""
     return [batch(job, number), commit(job)]

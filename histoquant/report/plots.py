@@ -245,7 +245,9 @@ def _small_multiples(
     grid = figure.subplots(rows, _COLUMNS, sharex=True, sharey=True, squeeze=False).ravel()
     for axes in grid[len(patients) :]:
         axes.set_visible(False)
+    # for all panels, which share their axes: each for itself would tell every other
     _scale(grid[0], lines)
+    _x_axis(grid[0], positions, months)
     for at, (axes, patient) in enumerate(zip(grid, patients, strict=False)):
         own = [line for line in lines if line.patient == patient]
         _draw_others(axes, [line for line in lines if line.patient != patient])
@@ -254,7 +256,6 @@ def _small_multiples(
         axes.set_title(short_label(patient, 18), loc="left", fontsize=8.5, fontweight="bold", pad=3)
         if len(colors) > 1:
             _name_tracts(axes, own, colors)
-        _x_axis(axes, positions, months)
         axes.tick_params(labelsize=7.5, labelbottom=at + _COLUMNS >= len(patients))
     figure.text(0.008, 0.5, plot.ylabel, fontsize=9, rotation=90, ha="left", va="center")
     figure.text(0.53, 0.06 / height, "months" if months else "timepoint", fontsize=9, ha="center")

@@ -29,6 +29,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from performance_dask import Shares, dask_shares
 from performance_page import write_page
 from performance_pairs import WORK, two_over_one
 from performance_peers import decode_all, histomicstk, openslide_all, textbook
@@ -108,6 +109,8 @@ class Measured:
         Whole command lines.
     steady : dict of int to Steady
         By number of workers.
+    shares : Shares, optional
+        What Dask takes beside the tasks of one worker.
     pairs : dict of str to float
         What two processes get done while one gets 1 done, by what they do.
     said : dict of str to str
@@ -120,6 +123,7 @@ class Measured:
     law: list[Law] = field(default_factory=list)
     runs: dict[str, Took] = field(default_factory=dict)
     steady: dict[int, Steady] = field(default_factory=dict)
+    shares: Shares | None = None
     pairs: dict[str, float] = field(default_factory=dict)
     said: dict[str, str] = field(default_factory=dict)
 
@@ -204,6 +208,8 @@ def commands(found: Measured, folder: Path, side_px: int) -> None:
     found.runs["histoquant run, --workers 0"] = command(CLI, "run", str(path), "-o", out, "--workers", "0")
     found.steady = steady(path, folder / "steady", (0, 1, 2))
     print(f"workers: {found.steady}", file=sys.stderr, flush=True)
+    found.shares = dask_shares(path, folder / "shares")
+    print(f"threads: {found.shares}", file=sys.stderr, flush=True)
     for what, work in WORK.items():
         found.pairs[what] = two_over_one(work, path)
         print(f"two processes {what}: {found.pairs[what]:.2f} times one", file=sys.stderr, flush=True)

@@ -165,6 +165,7 @@ def test_two_patients_through_blinding_with_a_lock_per_batch(tmp_path: Path) -> 
 
 
 @pytest.mark.full
+@pytest.mark.timeout(3600)
 def test_four_patients_of_three_markers_come_out_as_in_the_open(tmp_path: Path) -> None:
     source = drawn_trial(tmp_path, 4, ("CD68", "CD20", "CD31"), ("V1", "V2", "V3"))
     told = check(source, tmp_path, 4, {"cd68_per_mm2", "cd20_diffuse_per_mm2", "cd31_vessels_per_mm2"})

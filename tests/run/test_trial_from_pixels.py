@@ -44,6 +44,7 @@ def test_one_patient_with_too_little_tissue_gives_reasons(tmp_path: Path) -> Non
 
 
 @pytest.mark.full
+@pytest.mark.timeout(3600)
 def test_four_patients_from_pixels(tmp_path: Path) -> None:
     tables = through(tmp_path, patients=4, seed=5, size_mm=0.75, tracts=(1, 1), missing_share=0.15)
     truth = pd.read_csv(tmp_path / "slides" / "truth" / "truth.csv")

@@ -180,7 +180,8 @@ def _commands(found: Measured) -> str:
     if found.shares is not None:
         none, one = found.steady[0].processor_s, found.steady[1].processor_s
         lines.append(
-            f"\nBy thread, while one worker quantified {found.shares.slides} slides: {found.shares.tasks_s:.1f} s its tasks, "
+            f"\nBy thread, while one worker quantified {found.shares.slides} slides: "
+            f"{found.shares.tasks_s:.1f} s its tasks, "
             f"{found.shares.others_s:.2f} s its other threads, {found.shares.here_s:.2f} s the process that "
             "hands out tasks and writes down what is done. The table's rows for no and for one worker differ "
             f"by {100 * (one / none - 1):.1f} %; that is the difference of four runs, and moves with the "

@@ -6,14 +6,13 @@ Counted, because the difference of two runs of a minute moves by more than what 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from performance_workers import folder_of
+from performance_workers import folder_of, surroundings
 
 # From the end of the first slide to that of the last, when all is imported and neither plans nor reports are
 # made. Threads are asked in their own process, whose clocks count what the kernel's tables round.
@@ -78,9 +77,8 @@ def dask_shares(slide: Path, folder: Path, workers: int = 1, slides: int = 6) ->
     """Count while ``workers`` quantify ``slides`` copies of a slide, the first of each worker apart."""
     source, out = folder_of(folder / "counted", slide, slides), folder / "counted-out"
     shutil.rmtree(out, ignore_errors=True)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     words = [sys.executable, "-c", _COUNT, str(source), str(out), str(workers), str(slides)]
-    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(words, env=surroundings(), capture_output=True, text=True, check=False)
     shutil.rmtree(out, ignore_errors=True)
     if done.returncode:
         sys.exit(f"counting threads failed: {done.stderr[-500:]}")

@@ -39,11 +39,16 @@ class Took(NamedTuple):
     peak_mib: float
 
 
+def surroundings() -> dict[str, str]:
+    """The environment of a process that finds what this one does, and keeps byte code as installed ones do."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"PYTHONPATH": os.pathsep.join(sys.path)}
+
+
 def command(code: str, *arguments: str) -> Took:
     """Run Python code in a process of its own."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     words = [sys.executable, "-S", "-c", _LAUNCH, sys.executable, "-c", code, *arguments]
-    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(words, env=surroundings(), capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{' '.join(arguments)} failed: {done.stderr[-500:]}")
     wall, seconds, peak_kib = (float(word) for word in done.stdout.split())

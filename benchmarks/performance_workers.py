@@ -40,7 +40,7 @@ class Took(NamedTuple):
 
 
 def surroundings() -> dict[str, str]:
-    """The environment of a process that finds what this one does, and keeps byte code as one installed does."""
+    """The environment of a process that finds what this one does, and keeps byte code as if installed."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return kept | {"PYTHONPATH": os.pathsep.join(sys.path)}
 

@@ -18,6 +18,8 @@ from llvmlite.binding import get_host_cpu_name  # type: ignore[import-untyped]
 
 from histoquant.errors import HistoquantError
 from histoquant.markers import get_marker
+from histoquant.metrics.hotspot import find_hotspot
+from histoquant.metrics.tissue import Tissue
 from histoquant.objects.walk import walk
 from histoquant.report.canvas import paint_dots
 from histoquant.report.palette import HALO_LIGHT
@@ -28,7 +30,7 @@ from histoquant.run.tasks import commit_slide, plan_slide, run_batch
 UInt8Array = npt.NDArray[np.uint8]
 
 _LIMIT_S: Final = 900.0  # four times what all markers take on a slow core
-_SIDE_PX: Final = 1024
+_SIDE_PX: Final = 1000  # no multiple of anything: windows reach beyond it
 _MPP: Final = 0.5
 _WHITE: Final = 240.0
 # OD of red, green and blue; about Ruifrok and Johnston's.
@@ -120,8 +122,10 @@ def _compile(marker: str, scratch: str) -> None:
         for number in range(plan_slide(job).batches):
             run_batch(job, number)
         commit_slide(job)
-    # cells of the drawing are outlined, those of a large slide are dots
+    # of a large slide, cells are dots, and hotspots are sought
     paint_dots(np.zeros((8, 8, 3), np.uint8), np.zeros((1, 2)), HALO_LIGHT, 1.0)
+    nuclei, tissue = np.full((9, 2), 1500.0), Tissue(np.ones((60, 60), bool), 50.0, 50.0)
+    find_hotspot(nuclei[:3, 0], nuclei[:3, 1], tissue, 0, among=nuclei)
     _mark_of(marker).touch()
 
 

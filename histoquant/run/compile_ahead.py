@@ -18,8 +18,6 @@ from llvmlite.binding import get_host_cpu_name  # type: ignore[import-untyped]
 
 from histoquant.errors import HistoquantError
 from histoquant.markers import get_marker
-from histoquant.metrics.hotspot import find_hotspot
-from histoquant.metrics.tissue import Tissue
 from histoquant.objects.walk import walk
 from histoquant.report.canvas import paint_dots
 from histoquant.report.palette import HALO_LIGHT
@@ -104,6 +102,10 @@ def drawn_tissue(side_px: int) -> UInt8Array:
 
 def _compile(marker: str, scratch: str) -> None:
     """Quantify the drawing as one marker, and leave a mark beside the kernels."""
+    # statistics are slow to load, and who only asks whether all is compiled needs none
+    from histoquant.metrics.hotspot import find_hotspot
+    from histoquant.metrics.tissue import Tissue
+
     # a plug-in may refuse the drawing: what it needs is compiled with its first slide
     with contextlib.suppress(HistoquantError), tempfile.TemporaryDirectory(dir=scratch) as folder:
         path = Path(folder, f"{marker}.tif")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
 
 from histoquant.markers.cd31 import VesselMarkerDefinition
@@ -10,11 +11,11 @@ from histoquant.objects.nuclei_params import NucleiParams
 if TYPE_CHECKING:
     from histoquant.run.plan import Planned
 
-# Of slides up to so many pixels of the working plane (70 mm2), and of larger ones, whose maps leave less of
-# 800 MB; the smaller ones of markers that search more than nuclei.
-_MIDDLING_SLIDE_PX: Final = 280_000_000
-_CORES_PX: Final = (4096, 3456)
-_CORES_OF_MORE_PX: Final = (3456, 2880)
+# Of slides up to so many pixels of the working plane (70 and 300 mm2), and of larger ones: maps leave less of
+# 800 MB, and gaps grow from tile to tile; smaller ones of markers that search more than nuclei.
+_SLIDES_PX: Final = (280_000_000, 1_200_000_000)
+_CORES_PX: Final = (4096, 3456, 3072)
+_CORES_OF_MORE_PX: Final = (3456, 2880, 2880)
 # What it takes beside its window nobody knows.
 _OF_SEGMENTER_PX: Final = 2880
 
@@ -41,6 +42,5 @@ def largest_core_px(planned: Planned) -> int:
     more = (
         isinstance(plan.marker, VesselMarkerDefinition) or NucleiParams.of_marker(plan.marker).body_length_um
     )
-    middling, large = _CORES_OF_MORE_PX if more else _CORES_PX
     width_px, height_px = plan.plane_size_px
-    return middling if width_px * height_px <= _MIDDLING_SLIDE_PX else large
+    return (_CORES_OF_MORE_PX if more else _CORES_PX)[bisect_left(_SLIDES_PX, width_px * height_px)]

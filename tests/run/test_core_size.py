@@ -22,7 +22,8 @@ def _planned(width_px: int, height_px: int, segmenter: object = None, marker: st
         ((16384, 16384), 4096),
         ((280_000, 1000), 4096),
         ((280_001, 1000), 3456),
-        ((40000, 40000), 3456),
+        ((30_000, 40_000), 3456),
+        ((40000, 40000), 3072),
     ],
 )
 def test_the_larger_a_slide_the_smaller_its_cores(size_px: tuple[int, int], core_px: int) -> None:

@@ -1,6 +1,7 @@
 """What Dask takes while workers compute: processor time of every thread that runs no task of ours.
 
-Counted, because the difference of two runs of a minute moves by more than what is looked for.
+Counted, because the difference of two runs of a minute moves by more than what is looked for. What tasks
+themselves take longer in a worker than without one is not in it.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from pathlib import Path
 
 from performance_workers import folder_of, surroundings
 
-# From the end of the first slide to that of the last, when all is imported and neither plans nor reports are
-# made. Threads are asked in their own process, whose clocks count what the kernel's tables round.
+# From the end of the first slide to that of the last: all is imported by then, and no report is written yet.
+# Threads are asked in their own process, whose clocks count what the kernel's tables round.
 _COUNT = """
 import contextlib, json, sys, time
 from histoquant.cli import main

@@ -43,9 +43,9 @@ def sources_digest() -> str:
     root = Path(histoquant.__file__).parent
     digest = hashlib.sha256()
     paths = (os.path.relpath(file.path, root) for file in _files(root) if file.name.endswith(".py"))
-    for name, path in sorted((path.replace(os.sep, "/"), path) for path in paths):
+    for name in sorted(path.replace(os.sep, "/") for path in paths):
         digest.update(f"{name}\0".encode())
-        digest.update((root / path).read_bytes())
+        digest.update((root / name).read_bytes())
     return digest.hexdigest()
 
 

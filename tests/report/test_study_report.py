@@ -288,22 +288,22 @@ def _with_pictures(out: Path, slides: int) -> None:
 
 
 def _slowness() -> float:
-    """How many times as long a million additions take now as on the machine the limits were set on."""
+    """By how much a million additions take longer than 0.06 s: one machine took 0.04 to 0.19 within hours."""
     begun_s, total = time.process_time(), 0
     for number in range(1_000_000):
         total += number
-    return (time.process_time() - begun_s) / 0.06
+    return max(1.0, (time.process_time() - begun_s) / 0.06)
 
 
 @pytest.mark.parametrize(
     ("slides", "limit_s"), [(10, 8.0), pytest.param(200, 20.0, marks=pytest.mark.full)], ids=["10", "200"]
 )
 def test_a_report_takes_seconds_and_can_be_mailed(tmp_path: Path, slides: int, limit_s: float) -> None:
-    """Seconds of processor time, on all threads together: the clock on the wall depends on the neighbours."""
+    """Seconds of processor time, on all threads together, more where others slow the machine."""
     _with_pictures(tmp_path, slides)
     before, begun_s = _slowness(), time.process_time()
     page = write_study_report(tmp_path)
     took_s = time.process_time() - begun_s
-    assert took_s < limit_s * max(1.0, before, _slowness())
+    assert took_s < limit_s * max(before, _slowness())
     assert page.stat().st_size < 40_000_000
     assert page.read_text("utf-8").count('alt="Overlay of') == slides
